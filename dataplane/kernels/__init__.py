@@ -1,0 +1,36 @@
+"""The numba kernels: arrays and scalars in, `out` arrays filled, no objects.
+
+Importing this package is cheap. It only chooses where compiled kernels are kept, which must happen before numba is
+imported: `$NUMBA_CACHE_DIR` if the user set it, else `$XDG_CACHE_HOME/vmmq/numba` (`~/.cache/vmmq/numba`), else a
+folder of this user under the temporary directory. The package folder is never written to: it may be read-only, or
+shared with other users.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def _is_private_folder(folder: Path) -> bool:
+    """Make the folder if need be; true if only this user can have put compiled code there and it can be written."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder.stat().st_uid == os.getuid() and os.access(folder, os.W_OK | os.X_OK)
+    except (OSError, RuntimeError):
+        return False
+
+
+def _choose_cache_folder() -> None:
+    if os.environ.get("NUMBA_CACHE_DIR"):
+        return
+    cache_home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    for folder in (Path(cache_home) / "vmmq" / "numba", Path(tempfile.gettempdir()) / f"vmmq-numba-{os.getuid()}"):
+        if folder.is_absolute() and _is_private_folder(folder):
+            os.environ["NUMBA_CACHE_DIR"] = str(folder)
+            return
+    os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="vmmq-numba-")
+
+
+_choose_cache_folder()

@@ -1,0 +1,170 @@
+"""Random numbers that are functions of (seed, number), and what is drawn with them.
+
+The generator is SplitMix64 (Steele, Lea, Flood 2014) read at any position. Logarithm and exponential are written with
+additions, multiplications and divisions only, which IEEE 754 defines to the last bit: libm's are not, and a seed must
+give the same traffic on every machine.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from dataplane.kernels.memory import count_leading_zeros
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_LOW_32 = np.uint64(0xFFFF_FFFF)
+#: Resolution of the gaps between frames.
+FRACTIONS_OF_NS = 1 << 20
+_FRACTION_BITS = 20
+
+_LN_2 = 0.6931471805599453
+_SQRT_2 = 1.4142135623730951
+
+
+@njit(inline="always")
+def mix64(value: int) -> int:
+    """The finalizer of SplitMix64: a bijection of uint64."""
+    value = (value ^ (value >> np.uint64(30))) * _MIX_1
+    value = (value ^ (value >> np.uint64(27))) * _MIX_2
+    return value ^ (value >> np.uint64(31))
+
+
+@njit(inline="always")
+def random_u64(seed: int, number: int) -> int:
+    """Random word `number` of the sequence `seed`; both and the result uint64."""
+    return mix64(seed + (number + np.uint64(1)) * _GOLDEN)
+
+
+@njit(inline="always")
+def below(random: int, count: int) -> int:
+    """A number below `count` (at most 2**31) from a random uint64, as int64: the high word of their product."""
+    high = (random >> np.uint64(32)) * np.uint64(count)
+    low = (random & _LOW_32) * np.uint64(count)
+    return np.int64((high + (low >> np.uint64(32))) >> np.uint64(32))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def log_of_integer(value: int) -> float:
+    """ln(value) of a uint64 above 0, to about 1e-14; never below 0 by more than that."""
+    zeros = count_leading_zeros(value)
+    mantissa = np.float64(value << np.uint64(zeros)) * 2.0**-63  # 1 to 2
+    s = (mantissa - _SQRT_2) / (mantissa + _SQRT_2)  # ln(m) = ln(sqrt(2)) + 2 artanh(s), |s| < 0.172
+    z = s * s
+    series = 1.0 / 13.0 + z * (1.0 / 15.0)
+    series = 1.0 / 9.0 + z * (1.0 / 11.0 + z * series)
+    series = 1.0 / 5.0 + z * (1.0 / 7.0 + z * series)
+    series = 2.0 * s * (1.0 + z * (1.0 / 3.0 + z * series))
+    return (63.5 - zeros) * _LN_2 + series
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def exponential(random: int) -> float:
+    """Exponentially distributed with mean 1, from a random uint64: -ln(u), 0.0 to 44.4."""
+    return max(64.0 * _LN_2 - log_of_integer(random | np.uint64(1)), 0.0)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def exponential_function(x: float) -> float:
+    """e**x for x <= 0."""
+    halvings = np.int64(-x / _LN_2 + 0.5)
+    r = x + halvings * _LN_2
+    term, total = 1.0, 1.0
+    for n in range(1, 15):
+        term *= r / n
+        total += term
+    while halvings >= 32:
+        total *= 2.0**-32
+        halvings -= 32
+    for _ in range(halvings):
+        total *= 0.5
+    return total
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def zipf_weights(exponent: float, out: npt.NDArray[np.float64]) -> None:
+    """Weight 1 / rank**exponent of rank i + 1 into out[i]."""
+    for i in range(len(out)):
+        out[i] = exponential_function(-exponent * log_of_integer(np.uint64(i + 1)))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def build_alias_table(
+    weights: npt.NDArray[np.float64], work: npt.NDArray[np.int64], out: npt.NDArray[np.uint64]
+) -> None:
+    """Vose's alias method: out[i] = threshold << 32 | alias, for `draw`.
+
+    `weights` (n, at least 0, sum above 0) is overwritten; `work` has n elements; the thresholds are exact to 2**-32.
+    """
+    count = len(weights)
+    total = 0.0
+    for i in range(count):
+        total += weights[i]
+    small, large = 0, count
+    for i in range(count):
+        weights[i] = weights[i] * count / total
+        if weights[i] < 1.0:
+            work[small] = i
+            small += 1
+        else:
+            large -= 1
+            work[large] = i
+    while small > 0 and large < count:
+        small -= 1
+        low, high = work[small], work[large]
+        threshold = np.uint64(weights[low] * 4294967296.0)
+        out[low] = (min(threshold, _LOW_32) << np.uint64(32)) | np.uint64(high)
+        weights[high] -= 1.0 - weights[low]
+        if weights[high] < 1.0:
+            large += 1
+            work[small] = high
+            small += 1
+    for i in range(large, count):
+        out[work[i]] = (_LOW_32 << np.uint64(32)) | np.uint64(work[i])
+    for i in range(small):
+        out[work[i]] = (_LOW_32 << np.uint64(32)) | np.uint64(work[i])
+
+
+@njit(inline="always")
+def draw(table: npt.NDArray[np.uint64], random: int, random_32: int) -> int:
+    """A number distributed as the weights of an alias table, from a random uint64 and 32 more random bits."""
+    slot = below(random, len(table))
+    entry = table[slot]
+    return slot if (random_32 & _LOW_32) < (entry >> np.uint64(32)) else np.int64(entry & _LOW_32)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def arrival_times(
+    seed: int,
+    first: int,
+    time_ns: int,
+    fraction: int,
+    step: int,
+    burst_frames: int,
+    pause_mean_ns: float,
+    out: npt.NDArray[np.int64],
+) -> Any:
+    """Arrival times of frames `first`, `first` + 1, ... into `out`; returns (time, fraction) of the last one.
+
+    Frame k arrives `step` after frame k - 1, and when k is a multiple of `burst_frames` an exponentially distributed
+    pause of mean `pause_mean_ns` later than that. Frame 0 arrives at (`time_ns`, `fraction`); for a later `first` this
+    is the time of the frame before it. `step` and `fraction` count 1 / FRACTIONS_OF_NS ns: rounding is done once for
+    each gap and does not depend on where the sequence was cut.
+    """
+    scale = pause_mean_ns * FRACTIONS_OF_NS
+    for i in range(len(out)):
+        out[i] = step
+    for i in range((-first) % burst_frames, len(out), burst_frames):
+        out[i] += np.int64(exponential(random_u64(seed, np.uint64(first + i))) * scale)
+    if first == 0 and len(out) > 0:
+        out[0] = 0
+    for i in range(len(out)):
+        fraction += out[i]
+        time_ns += fraction >> _FRACTION_BITS
+        fraction &= FRACTIONS_OF_NS - 1
+        out[i] = time_ns
+    return time_ns, fraction

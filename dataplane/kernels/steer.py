@@ -1,0 +1,358 @@
+"""The fused steering kernel: parse, match, hash, index, assign in one pass over a batch (rules, sections 6 to 10)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from dataplane.kernels.memory import address_of, read_u16_be, read_u32, read_u32_be, read_u64, read_u64_be
+from dataplane.kernels.parse import CLASSES, IPV6, UNPARSEABLE, parse
+from dataplane.kernels.toeplitz import hash_bytes
+
+_MAC_MULTIPLIER = np.uint64(0x9E37_79B9_7F4A_7C15)
+_MAC_USED = np.uint64(1 << 48)
+_BROADCAST = np.uint64(0xFFFF_FFFF_FFFF)
+_GROUP_BIT = np.uint64(1 << 40)
+
+_UNTAGGED_OR_ZERO, _EXACT_VLAN = 1, 2  # codes of FILTER_ROW.vlan_test
+_MASK_EQUAL, _NOT_EQUAL = 2, 3  # NDIS_RECEIVE_FILTER_TEST
+_DIRECTED, _MULTICAST, _ALL_MULTICAST, _BROADCAST_BIT, _PROMISCUOUS = 0x1, 0x2, 0x4, 0x8, 0x20
+_RUNT, _PACKET_FILTER = 1, 2  # codes of DROP_REASONS
+_TAGGED, _TRANSMIT = 1, 2  # bits of WorkColumns.flags
+_NO_ROW = 0xFFFF
+_DEFAULT_INDEX, _PRIMARY_INDEX = 0xFFFF, 0xFFFE
+_FIRST_EX_KIND = 7  # codes of HASH_KINDS from IPV6_EX on use the substituted addresses (HSH-16, HSH-17)
+
+_FLOW_SEED = np.uint64(0x2545_F491_4F6C_DD1D)
+_FLOW_MULTIPLIER = np.uint64(0xD6E8_FEB8_6659_FD93)
+
+
+@njit(inline="always")
+def _vlan_passes(vlan_test: int, vlan_id: int, vid: int) -> bool:
+    """VLAN condition of an address filter for a frame whose VID is `vid`, 0 when untagged (FLT-16, FLT-22, FLT-28)."""
+    if vlan_test == _UNTAGGED_OR_ZERO:
+        return vid == 0
+    if vlan_test == _EXACT_VLAN:
+        return vid == vlan_id
+    return True
+
+
+@njit(inline="always")
+def _slot_of(mac_keys: int, mac_mask: int, mac_shift: Any, address: Any) -> int:
+    """Slot of a 48-bit address in the hash table at `mac_keys`, -1 when no filter tests for it."""
+    slot = np.int64((address * _MAC_MULTIPLIER) >> mac_shift)
+    wanted = address | _MAC_USED
+    while True:
+        key = read_u64(mac_keys + 8 * slot)
+        if key == wanted:
+            return slot
+        if key == 0:
+            return -1
+        slot = (slot + 1) & mac_mask
+
+
+@njit(cache=True, nogil=True)
+def _general_passes(snapshot: Any, row: int, address: Any, vid: int, test_vlan: bool) -> bool:
+    """Whether a general filter passes, its VLAN conditions only if `test_vlan` (FLT-12, FLT-32)."""
+    one = snapshot.general_filters[row]
+    if test_vlan and one.vlan_test == _UNTAGGED_OR_ZERO and vid != 0:
+        return False
+    for t in range(one.test_first, one.test_first + one.test_count):
+        test = snapshot.general_tests[t]
+        if test.is_vlan:
+            if not test_vlan:
+                continue
+            if vid == 0:  # no tag, or a priority tag: there is no VLAN id to test (FLT-28)
+                return False
+        value = np.uint64(vid) if test.is_vlan else address
+        if test.test == _MASK_EQUAL:
+            passes = (value & test.value) == test.result
+        elif test.test == _NOT_EQUAL:
+            passes = value != test.value
+        else:
+            passes = value == test.value
+        if not passes:
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _match_general(snapshot: Any, address: Any, vid: int, before: int) -> int:
+    """Row of the first general filter that passes and ranks before `before`, else -1 (FLT-37)."""
+    for row in range(snapshot.general_filters.shape[0]):
+        if snapshot.general_filters[row].rank >= before:
+            return -1
+        if _general_passes(snapshot, row, address, vid, True):
+            return row
+    return -1
+
+
+@njit(cache=True, nogil=True)
+def _sender(snapshot: Any, address: Any, vid: int) -> Any:
+    """(target row, filter id) of the filter that names the source address of a send, (-1, 0) when none does.
+
+    Only filters with an equality test on the address name one. One whose VLAN conditions hold for the frame goes before
+    all that only have the address; otherwise the order is that of FLT-37.
+    """
+    slot = _slot_of(address_of(snapshot.mac_keys), snapshot.mac_keys.shape[0] - 1, snapshot.mac_shift[0], address)
+    first = snapshot.mac_first[slot] if slot >= 0 else 0
+    count = snapshot.mac_count[slot] if slot >= 0 else 0
+    for test_vlan in (True, False):
+        target, filter_id, rank = np.int64(-1), np.uint32(0), np.int64(1 << 62)
+        for row in range(first, first + count):
+            one = snapshot.filters[row]
+            if not test_vlan or _vlan_passes(one.vlan_test, one.vlan_id, vid):
+                target, filter_id, rank = np.int64(one.target), one.filter_id, one.rank
+                break
+        for row in range(snapshot.general_filters.shape[0]):
+            other = snapshot.general_filters[row]
+            if other.rank < rank and other.names_address and _general_passes(snapshot, row, address, vid, test_vlan):
+                target, filter_id, rank = np.int64(other.target), other.filter_id, other.rank
+                break
+        if target >= 0:
+            return target, filter_id
+    return np.int64(-1), np.uint32(0)
+
+
+@njit(cache=True, nogil=True)
+def _packet_filter_accepts(snapshot: Any, address: Any) -> bool:
+    """Whether the packet filter lets a frame that matched no filter through (RX-07)."""
+    bits = np.int64(snapshot.packet_filter[0])
+    if bits & _PROMISCUOUS:
+        return True
+    if bits & _DIRECTED and address == snapshot.packet_filter[1]:
+        return True
+    if address == _BROADCAST:
+        return bits & _BROADCAST_BIT != 0
+    if address & _GROUP_BIT:
+        if bits & _ALL_MULTICAST:
+            return True
+        if bits & _MULTICAST:
+            for listed in snapshot.multicast_list:
+                if listed == address:
+                    return True
+    return False
+
+
+@njit(inline="always")
+def _mix(key: Any, word: Any) -> Any:
+    key = (key ^ word) * _FLOW_MULTIPLIER
+    return key ^ (key >> np.uint64(32))
+
+
+@njit(inline="always")
+def _flow_key(
+    start: int, ether_type: int, kind: int, source: int, destination: int, ports: int, protocol: int,
+    home: int, routing: int, scope: Any,
+) -> Any:  # fmt: skip
+    """The 64-bit flow key (ORD-01): a multiply-xorshift mix of the words that name the flow.
+
+    Word 0 is the scope (direction, target); then for IPv4 one word of addresses, for IPv6 two words for each address;
+    the Home Address and the type 2 routing address where present, since they change the hash; then protocol, ports and
+    what is present. Frames that cannot be parsed have both MAC addresses and the EtherType instead.
+    """
+    key = _mix(_FLOW_SEED, scope)
+    if kind == UNPARSEABLE:
+        key = _mix(key, read_u64(start))
+        return _mix(key, read_u32(start + 8) | (np.uint64(ether_type) << np.uint64(32)))
+    present = np.uint64(kind >= IPV6)
+    if kind < IPV6:
+        key = _mix(key, read_u64(source))
+    else:
+        key = _mix(_mix(key, read_u64(source)), read_u64(source + 8))
+        key = _mix(_mix(key, read_u64(destination)), read_u64(destination + 8))
+        if home >= 0:
+            key = _mix(_mix(key, read_u64(home)), read_u64(home + 8))
+            present |= np.uint64(2)
+        if routing >= 0:
+            key = _mix(_mix(key, read_u64(routing)), read_u64(routing + 8))
+            present |= np.uint64(4)
+    last = np.uint64(protocol) << np.uint64(32)
+    if ports >= 0:
+        last |= read_u32(ports)
+        present |= np.uint64(8)
+    return _mix(key, last | (present << np.uint64(48)) | np.uint64(1 << 60))
+
+
+@njit(cache=True, nogil=True)
+def steer(
+    data: npt.NDArray[np.uint8],
+    frame_start: npt.NDArray[np.int64],
+    captured_length: npt.NDArray[np.uint32],
+    wire_length: npt.NDArray[np.uint32],
+    snapshot: Any,
+    transmit_by_source: bool,
+    work: Any,
+) -> None:
+    """Steer every frame of a batch with one snapshot (MOD-08) into the columns of `work` (a `WorkColumns`).
+
+    `snapshot` is a `SnapshotArrays`. With `transmit_by_source` a frame whose source address is in a filter is a send of
+    that VPort, carrying the hash its sender would attach; its completion is what gets steered (TX-01 to TX-05).
+    """
+    # numba counts a reference whenever an array is taken out of a tuple: once here, not for each frame
+    mac_keys, mac_mask = address_of(snapshot.mac_keys), snapshot.mac_keys.shape[0] - 1
+    mac_shift, mac_first = snapshot.mac_shift[0], snapshot.mac_first
+    mac_count, filters, targets = snapshot.mac_count, snapshot.filters, snapshot.targets
+    has_general_filters = snapshot.general_filters.shape[0] != 0
+    hash_kinds = snapshot.hash_kinds
+    toeplitz_tables = address_of(snapshot.toeplitz_tables)
+    base = address_of(data)
+    indirection_tables = snapshot.indirection_tables
+    flow_key_out = work.flow_key
+    hash_value_out = work.hash_value
+    filter_id_out = work.filter_id
+    entry_slot_out = work.entry_slot
+    target_out = work.target
+    processor_out = work.processor
+    table_index_out = work.table_index
+    oob_8021q_out = work.oob_8021q
+    hash_kind_out = work.hash_kind
+    flags_out = work.flags
+    drop_out = work.drop
+    for i in range(frame_start.shape[0]):
+        start = base + frame_start[i]
+        wire = np.int64(wire_length[i])
+        captured_end = start + min(np.int64(captured_length[i]), wire)
+        hash_value_out[i] = 0
+        filter_id_out[i] = 0
+        entry_slot_out[i] = 0
+        oob_8021q_out[i] = 0
+        hash_kind_out[i] = 0
+        flags_out[i] = 0
+        drop_out[i] = 0
+        flow_key_out[i] = 0
+        table_index_out[i] = _DEFAULT_INDEX
+        ether_type = np.int64(-1)
+        l3 = start + 14
+        vid = np.int64(0)
+        if start + 14 <= captured_end:
+            ether_type = np.int64(read_u16_be(start + 12))
+            if ether_type == 0x8100:
+                ether_type = np.int64(-1)
+                if start + 16 <= captured_end:
+                    tci = np.int64(read_u16_be(start + 14))
+                    # a frame that ends right behind its tag has no EtherType: not IP, but no runt
+                    ether_type = np.int64(read_u16_be(start + 16)) if start + 18 <= captured_end else 0
+                    l3 = start + 18
+                    vid = tci & 0xFFF
+                    oob_8021q_out[i] = (tci >> 13) | ((tci >> 9) & 8) | (vid << 4)
+                    flags_out[i] = _TAGGED
+        if ether_type < 0:  # too short for its addresses or its tag (MOD-10)
+            drop_out[i] = _RUNT
+            target_out[i] = _NO_ROW
+            processor_out[i] = _NO_ROW
+            continue
+
+        # match
+        address = read_u64_be(start) >> np.uint64(16)
+        target = np.int64(-1)
+        if transmit_by_source:
+            source_address = (read_u32_be(start + 6) << np.uint64(16)) | read_u16_be(start + 10)
+            target, sender_filter_id = _sender(snapshot, source_address, vid)
+            filter_id_out[i] = sender_filter_id
+        if target >= 0:
+            flags_out[i] |= _TRANSMIT
+        else:
+            filter_id, rank = np.uint32(0), np.int64(1 << 62)
+            slot = _slot_of(mac_keys, mac_mask, mac_shift, address)
+            if slot >= 0:  # filters of one address lie together, in the order of FLT-37: the first that passes gets it
+                for row in range(mac_first[slot], mac_first[slot] + mac_count[slot]):
+                    if _vlan_passes(filters[row].vlan_test, filters[row].vlan_id, vid):
+                        target, filter_id = np.int64(filters[row].target), filters[row].filter_id
+                        rank = filters[row].rank
+                        break
+            if has_general_filters:
+                row = _match_general(snapshot, address, vid, rank)
+                if row >= 0:
+                    target = np.int64(snapshot.general_filters[row].target)
+                    filter_id = snapshot.general_filters[row].filter_id
+            filter_id_out[i] = filter_id
+            if target < 0:
+                if not _packet_filter_accepts(snapshot, address):
+                    drop_out[i] = _PACKET_FILTER
+                    target_out[i] = _NO_ROW
+                    processor_out[i] = _NO_ROW
+                    continue
+                target = np.int64(0)
+        target_out[i] = target
+
+        # hash
+        kind, source, destination, ports, protocol, home, routing = parse(l3, ether_type, captured_end, start + wire)
+        scope = np.uint64(target) | (np.uint64(flags_out[i] & _TRANSMIT) << np.uint64(16))
+        flow_key_out[i] = _flow_key(start, ether_type, kind, source, destination, ports, protocol, home, routing, scope)
+        fields = targets[target]
+        hash_kind = np.int64(hash_kinds[target * CLASSES + kind])
+        if not fields.spread and flags_out[i] & _TRANSMIT:  # without RSS a sender attaches no hash (TX-05)
+            hash_kind = np.int64(0)
+        value = np.uint64(0)
+        if hash_kind != 0:
+            table = toeplitz_tables + 4 * np.int64(fields.key_first)
+            if kind < IPV6:
+                value = hash_bytes(table, 0, source, 8)
+                if hash_kind == 2 or hash_kind == 3:
+                    value ^= hash_bytes(table, 8, ports, 4)
+            else:
+                if hash_kind >= _FIRST_EX_KIND:
+                    source = home if home >= 0 else source
+                    destination = routing if routing >= 0 else destination
+                value = hash_bytes(table, 0, source, 16) ^ hash_bytes(table, 16, destination, 16)
+                if hash_kind != 4 and hash_kind != 7:
+                    value ^= hash_bytes(table, 32, ports, 4)
+            hash_value_out[i] = value
+            hash_kind_out[i] = hash_kind
+
+        # index and assign
+        entry = np.int64(fields.entry_first)
+        entries = np.int64(fields.table_mask) + 1
+        if not fields.spread:
+            processor_out[i] = fields.primary_processor
+            table_index_out[i] = _PRIMARY_INDEX
+            entry += entries + 1
+        elif hash_kind != 0:
+            index = np.int64(value & np.uint64(fields.table_mask))
+            processor_out[i] = indirection_tables[fields.table_first + index]
+            table_index_out[i] = index
+            entry += index
+        else:
+            processor_out[i] = fields.default_processor
+            entry += entries
+        entry_slot_out[i] = entry
+
+
+@njit(cache=True, nogil=True)
+def group_by_processor(
+    processor: npt.NDArray[np.uint16], offsets: npt.NDArray[np.int64], selection: npt.NDArray[np.uint32]
+) -> None:
+    """Stable counting sort of row numbers by processor, dropped rows left out.
+
+    `processor` (n,), `offsets` (processors + 1,), `selection` at least (n,): the rows of processor p are
+    `selection[offsets[p]:offsets[p + 1]]`, ascending.
+    """
+    offsets[:] = 0
+    count = offsets.shape[0] - 1
+    for i in range(processor.shape[0]):
+        if processor[i] != _NO_ROW:
+            offsets[np.int64(processor[i]) + 1] += 1
+    for p in range(count):
+        offsets[p + 1] += offsets[p]
+    for i in range(processor.shape[0]):
+        if processor[i] != _NO_ROW:
+            p = np.int64(processor[i])
+            selection[offsets[p]] = i
+            offsets[p] += 1
+    for p in range(count, 0, -1):  # each offset has moved to the start of the next group
+        offsets[p] = offsets[p - 1]
+    offsets[0] = 0
+
+
+@njit(cache=True, nogil=True)
+def count_dropped(drop: npt.NDArray[np.uint8], counts: npt.NDArray[np.int64]) -> None:
+    """Add the number of rows of each drop code to `counts`."""
+    for i in range(drop.shape[0]):
+        counts[drop[i]] += 1
+
+
+__all__ = ["count_dropped", "group_by_processor", "steer"]

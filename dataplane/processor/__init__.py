@@ -1,0 +1,1 @@
+"""A simulated processor: its DPC queue served in virtual time, its counters, windows and histograms."""

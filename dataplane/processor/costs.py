@@ -1,0 +1,29 @@
+"""The cost model of a processor (simulation rules, section 2)."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dataplane.kernels.serve import COSTS
+
+
+@dataclass(frozen=True, slots=True)
+class CostModel:
+    """What work costs a processor; every value may be 0. The defaults are those of the scenario format."""
+
+    dpc_queue_depth: int = 1024  # work items the queue holds, the one in service included; 0 = unbounded
+    receive_cost_ns: int = 500
+    receive_cost_per_byte_ps: int = 0
+    completion_cost_ns: int = 200
+    interrupt_moderation_ns: int = 0  # smallest distance between two interrupts
+    interrupt_latency_ns: int = 0
+    dpc_overhead_ns: int = 0
+    max_nbls_to_indicate: int = 0  # items one DPC run may handle; 0 = no limit
+
+    def as_row(self) -> npt.NDArray[Any]:
+        """One `COSTS` row for the kernels."""
+        return np.array([astuple(self)], COSTS)

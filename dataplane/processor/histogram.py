@@ -1,0 +1,73 @@
+"""Mergeable log-linear latency histograms (PRC-06).
+
+128 buckets for each power of two: a quantile is off by less than 1/256 (0.4 %) of its value, and exact below 128 ns.
+Count, sum, minimum and maximum are exact. Merging adds buckets: it is associative and commutative.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from dataplane.kernels.serve import HISTOGRAM_BUCKETS
+
+QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p999": 0.999}
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyHistogram:
+    """Latencies of completed items in nanoseconds."""
+
+    buckets: npt.NDArray[np.int64]  # (HISTOGRAM_BUCKETS,)
+    sum_ns: int
+    min_ns: int  # 0 when empty
+    max_ns: int  # 0 when empty
+
+    @classmethod
+    def empty(cls) -> LatencyHistogram:
+        """No latencies."""
+        return cls(np.zeros(HISTOGRAM_BUCKETS, np.int64), 0, 0, 0)
+
+    @property
+    def count(self) -> int:
+        """Number of latencies."""
+        return int(self.buckets.sum())
+
+    def merge(self, other: LatencyHistogram) -> LatencyHistogram:
+        """The histogram of both sets of latencies."""
+        if not self.count:
+            return other
+        if not other.count:
+            return self
+        return LatencyHistogram(
+            self.buckets + other.buckets,
+            self.sum_ns + other.sum_ns,
+            min(self.min_ns, other.min_ns),
+            max(self.max_ns, other.max_ns),
+        )
+
+    def quantile_ns(self, share: float) -> int:
+        """The latency that `share` of the items do not exceed (nearest rank), within 0.4 %; 0 when empty."""
+        count = self.count
+        if not count:
+            return 0
+        rank = max(1, -int(-share * count // 1))
+        bucket = int(np.searchsorted(np.cumsum(self.buckets), rank))
+        return min(max(_middle_of(bucket), self.min_ns), self.max_ns)
+
+    def summary(self) -> dict[str, int | float]:
+        """`{p50, p90, p99, p999, max, mean}` of summary.json, in nanoseconds."""
+        count = self.count
+        quantiles: dict[str, int | float] = {name: self.quantile_ns(share) for name, share in QUANTILES.items()}
+        return quantiles | {"max": self.max_ns, "mean": round(self.sum_ns / count, 3) if count else 0.0}
+
+
+def _middle_of(bucket: int) -> int:
+    """Middle of a bucket's range of values: the inverse of `kernels.serve.bucket_of`."""
+    if bucket < 256:
+        return bucket
+    exponent, mantissa = divmod(bucket - 128, 128)
+    width = 1 << exponent
+    return (128 + mantissa) * width + width // 2

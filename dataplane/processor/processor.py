@@ -1,0 +1,141 @@
+"""One simulated processor (PRC): serves its rows of every batch and keeps what the run is to report about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dataplane.arrays import read_only
+from dataplane.kernels import serve as kernels
+from dataplane.processor.costs import CostModel
+from dataplane.processor.histogram import LatencyHistogram
+from dataplane.receive.work import WorkColumns
+
+_NEVER = -(1 << 62)
+_LARGEST = (1 << 63) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """The clock of the load windows: window w covers [start_ns + w * length_ns, start_ns + (w + 1) * length_ns)."""
+
+    start_ns: int  # first arrival of the run
+    length_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessorReport:
+    """Everything one processor has to say at the end of a run; plain arrays and numbers, so that it can travel."""
+
+    counters: dict[str, int]  # fields of kernels.serve.STATE
+    histogram: LatencyHistogram
+    by_target: npt.NDArray[np.int64]  # (targets, 5): received, bytes, hashed, completions, dropped
+    busy_windows: npt.NDArray[Any]  # BUSY_ROW, ascending
+    entry_windows: npt.NDArray[Any]  # ENTRY_ROW, ascending by window
+    flow_keys: npt.NDArray[np.uint64]
+    flow_items: npt.NDArray[np.int64]
+    reordered: int
+    late_ns_max: int
+
+
+class Processor:
+    """A simulated processor that owns its DPC queue.
+
+    `serve` takes rows in arrival order. State, counters and results do not depend on how rows are cut into calls.
+    """
+
+    def __init__(self, costs: CostModel, windows: Windows, targets: int, entry_slots: int) -> None:
+        self._windows = windows
+        self._costs = read_only(costs.as_row())
+        state = np.zeros(1, kernels.STATE)
+        state["first_arrival_ns"] = state["last_interrupt_ns"] = state["free_ns"] = _NEVER
+        state["latency_min_ns"] = _LARGEST
+        self._service = kernels.Service(
+            state=state,
+            ring=np.zeros(max(1, costs.dpc_queue_depth), np.int64),
+            histogram=np.zeros(kernels.HISTOGRAM_BUCKETS, np.int64),
+            busy_log=np.zeros(256, kernels.BUSY_ROW),
+            busy_logged=np.zeros(1, np.int64),
+        )
+        self._accounts = kernels.Accounts(
+            current=np.zeros(entry_slots, kernels.ENTRY_ROW),
+            touched=np.zeros(entry_slots, np.uint32),
+            position=np.array([-1, 0, 0], np.int64),
+            entry_log=np.zeros(max(1024, entry_slots), kernels.ENTRY_ROW),
+            by_target=np.zeros((targets, 5), np.int64),
+        )
+        self._flows = kernels.Flows(
+            table=np.zeros(1 << 12, kernels.FLOW_ROW), used=np.zeros(1, np.int64), order=np.zeros(2, np.int64)
+        )
+        #: Rows taken out of the logs, in order.
+        self._busy_rows: list[npt.NDArray[Any]] = []
+        self._entry_rows: list[npt.NDArray[Any]] = []
+
+    def serve(self, work: WorkColumns, rows: npt.NDArray[np.uint32], first_frame: int) -> None:
+        """Serve the given rows of a batch whose row 0 is frame `first_frame`; writes `drop` and `completion_ns`."""
+        self._serve(work, rows)
+        self._account(work, rows)
+        self._track_order(work, rows, first_frame)
+
+    def _serve(self, work: WorkColumns, rows: npt.NDArray[np.uint32]) -> None:
+        start_ns, length_ns = self._windows.start_ns, self._windows.length_ns
+        while (done := kernels.serve(rows, work, self._costs, start_ns, length_ns, self._service)) < len(rows):
+            rows = rows[done:]
+            if not done and not self._service.busy_logged[0]:  # one item is busy for more windows than the log holds
+                larger = np.zeros(2 * len(self._service.busy_log), kernels.BUSY_ROW)
+                self._service = self._service._replace(busy_log=larger)
+            self._drain_busy_log()
+
+    def _account(self, work: WorkColumns, rows: npt.NDArray[np.uint32]) -> None:
+        start_ns, length_ns = self._windows.start_ns, self._windows.length_ns
+        while (done := kernels.account(rows, work, self._costs, start_ns, length_ns, self._accounts)) < len(rows):
+            rows = rows[done:]
+            self._drain_entry_log()
+
+    def _track_order(self, work: WorkColumns, rows: npt.NDArray[np.uint32], first_frame: int) -> None:
+        while (done := kernels.track_order(rows, work, first_frame, self._flows)) < len(rows):
+            rows = rows[done:]
+            larger = np.zeros(4 * len(self._flows.table), kernels.FLOW_ROW)
+            kernels.move_flows(self._flows.table, larger)
+            self._flows = self._flows._replace(table=larger)
+
+    def _drain_busy_log(self) -> None:
+        self._busy_rows.append(self._service.busy_log[: self._service.busy_logged[0]].copy())
+        self._service.busy_logged[0] = 0
+
+    def _drain_entry_log(self) -> None:
+        self._entry_rows.append(self._accounts.entry_log[: self._accounts.position[2]].copy())
+        self._accounts.position[2] = 0
+
+    def report(self) -> ProcessorReport:
+        """Close the open windows and tell everything; the processor is not used afterwards."""
+        state = self._service.state[0]
+        self._drain_busy_log()
+        if state["busy_window_ns"]:
+            last = (int(state["busy_window"]), int(state["busy_window_ns"]))
+            self._busy_rows.append(np.array([last], kernels.BUSY_ROW))
+        self._drain_entry_log()
+        touched = self._accounts.touched[: self._accounts.position[1]]
+        self._entry_rows.append(self._accounts.current[touched])
+        flows = self._flows.table
+        used = flows["key"] != 0
+        names = kernels.STATE.names or ()
+        return ProcessorReport(
+            counters={name: int(state[name]) for name in names},
+            histogram=LatencyHistogram(
+                self._service.histogram,
+                int(state["latency_sum_ns"]),
+                int(state["latency_min_ns"]) if state["accepted"] else 0,
+                int(state["latency_max_ns"]),
+            ),
+            by_target=self._accounts.by_target,
+            busy_windows=np.concatenate(self._busy_rows),
+            entry_windows=np.concatenate(self._entry_rows),
+            flow_keys=flows["key"][used],
+            flow_items=flows["items"][used],
+            reordered=int(self._flows.order[0]),
+            late_ns_max=int(self._flows.order[1]),
+        )

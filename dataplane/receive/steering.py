@@ -1,0 +1,96 @@
+"""The NIC front end as a pure object: a batch of frames in, work columns and a selection vector out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from dataplane.arrays import read_only
+from dataplane.ids import ProcessorNumber
+from dataplane.kernels import steer as kernels
+from dataplane.receive.work import (
+    DROP_REASONS,
+    NO_PROCESSOR,
+    NO_TARGET,
+    NOT_DROPPED,
+    TAGGED,
+    WorkColumns,
+    first_rows,
+    new_work_columns,
+)
+from dataplane.switch.configuration import HashType
+from dataplane.switch.snapshot import HASH_KINDS, SteeringSnapshot
+from dataplane.traffic.batch import FrameBatch
+
+
+def steer_batch(batch: FrameBatch, snapshot: SteeringSnapshot, work: WorkColumns, *, transmit_by_source: bool) -> None:
+    """Match, hash, index and assign every frame of `batch` with one snapshot, into the first rows of `work`."""
+    count = len(batch)
+    work.timestamp_ns[:count] = batch.timestamp_ns
+    work.wire_length[:count] = batch.wire_length
+    kernels.steer(
+        read_only(batch.data),
+        read_only(batch.frame_start),
+        read_only(batch.captured_length),
+        read_only(batch.wire_length),
+        snapshot.arrays,
+        transmit_by_source,
+        first_rows(work, 0, count),
+    )
+
+
+def group_rows(work: WorkColumns, rows: int, offsets: npt.NDArray[np.int64], selection: npt.NDArray[np.uint32]) -> None:
+    """Group the first `rows` rows by processor: `selection[offsets[p]:offsets[p + 1]]` are those of processor row p."""
+    kernels.group_by_processor(work.processor[:rows], offsets, selection)
+
+
+@dataclass(frozen=True, slots=True)
+class SteeredFrame:
+    """Where one frame goes and with what out-of-band data."""
+
+    target_id: int | None  # VPort or queue id, None when dropped
+    drop_reason: str | None  # "runt" or "packet filter"
+    filter_id: int  # filter that matched, 0 = none
+    hash_type: HashType  # NONE when no hash was computed
+    hash_value: int
+    entry: int | None  # indirection table index
+    processor: ProcessorNumber | None
+    tagged: bool
+    oob_8021q: int  # RX-10
+
+
+def steer_one(snapshot: SteeringSnapshot, frame: bytes, wire_length: int | None = None) -> SteeredFrame:
+    """Steer one received frame with the batch kernel; for the oracle and for explanations."""
+    work = new_work_columns(1)
+    data = np.frombuffer(frame or b"\0", np.uint8)
+    batch = FrameBatch(
+        0,
+        np.zeros(1, np.int64),
+        np.array([len(frame) if wire_length is None else wire_length], np.uint32),
+        np.array([len(frame)], np.uint32),
+        np.zeros(1, np.int64),
+        data,
+    )
+    steer_batch(batch, snapshot, work, transmit_by_source=False)
+    return steered_row(snapshot, work, 0)
+
+
+def steered_row(snapshot: SteeringSnapshot, work: WorkColumns, row: int) -> SteeredFrame:
+    """One row of work columns as a value."""
+    dropped = int(work.drop[row])
+    target, processor = int(work.target[row]), int(work.processor[row])
+    index = int(work.table_index[row])
+    entries_known = processor != NO_PROCESSOR and index < 0xFFFE
+    return SteeredFrame(
+        target_id=None if target == NO_TARGET else int(snapshot.arrays.targets["target_id"][target]),
+        drop_reason=None if dropped == NOT_DROPPED else DROP_REASONS[dropped],
+        filter_id=int(work.filter_id[row]),
+        hash_type=HASH_KINDS[int(work.hash_kind[row])],
+        hash_value=int(work.hash_value[row]),
+        entry=index if entries_known else None,
+        processor=None if processor == NO_PROCESSOR else snapshot.processors[processor],
+        tagged=bool(work.flags[row] & TAGGED),
+        oob_8021q=int(work.oob_8021q[row]),
+    )

@@ -1,0 +1,349 @@
+"""The steering snapshot: the one thing the receive and transmit paths read (EPO-01).
+
+`compile_snapshot` turns an `AdapterConfiguration` into flat read-only arrays. A snapshot is never edited; a change of
+configuration makes the next one, with the next epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from dataplane.arrays import read_only
+from dataplane.ids import DEFAULT_PROCESSOR_INDEX, DEFAULT_VPORT_ID, PRIMARY_PROCESSOR_INDEX, ProcessorNumber
+from dataplane.kernels.parse import (
+    CLASSES,
+    IPV4,
+    IPV4_TCP,
+    IPV4_UDP,
+    IPV6,
+    IPV6_EX,
+    IPV6_EX_TCP,
+    IPV6_EX_UDP,
+    IPV6_TCP,
+    IPV6_UDP,
+)
+from dataplane.kernels.toeplitz import toeplitz_table
+from dataplane.switch.configuration import (
+    AdapterConfiguration,
+    Filter,
+    HashType,
+    MacField,
+    Mode,
+    RssState,
+    Test,
+)
+
+#: Hash types in the order of their codes in the `hash_kind` column; code 0 is "no hash".
+HASH_KINDS: tuple[HashType, ...] = (
+    HashType.NONE,
+    HashType.IPV4,
+    HashType.TCP_IPV4,
+    HashType.UDP_IPV4,
+    HashType.IPV6,
+    HashType.TCP_IPV6,
+    HashType.UDP_IPV6,
+    HashType.IPV6_EX,
+    HashType.TCP_IPV6_EX,
+    HashType.UDP_IPV6_EX,
+)
+HASH_KIND_NAMES = tuple("none" if kind is HashType.NONE else str(kind.name).lower() for kind in HASH_KINDS)
+
+#: How a VLAN id is tested, see `_general_tests`.
+ANY_VLAN, UNTAGGED_OR_ZERO, EXACT_VLAN = range(3)
+
+TARGET_ROW = np.dtype(
+    [
+        ("target_id", np.uint16),  # VPort or queue id
+        ("has_hash", np.bool_),  # compute hashes at all (RSS enabled, or receive hash RSS-23)
+        ("spread", np.bool_),  # RSS enabled: use table and default processor
+        ("key_first", np.int64),  # first entry of this target's key in `toeplitz_tables`
+        ("table_first", np.int64),  # first entry of its indirection table in `indirection_tables`
+        ("table_mask", np.uint32),  # number of entries - 1 (HSH-27)
+        ("default_processor", np.uint16),  # rows of `processors`
+        ("primary_processor", np.uint16),
+        ("entry_first", np.int64),  # first steering parameter of this target, see `SteeringSnapshot.entry_slots`
+    ]
+)
+
+FILTER_ROW = np.dtype(
+    [
+        ("rank", np.int64),  # order of FLT-37: smaller is tried first
+        ("target", np.uint16),  # row of `targets`
+        ("filter_id", np.uint32),
+        ("vlan_test", np.uint8),  # ANY_VLAN, UNTAGGED_OR_ZERO or EXACT_VLAN
+        ("vlan_id", np.uint16),
+        ("names_address", np.bool_),  # has an equality test on the address
+        ("test_first", np.int64),  # general filters: their tests in `general_tests`
+        ("test_count", np.int64),
+    ]
+)
+
+TEST_ROW = np.dtype(
+    [("is_vlan", np.bool_), ("test", np.uint8), ("value", np.uint64), ("result", np.uint64)]  # NDIS test number
+)
+
+
+class SnapshotArrays(NamedTuple):
+    """What the kernels read; every array is C-contiguous and read-only."""
+
+    #: Hash table of destination addresses: address | 2**48, 0 = empty slot; capacity a power of two.
+    mac_keys: npt.NDArray[np.uint64]
+    mac_first: npt.NDArray[np.int64]  # first row of `filters` for that address
+    mac_count: npt.NDArray[np.int64]
+    mac_shift: npt.NDArray[np.uint64]  # (1,) right shift that turns the multiplied address into a slot
+    filters: npt.NDArray[Any]  # FILTER_ROW: exact-address filters, grouped by address, each group by rank
+    general_filters: npt.NDArray[Any]  # FILTER_ROW: filters that no address lookup finds, by rank
+    general_tests: npt.NDArray[Any]  # TEST_ROW
+    targets: npt.NDArray[Any]  # TARGET_ROW; row 0 is the default VPort or queue
+    hash_kinds: npt.NDArray[np.uint8]  # flat (targets * CLASSES,): code of HASH_KINDS by packet class (HSH-09, HSH-19)
+    toeplitz_tables: npt.NDArray[np.uint32]  # flat (keys * 36 * 256,)
+    indirection_tables: npt.NDArray[np.uint16]  # flat, rows of `processors`
+    packet_filter: npt.NDArray[np.uint64]  # (2,) bits of PacketFilter, the permanent address
+    multicast_list: npt.NDArray[np.uint64]
+
+
+class EntrySlots(NamedTuple):
+    """Names of the steering parameters ("entry slots") of a snapshot, one row each."""
+
+    target: npt.NDArray[np.uint16]  # row of `targets`
+    index: npt.NDArray[np.uint16]  # table index, or DEFAULT_PROCESSOR_INDEX / PRIMARY_PROCESSOR_INDEX
+
+
+@dataclass(frozen=True, slots=True)
+class SteeringSnapshot:
+    """An immutable compiled configuration with its epoch."""
+
+    epoch: int
+    configuration: AdapterConfiguration
+    processors: tuple[ProcessorNumber, ...]  # processor rows name these
+    arrays: SnapshotArrays
+    target_names: tuple[str, ...]
+
+    @property
+    def target_ids(self) -> list[int]:
+        """VPort or queue ids by target row."""
+        return [int(target_id) for target_id in self.arrays.targets["target_id"]]
+
+    def entry_slots(self) -> EntrySlots:
+        """Every table entry, default and primary processor: the order of the `entry_first` numbering."""
+        target: list[int] = []
+        index: list[int] = []
+        for row, fields in enumerate(self.arrays.targets):
+            entries = int(fields["table_mask"]) + 1
+            index += [*range(entries), DEFAULT_PROCESSOR_INDEX, PRIMARY_PROCESSOR_INDEX]
+            target += [row] * (entries + 2)
+        return EntrySlots(np.array(target, np.uint16), np.array(index, np.uint16))
+
+
+def processors_of(configuration: AdapterConfiguration) -> tuple[ProcessorNumber, ...]:
+    """Every processor the configuration can interrupt: the RSS processors and all that are named, ascending."""
+    named: set[ProcessorNumber] = set(configuration.rss_processors) | {configuration.rss_base_processor}
+    named.update(vport.primary_processor for vport in configuration.vports)
+    named.update(queue.processor for queue in configuration.queues)
+    for rss in [*(vport.rss for vport in configuration.vports), configuration.native_rss]:
+        if rss.enabled:
+            named.update(rss.indirection_table)
+            if rss.default_processor is not None:
+                named.add(rss.default_processor)
+    return tuple(sorted(named))
+
+
+def compile_snapshot(
+    configuration: AdapterConfiguration, epoch: int, processors: Sequence[ProcessorNumber] | None = None
+) -> SteeringSnapshot:
+    """Compile a configuration; `processors` fixes the row of each processor (default: `processors_of`).
+
+    Raises KeyError when the configuration names a processor that `processors` lacks.
+    """
+    processors = tuple(processors) if processors is not None else processors_of(configuration)
+    rows = {processor: row for row, processor in enumerate(processors)}
+    targets, names, hash_kinds, toeplitz_tables, indirection_tables = _compile_targets(configuration, rows)
+    target_rows = {int(target["target_id"]): row for row, target in enumerate(targets)}
+    matching = _compile_filters(configuration, target_rows)
+    arrays = SnapshotArrays(
+        *matching,
+        targets=read_only(targets),
+        hash_kinds=read_only(hash_kinds.reshape(-1)),
+        toeplitz_tables=read_only(toeplitz_tables),
+        indirection_tables=read_only(indirection_tables),
+        packet_filter=read_only(np.array([configuration.packet_filter, configuration.permanent_address], np.uint64)),
+        multicast_list=read_only(np.array(configuration.multicast_list, np.uint64)),
+    )
+    return SteeringSnapshot(epoch, configuration, processors, arrays, names)
+
+
+def hash_kind_by_class(hash_types: HashType) -> list[int]:
+    """Which hash type the enabled types give each packet class (HSH-09, HSH-19), as codes of HASH_KINDS."""
+
+    def first_enabled(*candidates: HashType) -> int:
+        return next((HASH_KINDS.index(candidate) for candidate in candidates if candidate & hash_types), 0)
+
+    kinds = [0] * CLASSES
+    kinds[IPV4] = first_enabled(HashType.IPV4)
+    kinds[IPV4_TCP] = first_enabled(HashType.TCP_IPV4, HashType.IPV4)
+    kinds[IPV4_UDP] = first_enabled(HashType.UDP_IPV4, HashType.IPV4)
+    plain = (HashType.IPV6, HashType.IPV6_EX)
+    extended = (HashType.IPV6_EX, HashType.IPV6)
+    kinds[IPV6] = first_enabled(*plain)
+    kinds[IPV6_TCP] = first_enabled(HashType.TCP_IPV6, HashType.TCP_IPV6_EX, *plain)
+    kinds[IPV6_UDP] = first_enabled(HashType.UDP_IPV6, HashType.UDP_IPV6_EX, *plain)
+    kinds[IPV6_EX] = first_enabled(*extended)
+    kinds[IPV6_EX_TCP] = first_enabled(HashType.TCP_IPV6_EX, HashType.TCP_IPV6, *extended)
+    kinds[IPV6_EX_UDP] = first_enabled(HashType.UDP_IPV6_EX, HashType.UDP_IPV6, *extended)
+    return kinds
+
+
+class _Target(NamedTuple):
+    target_id: int
+    name: str
+    primary_processor: ProcessorNumber
+    rss: RssState  # what hashes
+    spread: bool
+    table: tuple[ProcessorNumber, ...]
+
+
+def _targets(configuration: AdapterConfiguration) -> list[_Target]:
+    base = configuration.rss_base_processor
+    if configuration.mode is Mode.SWITCH:
+        return [
+            _Target(
+                vport.vport_id,
+                vport.name or ("default" if vport.vport_id == DEFAULT_VPORT_ID else f"vport-{vport.vport_id}"),
+                vport.primary_processor,
+                vport.rss,
+                vport.rss.enabled,
+                vport.rss.indirection_table,
+            )
+            for vport in configuration.vports
+        ]
+    native, receive_hash = configuration.native_rss, configuration.receive_hash
+    spread = configuration.mode is Mode.NEUTRAL and native.enabled
+    hashing = native if spread else receive_hash if configuration.mode is Mode.NEUTRAL else RssState()
+    default = _Target(0, "default", base, hashing, spread, configuration.native_table_in_use)
+    queues = [
+        _Target(queue.queue_id, queue.name or f"queue-{queue.queue_id}", queue.processor, RssState(), False, ())
+        for queue in configuration.queues
+    ]
+    return [default, *queues]
+
+
+def _compile_targets(
+    configuration: AdapterConfiguration, rows: dict[ProcessorNumber, int]
+) -> tuple[npt.NDArray[Any], tuple[str, ...], npt.NDArray[np.uint8], npt.NDArray[np.uint32], npt.NDArray[np.uint16]]:
+    targets = _targets(configuration)
+    compiled = np.zeros(len(targets), TARGET_ROW)
+    hash_kinds = np.zeros((len(targets), CLASSES), np.uint8)
+    keys: dict[bytes, int] = {}
+    table: list[int] = []
+    entry_first = 0
+    for row, kinds, target in zip(compiled, hash_kinds, targets, strict=True):
+        row["target_id"] = target.target_id
+        row["primary_processor"] = row["default_processor"] = rows[target.primary_processor]
+        row["entry_first"] = entry_first
+        if target.rss.enabled:
+            key = target.rss.hash_secret_key
+            assert key is not None, "an entity that hashes has a key"
+            row["has_hash"], row["spread"] = True, target.spread
+            row["key_first"] = keys.setdefault(key, len(keys)) * 36 * 256
+            kinds[:] = hash_kind_by_class(target.rss.hash_types)
+        if target.spread:
+            entries = len(target.table)
+            assert entries.bit_count() == 1, "a table in force has a power of two of entries"
+            row["table_first"], row["table_mask"] = len(table), entries - 1
+            row["default_processor"] = rows[target.rss.default_processor or target.primary_processor]
+            table += [rows[processor] for processor in target.table]
+        entry_first += int(row["table_mask"]) + 1 + 2
+    tables = [_table_of(key) for key in keys] or [np.zeros(1, np.uint32)]
+    return (
+        compiled,
+        tuple(t.name for t in targets),
+        hash_kinds,
+        np.concatenate(tables),
+        np.array(table or [0], np.uint16),
+    )
+
+
+_table_cache: dict[bytes, npt.NDArray[np.uint32]] = {}
+
+
+def _table_of(key: bytes) -> npt.NDArray[np.uint32]:
+    if key not in _table_cache:
+        if len(_table_cache) >= 64:  # an oracle script may use any number of keys
+            _table_cache.clear()
+        _table_cache[key] = toeplitz_table(key).reshape(-1)
+    return _table_cache[key]
+
+
+def _attracts(configuration: AdapterConfiguration, target_id: int) -> bool:
+    """Whether filters of a target attract frames now (RX-03)."""
+    if configuration.mode is Mode.SWITCH:
+        return any(vport.vport_id == target_id and vport.activated for vport in configuration.vports)
+    return target_id == 0 or any(q.queue_id == target_id and q.running for q in configuration.queues)
+
+
+def _compile_filters(configuration: AdapterConfiguration, target_rows: dict[int, int]) -> Iterable[npt.NDArray[Any]]:
+    active = {target_id for target_id in target_rows if _attracts(configuration, target_id)}
+    ordered = sorted(
+        (one for one in configuration.filters if one.target_id in active),
+        key=lambda one: (one.target_id == 0, one.target_id, one.filter_id),  # nondefault ids first (FLT-37)
+    )
+    by_address: dict[int, list[tuple[Any, ...]]] = {}
+    general: list[tuple[Any, ...]] = []
+    tests: list[tuple[bool, int, int, int]] = []
+    for rank, one in enumerate(ordered):
+        address, vlan_test, vlan_id = _simple(one)
+        head = (rank, target_rows[one.target_id], one.filter_id)
+        if address is not None:
+            by_address.setdefault(address, []).append((*head, vlan_test, vlan_id, True, 0, 0))
+        else:
+            named = any(t.field is MacField.DESTINATION_ADDRESS and t.test is Test.EQUAL for t in one.tests)
+            vlan_test = UNTAGGED_OR_ZERO if one.untagged_or_zero else ANY_VLAN
+            general.append((*head, vlan_test, 0, named, len(tests), len(one.tests)))
+            tests += [(t.field is MacField.VLAN_ID, t.test.value, t.value, t.result) for t in one.tests]
+    capacity = 8
+    while capacity < 4 * len(by_address):
+        capacity *= 2
+    shift = 64 - capacity.bit_length() + 1
+    keys = np.zeros(capacity, np.uint64)
+    first = np.zeros(capacity, np.int64)
+    count = np.zeros(capacity, np.int64)
+    flat: list[tuple[Any, ...]] = []
+    for address, group in by_address.items():
+        slot = ((address * MAC_MULTIPLIER) & 0xFFFF_FFFF_FFFF_FFFF) >> shift
+        while keys[slot]:
+            slot = (slot + 1) % capacity
+        keys[slot], first[slot], count[slot] = address | MAC_USED, len(flat), len(group)
+        flat += group
+    return (
+        read_only(keys),
+        read_only(first),
+        read_only(count),
+        read_only(np.array([shift], np.uint64)),
+        read_only(np.array(flat, FILTER_ROW)),
+        read_only(np.array(general, FILTER_ROW)),
+        read_only(np.array(tests, TEST_ROW)),
+    )
+
+
+MAC_MULTIPLIER = 0x9E37_79B9_7F4A_7C15
+MAC_USED = 1 << 48
+
+
+def _simple(one: Filter) -> tuple[int | None, int, int]:
+    """The address, VLAN test and VLAN id of a filter of equality tests on one address and at most one VLAN id.
+
+    The address is None for every other filter: those are evaluated test by test.
+    """
+    addresses = [t for t in one.tests if t.field is MacField.DESTINATION_ADDRESS]
+    vlans = [t for t in one.tests if t.field is MacField.VLAN_ID]
+    all_equal = all(t.test is Test.EQUAL for t in one.tests)
+    if len(addresses) != 1 or len(vlans) > 1 or not all_equal or (vlans and one.untagged_or_zero):
+        return None, ANY_VLAN, 0
+    if vlans:
+        return addresses[0].value, EXACT_VLAN, vlans[0].value
+    return addresses[0].value, UNTAGGED_OR_ZERO if one.untagged_or_zero else ANY_VLAN, 0

@@ -1,0 +1,254 @@
+"""The processor's kernels against the event-by-event reference, and against queueing theory."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dataplane.kernels.serve import bucket_of
+from dataplane.processor.costs import CostModel
+from dataplane.processor.histogram import LatencyHistogram
+from dataplane.processor.processor import Processor, ProcessorReport, Windows
+from dataplane.receive.work import TRANSMIT, WorkColumns, new_work_columns
+from tests.reference import processor as reference
+from tests.reference.order import measure_order
+
+COSTS = st.builds(
+    CostModel,
+    dpc_queue_depth=st.sampled_from([0, 1, 2, 3, 8]),
+    receive_cost_ns=st.sampled_from([0, 1, 7, 50]),
+    receive_cost_per_byte_ps=st.sampled_from([0, 0, 333, 1500]),
+    completion_cost_ns=st.sampled_from([0, 3, 20]),
+    interrupt_moderation_ns=st.sampled_from([0, 0, 10, 100]),
+    interrupt_latency_ns=st.sampled_from([0, 0, 5, 40]),
+    dpc_overhead_ns=st.sampled_from([0, 0, 2, 30]),
+    max_nbls_to_indicate=st.sampled_from([0, 0, 1, 2, 5]),
+)
+#: (gap to the previous arrival, wire length, is a send, flow)
+ITEMS = st.lists(
+    st.tuples(st.sampled_from([0, 0, 1, 5, 20, 60, 300]), st.integers(14, 100), st.booleans(), st.integers(1, 3)),
+    max_size=40,
+)
+WINDOW_NS = st.sampled_from([1000, 37, 7])
+
+
+def work_of(items: list[tuple[int, int, bool, int]]) -> WorkColumns:
+    """Work columns of items for one processor; the flow doubles as steering parameter and target."""
+    work = new_work_columns(len(items))
+    work.timestamp_ns[:] = np.cumsum([gap for gap, _, _, _ in items]) + 1000
+    work.wire_length[:] = [length for _, length, _, _ in items]
+    work.flags[:] = [TRANSMIT if is_send else 0 for _, _, is_send, _ in items]
+    work.flow_key[:] = [flow for _, _, _, flow in items]
+    work.entry_slot[:] = [flow for _, _, _, flow in items]
+    work.target[:] = [flow for _, _, _, flow in items]
+    return work
+
+
+def served(
+    costs: CostModel, work: WorkColumns, window_ns: int, cuts: list[int] | None = None
+) -> tuple[Processor, ProcessorReport]:
+    """A processor that has served all rows, in one call or cut at the given places."""
+    count = len(work.timestamp_ns)
+    processor = Processor(costs, Windows(1000, window_ns), targets=4, entry_slots=4)
+    places = sorted({0, count, *(cut % (count + 1) for cut in cuts or [])})
+    rows = np.arange(count, dtype=np.uint32)
+    for low, high in zip(places, places[1:], strict=False):
+        processor.serve(work, rows[low:high], first_frame=0)
+    return processor, processor.report()
+
+
+def reference_of(costs: CostModel, work: WorkColumns) -> reference.Processor:
+    """The event-by-event machine over the same items."""
+    model = reference.ProcessorCosts(**asdict(costs))
+    items = [
+        reference.Item(int(at), costs.completion_cost_ns if is_send else model.receive_cost(int(length)))
+        for at, length, is_send in zip(work.timestamp_ns, work.wire_length, work.flags & TRANSMIT, strict=True)
+    ]
+    return reference.simulate(model, items)
+
+
+def facts(report: ProcessorReport) -> dict[str, Any]:
+    """A report as values that compare."""
+    histogram = report.histogram
+    return {
+        "counters": report.counters,
+        "histogram": (histogram.buckets.tolist(), histogram.sum_ns, histogram.min_ns, histogram.max_ns),
+        "by_target": report.by_target.tolist(),
+        "busy": report.busy_windows.tolist(),
+        "entries": report.entry_windows.tolist(),
+        "flows": sorted(zip(report.flow_keys.tolist(), report.flow_items.tolist(), strict=True)),
+        "order": (report.reordered, report.late_ns_max),
+    }
+
+
+@given(COSTS, ITEMS, WINDOW_NS)
+def test_service_equals_the_event_by_event_machine(
+    costs: CostModel, items: list[tuple[int, int, bool, int]], window_ns: int
+) -> None:
+    """Completions, drops, interrupts, DPC runs and busy time by window are those of PRC-01 to PRC-04, INT-05, INT-06."""
+    work = work_of(items)
+    _, report = served(costs, work, window_ns)
+    machine = reference_of(costs, work)
+    expected = [-1 if outcome.completion_ns is None else outcome.completion_ns for outcome in machine.outcomes]
+    assert work.completion_ns.tolist() == expected
+    assert work.drop.tolist() == [3 if outcome.dropped else 0 for outcome in machine.outcomes]
+    assert report.counters["interrupts"] == len(machine.interrupts_ns)
+    assert report.counters["dpcs"] == len(machine.dpcs_ns)
+    latencies = reference.latencies_ns(machine)
+    assert report.histogram.count == len(latencies)
+    assert report.histogram.sum_ns == sum(latencies)
+    assert report.counters["dropped"] == sum(outcome.dropped for outcome in machine.outcomes)
+    busy = {int(window): int(ns) for window, ns in report.busy_windows.tolist()}
+    assert len(busy) == len(report.busy_windows)
+    windows = 1 + max(busy, default=0)
+    assert [busy.get(w, 0) for w in range(windows)] == reference.busy_by_window(machine.busy, 1000, window_ns, windows)
+    assert report.counters["busy_ns"] == sum(end - start for start, end in machine.busy)
+
+
+@given(COSTS, ITEMS, WINDOW_NS, st.lists(st.integers(0, 40), max_size=5))
+def test_cuts_do_not_matter(
+    costs: CostModel, items: list[tuple[int, int, bool, int]], window_ns: int, cuts: list[int]
+) -> None:
+    """Everything reported is the same however rows are cut into calls (TIM-01)."""
+    whole, parts = work_of(items), work_of(items)
+    assert facts(served(costs, whole, window_ns)[1]) == facts(served(costs, parts, window_ns, cuts)[1])
+    assert whole.completion_ns.tolist() == parts.completion_ns.tolist()
+
+
+@given(COSTS, ITEMS, WINDOW_NS)
+def test_books_balance(costs: CostModel, items: list[tuple[int, int, bool, int]], window_ns: int) -> None:
+    """Counts by target, by steering parameter and window, by flow and in total agree (MOD-11, BAL-01, PRC-01)."""
+    work = work_of(items)
+    _, report = served(costs, work, window_ns)
+    counters = report.counters
+    assert counters["received"] + counters["completions"] + counters["dropped"] == len(items)
+    received, octets, _, completions, dropped = report.by_target.sum(axis=0).tolist()
+    assert (received, octets, completions, dropped) == (
+        counters["received"], counters["bytes"], counters["completions"], counters["dropped"],
+    )  # fmt: skip
+    assert report.flow_items.sum() == received + completions
+    for name in ("received", "completions", "bytes", "dropped"):
+        assert report.entry_windows[name].sum() == counters[name]
+    for row in report.entry_windows:
+        inside = (work.timestamp_ns - 1000) // window_ns == row["window"]
+        mine = inside & (work.entry_slot == row["slot"])
+        assert row["received"] + row["completions"] + row["dropped"] == mine.sum()
+
+
+@given(ITEMS)
+def test_first_in_first_out_never_reorders(items: list[tuple[int, int, bool, int]]) -> None:
+    """One flow on one processor keeps its order (ORD-03)."""
+    _, report = served(CostModel(), work_of(items), 1000)
+    assert report.reordered == 0
+
+
+@given(st.lists(st.tuples(st.integers(1, 3), st.integers(0, 20)), max_size=12))
+def test_order_measure_sees_reordering(completions: list[tuple[int, int]]) -> None:
+    """Completions that overtake within a flow are counted as RFC 4737 says, others are not (ORD-02, ORD-03, ORD-04)."""
+    work = new_work_columns(len(completions))
+    work.flow_key[:] = [flow for flow, _ in completions]
+    work.completion_ns[:] = [completion for _, completion in completions]
+    in_service_order = sorted(range(len(completions)), key=lambda row: (completions[row][1], row))
+    processor = Processor(CostModel(), Windows(0, 1000), targets=1, entry_slots=1)
+    processor._track_order(work, np.array(in_service_order, np.uint32), 0)
+    expected = measure_order(completions)
+    report = processor.report()
+    assert report.reordered == len(expected.reordered)
+
+
+@given(st.lists(st.integers(0, 10**12), min_size=1, max_size=60), st.integers(1, 59))
+def test_histogram_is_exact_where_it_says(values: list[int], cut: int) -> None:
+    """Quantiles are within 1 % of the exact ones, the rest is exact, and merging is plain addition (PRC-06)."""
+
+    def histogram(part: list[int]) -> LatencyHistogram:
+
+        buckets = LatencyHistogram.empty().buckets
+        for value in part:
+            buckets[bucket_of(value)] += 1
+        return LatencyHistogram(buckets, sum(part), min(part), max(part)) if part else LatencyHistogram.empty()
+
+    whole = histogram(values)
+    merged = histogram(values[:cut]).merge(histogram(values[cut:]))
+    assert facts_of(merged) == facts_of(whole)
+    for share in (Fraction(1, 2), Fraction(9, 10), Fraction(99, 100), Fraction(999, 1000)):
+        exact = reference.percentile(sorted(values), share)
+        assert abs(whole.quantile_ns(float(share)) - exact) <= 0.01 * exact
+
+
+def facts_of(histogram: LatencyHistogram) -> tuple[Any, ...]:
+    """A histogram as values that compare."""
+    return histogram.buckets.tolist(), histogram.sum_ns, histogram.min_ns, histogram.max_ns
+
+
+def poisson_arrivals(count: int, mean_ns: float, seed: int) -> np.ndarray:
+    """Arrival times of a Poisson process."""
+    return np.cumsum(np.random.default_rng(seed).exponential(mean_ns, count)).astype(np.int64)
+
+
+@pytest.mark.parametrize("load", [0.5, 0.8, 0.9])
+def test_m_d_1(load: float) -> None:
+    """Mean waiting time of M/D/1 is rho D / (2 (1 - rho)) within the confidence interval of the run (PRC-05)."""
+    service_ns, count, batches = 1000, 2_000_000, 40
+    work = new_work_columns(count)
+    work.timestamp_ns[:] = poisson_arrivals(count, service_ns / load, seed=7)
+    work.wire_length[:] = 64
+    served(CostModel(dpc_queue_depth=0, receive_cost_ns=service_ns), work, 1 << 40)
+    assert_mean(work.completion_ns - work.timestamp_ns - service_ns, load * service_ns / (2 * (1 - load)), batches)
+
+
+def test_m_m_1() -> None:
+    """Mean waiting time of M/M/1, service by exponential lengths, is rho D / (1 - rho) (PRC-05)."""
+    load, mean_ns, count = 0.7, 1000.0, 2_000_000
+    work = new_work_columns(count)
+    work.timestamp_ns[:] = poisson_arrivals(count, mean_ns / load, seed=11)
+    work.wire_length[:] = np.random.default_rng(12).exponential(mean_ns, count)
+    costs = CostModel(dpc_queue_depth=0, receive_cost_ns=0, receive_cost_per_byte_ps=1000)
+    served(costs, work, 1 << 40)
+    waiting = work.completion_ns - work.timestamp_ns - work.wire_length.astype(np.int64)
+    assert_mean(waiting, load * mean_ns / (1 - load), 40)
+
+
+@pytest.mark.parametrize(("load", "depth"), [(0.9, 4), (1.2, 8)])
+def test_m_d_1_k_loss(load: float, depth: int) -> None:
+    """The share of items lost by M/D/1/K equals the one of its embedded Markov chain (PRC-05, PRC-01)."""
+    service_ns, count = 1000, 2_000_000
+    work = new_work_columns(count)
+    work.timestamp_ns[:] = poisson_arrivals(count, service_ns / load, seed=5)
+    work.wire_length[:] = 64
+    served(CostModel(dpc_queue_depth=depth, receive_cost_ns=service_ns), work, 1 << 40)
+    lost = (work.completion_ns < 0).astype(float)
+    assert_mean(lost, loss_of_m_d_1_k(load, depth), 40)
+
+
+def loss_of_m_d_1_k(load: float, depth: int) -> float:
+    """Blocking probability of M/D/1/K with K = depth items in the system, from its chain at departures.
+
+    pi_j, j items left behind at a departure, solves pi = pi P with Poisson(load) arrivals per service, cut at K - 1;
+    then P(blocked) = 1 - 1 / (pi_0 + load) (Gross and Harris, Fundamentals of Queueing Theory, section 5.1.8).
+    """
+    arrivals = [np.exp(-load)]
+    for k in range(1, depth + 1):
+        arrivals.append(arrivals[-1] * load / k)
+    chain = np.zeros((depth, depth))
+    for i in range(depth):
+        start = max(i - 1, 0)
+        for j in range(start, depth - 1):
+            chain[i, j] = arrivals[j - start]
+        chain[i, depth - 1] = 1 - chain[i, : depth - 1].sum()
+    system = np.vstack([chain.T - np.eye(depth), np.ones(depth)])
+    stationary = np.linalg.lstsq(system, np.array([*np.zeros(depth), 1.0]), rcond=None)[0]
+    return float(1 - 1 / (stationary[0] + load))
+
+
+def assert_mean(values: np.ndarray, expected: float, batches: int) -> None:
+    """The mean of a correlated sequence is as expected within 4 standard errors of its batch means."""
+    means = values[: len(values) // batches * batches].reshape(batches, -1).mean(axis=1)
+    error = means.std(ddof=1) / batches**0.5
+    assert abs(means.mean() - expected) < 4 * error
+    assert error < 0.05 * expected, "too few items to tell"
