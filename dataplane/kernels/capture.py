@@ -44,18 +44,18 @@ _PREFETCH_RECORDS = 8
 
 
 @njit(inline="always")
-def _u32(data: npt.NDArray[np.uint8], position: int, big_endian: bool) -> int:
+def _u32(data: npt.NDArray[np.uint8], position: int, big_endian: bool) -> Any:
     return np.int64(load_u32_be(data, position)) if big_endian else np.int64(load_u32(data, position))
 
 
 @njit(inline="always")
-def _u16(data: npt.NDArray[np.uint8], position: int, big_endian: bool) -> int:
+def _u16(data: npt.NDArray[np.uint8], position: int, big_endian: bool) -> Any:
     value = np.int64(load_u16_be(data, position))
     return value if big_endian else (value >> 8) | ((value & 0xFF) << 8)
 
 
 @njit(cache=True, nogil=True)
-def _has_extension_header(data: npt.NDArray[np.uint8], start: int) -> bool:
+def _has_extension_header(data: npt.NDArray[np.uint8], start: int) -> Any:
     """True for IPv6 whose first next header is an extension header; the frame has at least 64 bytes at `start`."""
     network = start + 14
     ether_type = np.int64(load_u16_be(data, start + 12))
@@ -141,7 +141,7 @@ def scan_pcap(
 
 
 @njit(cache=True, nogil=True)
-def _to_ns(units: int, kind: int, factor: int, offset_ns: int) -> int:
+def _to_ns(units: np.uint64, kind: int, factor: int, offset_ns: int) -> Any:
     """Time units of a pcapng interface, a uint64, as ns since the epoch within +-TIMESTAMP_MAX_NS."""
     limit = np.uint64(TIMESTAMP_MAX_NS)
     if kind == MULTIPLY:

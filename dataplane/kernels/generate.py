@@ -1,7 +1,9 @@
 """Kernels that make frames: which flow frame k belongs to, and the bytes of its headers.
 
-Nothing is remembered between frames and no templates are kept: the headers of a flow are computed from its identity, a
-number, each time. That takes a few nanoseconds, no memory per flow, and makes frame k a function of (seed, k) alone.
+Nothing is remembered between frames: flow, length and bytes of frame k are functions of (seed, k). The headers of a
+flow are a function of its identity, a number; they are kept as a record of RECORD_BYTES for each flow, or made afresh
+for every frame where flows are too many to keep, or come and go. Writing a frame is copying its flow's record and
+filling in what depends on its length.
 
 A flow's tuple is a permutation of its identity, so different flows never share one: the remote end has 26 address bits
 (16.0.0.0 to 19.255.255.255, or 2001:db8:0:1::/64) and 15 port bits (32768 to 65535); the local end has one address for
@@ -17,18 +19,25 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from dataplane.kernels.memory import store_u64_be
+from dataplane.kernels.memory import load_u64, prefetch, store_u16_be, store_u64, store_u64_be
 from dataplane.kernels.random import below, draw, mix64, random_u64
-from dataplane.kernels.toeplitz import hash_bytes
 
 #: Indices into the `settings` array of uint64: seeds, and shares in units of 2**-16.
 FLOW_SEED, FRAME_SEED, LENGTH_SEED, UDP_SHARE, IPV6_SHARE, TRANSMIT_SHARE = range(6)
 SETTINGS = 6
 
-#: Bytes written for a frame: tag, IPv4 and TCP fit into 64, with IPv6 into 80; a tunnel puts 50 bytes in front.
-IPV4_BYTES, IPV6_BYTES, TUNNEL_BYTES = 64, 80, 50
-#: What one frame takes in the buffer, and how far behind its place stores reach, both at most.
-STRIDE_MAX, OVERRUN_MAX = 144, 16
+#: Bytes written for a frame: tag, IPv4 and TCP fit into 64, with IPv6 80 hold all but the urgent pointer.
+IPV4_BYTES, IPV6_BYTES = 64, 80
+
+#: A record is 80 bytes of headers without lengths and checksums, then two words of what is needed to fill these in:
+#: the sums of the words of the transport and of the IPv4 checksum; and, one byte each from the lowest, bytes to write,
+#: bytes of headers, offsets of IP length, IP checksum, UDP length, transport checksum, transport header, and bytes of
+#: IP header that the IP length counts. Where a protocol lacks a field, its offset names one that is written later.
+RECORD_BYTES = 96
+_SUMS, _LAYOUT = 80, 88
+
+#: Ethernet, IPv4, UDP and VXLAN headers of a tunnel (RFC 7348).
+TUNNEL_BYTES = 50
 
 #: Flow identities are counted modulo 2**41, the bits of address and port.
 IDENTITIES = 1 << 41
@@ -39,11 +48,13 @@ _LOCAL_NETWORK, _REMOTE_NETWORK = 0xC0A80000, 0x10000000
 _LOCAL_PREFIX, _REMOTE_PREFIX = np.uint64(0x20010DB800000002), np.uint64(0x20010DB800000001)
 _PREFIX_SUM = 2 * (0x2001 + 0x0DB8) + 1 + 2
 _HOP_LIMIT = 64
+_DO_NOT_FRAGMENT = 0x4000
 _U16, _U32, _U48 = np.uint64(16), np.uint64(32), np.uint64(48)
+_PREFETCH_FRAMES = 16
 
 
 @njit(inline="always")
-def _fold(total: int) -> int:
+def _fold(total: Any) -> Any:
     """The internet checksum of words whose sum is `total`."""
     total = (total & 0xFFFF) + (total >> 16)
     total = (total & 0xFFFF) + (total >> 16)
@@ -51,7 +62,7 @@ def _fold(total: int) -> int:
 
 
 @njit(inline="always")
-def _scramble(identity: int) -> int:
+def _scramble(identity: Any) -> Any:
     """A permutation of the 41-bit numbers: odd multipliers and shifts to the right can be undone."""
     mask = np.uint64(IDENTITIES - 1)
     x = (np.uint64(identity) * np.uint64(0x9E3779B97F4A7C15)) & mask
@@ -72,26 +83,56 @@ def _sum(address: int) -> int:
     return (address & 0xFFFF) + (address >> 16)
 
 
+@njit(cache=True, nogil=True, error_model="numpy")
+def choose(
+    first: int,
+    flows: npt.NDArray[np.uint64],
+    flows_each: int,
+    churn_frames: int,
+    lengths: npt.NDArray[np.uint64],
+    length_bytes: npt.NDArray[np.int64],
+    settings: npt.NDArray[np.uint64],
+    out_flow: npt.NDArray[np.int64],
+    out_length: npt.NDArray[np.int64],
+) -> None:
+    """Flow and length of frames `first`, `first` + 1, ...
+
+    `flows` is an alias table whose entries stand for `flows_each` equally likely flows each (one of the two numbers is
+    1), `lengths` one over `length_bytes`. After every `churn_frames` frames all flow numbers grow by one: the oldest
+    flow leaves, a new one comes.
+    """
+    # random numbers first, in loops of their own: these are compiled to vector instructions
+    flow_seed, length_seed = settings[FRAME_SEED], settings[LENGTH_SEED]
+    for i in range(len(out_flow)):
+        out_flow[i] = np.int64(random_u64(flow_seed, np.uint64(first + i)))
+    for i in range(len(out_length)):
+        out_length[i] = np.int64(random_u64(length_seed, np.uint64(first + i)))
+    for i in range(len(out_length)):
+        out_length[i] = length_bytes[draw(lengths, np.uint64(out_length[i]))]
+    generation, age = first // churn_frames, first % churn_frames
+    for i in range(len(out_flow)):
+        random = np.uint64(out_flow[i])
+        out_flow[i] = draw(flows, random) * flows_each + below(random, flows_each) + generation
+        age += 1
+        if age == churn_frames:
+            age = 0
+            generation += 1
+
+
 @njit(inline="always")
-def write_frame(
+def _build(
     out: npt.NDArray[np.uint8],
     at: int,
-    frame: int,
     identity: int,
-    length: int,
     settings: npt.NDArray[np.uint64],
     destinations: npt.NDArray[np.uint64],
     destination_mac: npt.NDArray[np.uint64],
     destination_tag: npt.NDArray[np.int64],
 ) -> Any:
-    """Write the start of a frame of a flow at out[at:]; returns (wire length, bytes written, network header, destination).
-
-    `length` is raised to what the headers need. The frame's number goes into the IPv4 identification and the TCP
-    sequence number. `destinations` is an alias table; `destination_tag` a TCI, or -1 for none.
-    """
+    """Write the record of one flow at out[at:]; returns its destination."""
     attributes = random_u64(settings[FLOW_SEED], np.uint64(identity))
     more = mix64(attributes)
-    destination = draw(destinations, more, attributes)
+    destination = draw(destinations, more)
     is_udp = (attributes >> _U48) < settings[UDP_SHARE]
     is_transmit = ((attributes >> _U32) & np.uint64(0xFFFF)) < settings[TRANSMIT_SHARE]
     is_ipv6 = (more & np.uint64(0xFFFF)) < settings[IPV6_SHARE]
@@ -106,126 +147,139 @@ def write_frame(
     source_mac = destination_mac[destination] if is_transmit else _GATEWAY_MAC
     target_mac = _GATEWAY_MAC if is_transmit else destination_mac[destination]
 
+    for i in range(0, RECORD_BYTES, 8):
+        store_u64(out, at + i, np.uint64(0))
     tag = destination_tag[destination]
-    network = at + (18 if tag >= 0 else 14)
+    network = 18 if tag >= 0 else 14
     transport = network + (40 if is_ipv6 else 20)
-    wire = max(length, transport - at + (8 if is_udp else 20))
-    segment = wire - (transport - at)  # transport header and payload
     protocol = 17 if is_udp else 6
-    # behind the ports: TCP sequence, acknowledgment, data offset and flags, window; or UDP length and zero bytes
-    word2 = segment if is_udp else (frame >> 16) & 0xFFFF
-    word3 = 0 if is_udp else frame & 0xFFFF
-    flags, window = (0, 0) if is_udp else (0x5010, 0xFFFF)
-    total = source_port + target_port + word2 + word3 + flags + window + protocol + segment
-
+    flags, window = (0, 0) if is_udp else (0x5010, 0xFFFF)  # 5 words of header, ACK
+    sum_transport = source_port + target_port + flags + window + protocol
+    sum_ip = 0
     store_u64_be(out, at, (target_mac << _U16) | (source_mac >> _U32))
     store_u64_be(out, at + 8, (source_mac << _U32) | np.uint64(0x81000000) | np.uint64(tag & 0xFFFF))
     if is_ipv6:
-        size = IPV6_BYTES
-        store_u64_be(out, at + IPV6_BYTES - 8, np.uint64(0))
-        _store(out, network - 2, 0x86DD, 0, 0, 0)
-        _store(out, network, 0x6000, 0, segment, protocol << 8 | _HOP_LIMIT)
-        store_u64_be(out, network + 8, _LOCAL_PREFIX if is_transmit else _REMOTE_PREFIX)
-        store_u64_be(out, network + 16, np.uint64(source_host))
-        store_u64_be(out, network + 24, _REMOTE_PREFIX if is_transmit else _LOCAL_PREFIX)
-        store_u64_be(out, network + 32, np.uint64(target_host))
-        checksum = _fold(total + _PREFIX_SUM + _sum(source_host) + _sum(target_host))
+        _store(out, at + network - 2, 0x86DD, 0, 0, 0)
+        _store(out, at + network, 0x6000, 0, 0, protocol << 8 | _HOP_LIMIT)
+        store_u64_be(out, at + network + 8, _LOCAL_PREFIX if is_transmit else _REMOTE_PREFIX)
+        store_u64_be(out, at + network + 16, np.uint64(source_host))
+        store_u64_be(out, at + network + 24, _REMOTE_PREFIX if is_transmit else _LOCAL_PREFIX)
+        store_u64_be(out, at + network + 32, np.uint64(target_host))
+        sum_transport += _PREFIX_SUM + _sum(source_host) + _sum(target_host)
     else:
-        size = IPV4_BYTES
-        store_u64_be(out, at + IPV4_BYTES - 8, np.uint64(0))
         source = source_host + (_LOCAL_NETWORK if is_transmit else _REMOTE_NETWORK)
         target = target_host + (_REMOTE_NETWORK if is_transmit else _LOCAL_NETWORK)
-        addresses = _sum(source) + _sum(target)
         hops = _HOP_LIMIT << 8 | protocol
-        identification = frame & 0xFFFF
-        header_checksum = _fold(0x4500 + segment + 20 + identification + 0x4000 + hops + addresses)  # don't fragment
-        _store(out, network - 2, 0x0800, 0x4500, segment + 20, identification)
-        _store(out, network + 6, 0x4000, hops, header_checksum, source >> 16)
-        _store(out, network + 12, source >> 16, source & 0xFFFF, target >> 16, target & 0xFFFF)
-        checksum = _fold(total + addresses)
-    udp_checksum = 0xFFFF if checksum == 0 else checksum  # 0 would mean "none" (RFC 768)
-    _store(out, transport, source_port, target_port, word2, udp_checksum if is_udp else word3)
-    _store(out, transport + 8, 0, 0, flags, window)
-    _store(out, transport + 16, 0 if is_udp else checksum, 0, 0, 0)
-    return wire, size, network, destination
+        _store(out, at + network - 2, 0x0800, 0x4500, 0, 0)
+        _store(out, at + network + 6, _DO_NOT_FRAGMENT, hops, 0, 0)
+        _store(out, at + network + 12, source >> 16, source & 0xFFFF, target >> 16, target & 0xFFFF)
+        sum_transport += _sum(source) + _sum(target)
+        sum_ip = 0x4500 + _DO_NOT_FRAGMENT + hops + _sum(source) + _sum(target)
+    _store(out, at + transport, source_port, target_port, 0, 0)
+    _store(out, at + transport + 8, 0, 0, flags, window)
+
+    store_u64(out, at + _SUMS, (np.uint64(sum_transport) << _U32) | np.uint64(sum_ip))
+    checksum = transport + (6 if is_udp else 16)
+    ip_length = network + (4 if is_ipv6 else 2)
+    layout = np.uint64(IPV6_BYTES if is_ipv6 else IPV4_BYTES)
+    layout |= np.uint64(transport + (8 if is_udp else 20)) << np.uint64(8)
+    layout |= np.uint64(ip_length) << _U16
+    layout |= np.uint64(ip_length if is_ipv6 else network + 10) << np.uint64(24)
+    layout |= np.uint64(transport + 4 if is_udp else checksum) << _U32
+    layout |= np.uint64(checksum) << np.uint64(40)
+    layout |= np.uint64(transport) << _U48
+    layout |= np.uint64(0 if is_ipv6 else 20) << np.uint64(56)
+    store_u64(out, at + _LAYOUT, layout)
+    return destination
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def generate(
-    first: int,
-    flows: npt.NDArray[np.uint64],
-    flows_each: int,
+def build_records(
     identities: npt.NDArray[np.int64],
-    churn_frames: int,
-    lengths: npt.NDArray[np.uint64],
-    length_bytes: npt.NDArray[np.int64],
-    tunnel: npt.NDArray[np.uint8],
     settings: npt.NDArray[np.uint64],
     destinations: npt.NDArray[np.uint64],
     destination_mac: npt.NDArray[np.uint64],
     destination_tag: npt.NDArray[np.int64],
+    out: npt.NDArray[np.uint8],
+) -> None:
+    """The records of some flows, one behind the other.
+
+    `destinations` is an alias table; `destination_tag` holds the tag control information, or -1 for no tag.
+    """
+    for i in range(len(identities)):
+        _build(out, i * RECORD_BYTES, identities[i], settings, destinations, destination_mac, destination_tag)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def write_frames(
+    record: npt.NDArray[np.int64],
+    length: npt.NDArray[np.int64],
+    records: npt.NDArray[np.uint8],
+    headroom: int,
     wire_length: npt.NDArray[np.uint32],
     captured_length: npt.NDArray[np.uint32],
     frame_start: npt.NDArray[np.int64],
     packed: npt.NDArray[np.uint8],
 ) -> None:
-    """Write frames `first`, `first` + 1, ... as many as `wire_length` has elements.
+    """Write frame i as record[i] says, length[i] bytes long or as long as its headers are.
 
-    `flows` is an alias table whose entries stand for `flows_each` equally likely flows each (one of the two numbers is
-    1). `identities` maps flows to identities when it is not empty. Every `churn_frames` frames all identities grow by one: the
-    oldest flow leaves, a new one comes. `lengths` is an alias table over `length_bytes`. `tunnel`, when not empty, is put
-    in front of every frame.
+    `headroom` bytes are left free in front of each frame and count as part of it. Frames start at multiples of 16.
     """
-    seed, length_seed = settings[FRAME_SEED], settings[LENGTH_SEED]
-    generation, age = first // churn_frames, first % churn_frames
-    used = 0
-    for i in range(len(wire_length)):
-        frame = first + i
-        random = random_u64(seed, np.uint64(frame))
-        other = random_u64(length_seed, np.uint64(frame))
-        flow = draw(flows, random, other) * flows_each + below(random, flows_each)
-        identity = identities[flow] if len(identities) > 0 else flow + generation
-        length = length_bytes[draw(lengths, other, random)]
-        wire, size, _, _ = write_frame(
-            packed,
-            used + len(tunnel),
-            frame,
-            identity,
-            length - len(tunnel),
-            settings,
-            destinations,
-            destination_mac,
-            destination_tag,
-        )
-        stride = size
-        if len(tunnel) > 0:
-            wire, size = wire + len(tunnel), size + len(tunnel)
-            _write_tunnel(packed, used, wire, tunnel)
-            stride = (size + 15) & ~15
-        wire_length[i] = wire
-        captured_length[i] = min(wire, size)
+    used = np.int64(0)
+    for i in range(len(record)):
+        ahead = min(i + _PREFETCH_FRAMES, len(record) - 1)
+        prefetch(records, record[ahead] * RECORD_BYTES)
+        prefetch(records, record[ahead] * RECORD_BYTES + RECORD_BYTES - 1)
+        source = record[i] * RECORD_BYTES
+        layout = np.int64(load_u64(records, source + _LAYOUT))
+        sums = np.int64(load_u64(records, source + _SUMS))
+        size, headers, ip_header = layout & 0xFF, (layout >> 8) & 0xFF, (layout >> 56) & 0xFF
+        ip_length_at, ip_checksum_at = (layout >> 16) & 0xFF, (layout >> 24) & 0xFF
+        udp_length_at, checksum_at = (layout >> 32) & 0xFF, (layout >> 40) & 0xFF
+        transport = (layout >> 48) & 0xFF
+
+        at = used + headroom
+        for k in range(0, IPV6_BYTES, 16):  # behind 64 bytes the next frame overwrites what IPv4 does not need
+            low, high = load_u64(records, source + k), load_u64(records, source + k + 8)
+            store_u64(packed, at + k, low)
+            store_u64(packed, at + k + 8, high)
+        wire = max(length[i] - headroom, headers)
+        segment = wire - transport  # transport header and payload
+        ip_length = segment + ip_header
+        is_udp = checksum_at - transport == 6
+        checksum = _fold((sums >> 32) + segment + (segment if is_udp else 0))
+        if is_udp and checksum == 0:
+            checksum = 0xFFFF  # 0 would mean that there is none (RFC 768)
+        ip_checksum = _fold((sums & 0xFFFF_FFFF) + ip_length)
+        store_u16_be(packed, at + ip_checksum_at, ip_checksum)
+        store_u16_be(packed, at + ip_length_at, ip_length)
+        store_u16_be(packed, at + udp_length_at, segment)
+        store_u16_be(packed, at + checksum_at, checksum)
+
+        wire_length[i] = wire + headroom
+        captured_length[i] = min(wire, size) + headroom
         frame_start[i] = used
-        used += stride
-        age += 1
-        if age == churn_frames:
-            age = 0
-            generation += 1
+        used += np.int64((size + headroom + 15) & ~15)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _write_tunnel(out: npt.NDArray[np.uint8], at: int, wire: int, tunnel: npt.NDArray[np.uint8]) -> None:
-    """Outer Ethernet, IPv4, UDP and VXLAN headers with the two lengths and the IPv4 checksum filled in."""
-    for i in range(TUNNEL_BYTES):
-        out[at + i] = tunnel[i]
-    total = 0
-    for position, value in ((16, wire - 14), (38, wire - 34)):
-        out[at + position] = value >> 8
-        out[at + position + 1] = value & 0xFF
-    for i in range(14, 34, 2):
-        total += np.int64(out[at + i]) << 8 | np.int64(out[at + i + 1])
-    checksum = _fold(total)
-    out[at + 24] = checksum >> 8
-    out[at + 25] = checksum & 0xFF
+def encapsulate(
+    outer: npt.NDArray[np.uint8],
+    wire_length: npt.NDArray[np.uint32],
+    frame_start: npt.NDArray[np.int64],
+    packed: npt.NDArray[np.uint8],
+) -> None:
+    """Put the TUNNEL_BYTES of `outer` in front of frames that have that headroom; fill in lengths and checksum."""
+    for i in range(len(wire_length)):
+        at, wire = frame_start[i], np.int64(wire_length[i])
+        for k in range(TUNNEL_BYTES):
+            packed[at + k] = outer[k]
+        store_u16_be(packed, at + 16, wire - 14)
+        store_u16_be(packed, at + 38, wire - 34)
+        total = np.int64(0)
+        for k in range(14, 34, 2):
+            total += (np.int64(packed[at + k]) << 8) + np.int64(packed[at + k + 1])
+        store_u16_be(packed, at + 24, _fold(total))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -238,19 +292,23 @@ def find_colliding(
     destination_tag: npt.NDArray[np.int64],
     out: npt.NDArray[np.int64],
 ) -> None:
-    """The first identities whose 4-tuple hash, with the key of their destination, has no bit of `mask` (HSH-07, HSH-13).
+    """The first identities whose 4-tuple hash with their destination's key has no bit of `mask` (HSH-07, HSH-13).
 
-    `toeplitz_tables` holds the byte tables of the destinations' keys one behind the other.
+    `toeplitz_tables` holds the byte tables of the destinations' keys one behind the other. In the frames made here the
+    addresses and the ports, hence the input bytes of the hash, follow each other.
     """
-    scratch = np.zeros(STRIDE_MAX + OVERRUN_MAX, np.uint8)
+    scratch = np.zeros(RECORD_BYTES, np.uint8)
     found, identity = 0, 0
+    value: Any
     while found < len(out):
-        _, size, network, destination = write_frame(
-            scratch, 0, 0, identity, 0, settings, destinations, destination_mac, destination_tag
-        )
-        start, count = (network + 8, 36) if size == IPV6_BYTES else (network + 12, 12)
-        value = hash_bytes(toeplitz_tables, destination * 36 * 256, 0, scratch, start, count)
-        if np.int64(value) & mask == 0:
+        destination = _build(scratch, 0, identity, settings, destinations, destination_mac, destination_tag)
+        layout = np.int64(load_u64(scratch, _LAYOUT))
+        count = 36 if layout & 0xFF == IPV6_BYTES else 12
+        start = ((layout >> 48) & 0xFF) + 4 - count
+        value = np.int64(0)
+        for i in range(count):
+            value ^= np.int64(toeplitz_tables[(destination * 36 + i) * 256 + scratch[start + i]])
+        if value & mask == 0:
             out[found] = identity
             found += 1
         identity += 1

@@ -70,6 +70,7 @@ load_u32_be = _load(32, True, "load_u32_be")
 load_u64_be = _load(64, True, "load_u64_be")
 store_u32 = _store(32, False, "store_u32")
 store_u64 = _store(64, False, "store_u64")
+store_u16_be = _store(16, True, "store_u16_be")
 store_u64_be = _store(64, True, "store_u64_be")
 
 
@@ -117,8 +118,7 @@ read_u32_be = _read(32, True, "read_u32_be")
 read_u64_be = _read(64, True, "read_u64_be")
 
 
-@intrinsic
-def prefetch(typing_context: Any, data: Any, offset: Any) -> Any:
+def _prefetch(typing_context: Any, data: Any, offset: Any) -> Any:
     """Ask for the cache line of `data[offset]`; harmless for any offset."""
     if not (_is_byte_array(data) and isinstance(offset, types.Integer)):
         return None
@@ -134,8 +134,10 @@ def prefetch(typing_context: Any, data: Any, offset: Any) -> Any:
     return types.void(data, offset), codegen
 
 
-@intrinsic
-def count_leading_zeros(typing_context: Any, value: Any) -> Any:
+prefetch: Any = intrinsic(_prefetch)
+
+
+def _count_leading_zeros(typing_context: Any, value: Any) -> Any:
     """Zero bits above the highest one of a uint64, 64 for 0."""
     if value != types.uint64:
         return None
@@ -144,3 +146,6 @@ def count_leading_zeros(typing_context: Any, value: Any) -> Any:
         return builder.ctlz(arguments[0], ir.IntType(1)(0))
 
     return types.int64(value), codegen
+
+
+count_leading_zeros: Any = intrinsic(_count_leading_zeros)

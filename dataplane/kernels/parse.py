@@ -154,6 +154,7 @@ def _parse_ipv6(l3: int, captured_end: int, wire_end: int) -> Any:
 @njit(cache=True, nogil=True)
 def _home_address(at: int, end: int) -> int:
     """Where the address of the first Home Address option lies, -1 without one, -2 if an option runs past the header."""
+    found = -1
     while at < end:
         option = np.int64(read_u8(at))
         if option == 0:  # Pad1 has no length byte
@@ -164,7 +165,7 @@ def _home_address(at: int, end: int) -> int:
         length = np.int64(read_u8(at + 1))
         if at + 2 + length > end:
             return -2
-        if option == _HOME_ADDRESS_OPTION and length == 16:
-            return at + 2
+        if option == _HOME_ADDRESS_OPTION and length == 16 and found == -1:
+            found = at + 2
         at += 2 + length
-    return -1
+    return found

@@ -27,7 +27,7 @@ _SQRT_2 = 1.4142135623730951
 
 
 @njit(inline="always")
-def mix64(value: int) -> int:
+def mix64(value: np.uint64) -> np.uint64:
     """The finalizer of SplitMix64: a bijection of uint64."""
     value = (value ^ (value >> np.uint64(30))) * _MIX_1
     value = (value ^ (value >> np.uint64(27))) * _MIX_2
@@ -35,13 +35,13 @@ def mix64(value: int) -> int:
 
 
 @njit(inline="always")
-def random_u64(seed: int, number: int) -> int:
+def random_u64(seed: np.uint64, number: np.uint64) -> np.uint64:
     """Random word `number` of the sequence `seed`; both and the result uint64."""
     return mix64(seed + (number + np.uint64(1)) * _GOLDEN)
 
 
 @njit(inline="always")
-def below(random: int, count: int) -> int:
+def below(random: np.uint64, count: int) -> Any:
     """A number below `count` (at most 2**31) from a random uint64, as int64: the high word of their product."""
     high = (random >> np.uint64(32)) * np.uint64(count)
     low = (random & _LOW_32) * np.uint64(count)
@@ -49,7 +49,7 @@ def below(random: int, count: int) -> int:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def log_of_integer(value: int) -> float:
+def log_of_integer(value: np.uint64) -> Any:
     """ln(value) of a uint64 above 0, to about 1e-14; never below 0 by more than that."""
     zeros = count_leading_zeros(value)
     mantissa = np.float64(value << np.uint64(zeros)) * 2.0**-63  # 1 to 2
@@ -63,7 +63,7 @@ def log_of_integer(value: int) -> float:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def exponential(random: int) -> float:
+def exponential(random: np.uint64) -> Any:
     """Exponentially distributed with mean 1, from a random uint64: -ln(u), 0.0 to 44.4."""
     return max(64.0 * _LN_2 - log_of_integer(random | np.uint64(1)), 0.0)
 
@@ -98,7 +98,7 @@ def build_alias_table(
 ) -> None:
     """Vose's alias method: out[i] = threshold << 32 | alias, for `draw`.
 
-    `weights` (n, at least 0, sum above 0) is overwritten; `work` has n elements; the thresholds are exact to 2**-32.
+    `weights` (n, at least 0, sum above 0) is overwritten; `work` has n elements; thresholds are exact to 2**-32.
     """
     count = len(weights)
     total = 0.0
@@ -130,16 +130,21 @@ def build_alias_table(
 
 
 @njit(inline="always")
-def draw(table: npt.NDArray[np.uint64], random: int, random_32: int) -> int:
-    """A number distributed as the weights of an alias table, from a random uint64 and 32 more random bits."""
+def draw(table: npt.NDArray[np.uint64], random: np.uint64) -> Any:
+    """A number distributed as the weights of an alias table, from a random uint64.
+
+    The product of the random number and the table's size has the slot above the point and, below it, what decides
+    between the slot and its alias.
+    """
     slot = below(random, len(table))
     entry = table[slot]
-    return slot if (random_32 & _LOW_32) < (entry >> np.uint64(32)) else np.int64(entry & _LOW_32)
+    point = (random * np.uint64(len(table))) >> np.uint64(32)
+    return slot if point < (entry >> np.uint64(32)) else np.int64(entry & _LOW_32)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def arrival_times(
-    seed: int,
+    seed: np.uint64,
     first: int,
     time_ns: int,
     fraction: int,
@@ -158,8 +163,12 @@ def arrival_times(
     scale = pause_mean_ns * FRACTIONS_OF_NS
     for i in range(len(out)):
         out[i] = step
-    for i in range((-first) % burst_frames, len(out), burst_frames):
-        out[i] += np.int64(exponential(random_u64(seed, np.uint64(first + i))) * scale)
+    if burst_frames == 1:  # the same as below, in a form that is compiled to vector instructions
+        for i in range(len(out)):
+            out[i] += np.int64(exponential(random_u64(seed, np.uint64(first + i))) * scale)
+    else:
+        for i in range((-first) % burst_frames, len(out), burst_frames):
+            out[i] += np.int64(exponential(random_u64(seed, np.uint64(first + i))) * scale)
     if first == 0 and len(out) > 0:
         out[0] = 0
     for i in range(len(out)):

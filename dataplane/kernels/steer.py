@@ -281,7 +281,7 @@ def steer(
 
         # hash
         kind, source, destination, ports, protocol, home, routing = parse(l3, ether_type, captured_end, start + wire)
-        scope = np.uint64(target) | (np.uint64(flags_out[i] & _TRANSMIT) << np.uint64(16))
+        scope = np.uint64(targets[target].target_id) | (np.uint64(flags_out[i] & _TRANSMIT) << np.uint64(16))
         flow_key_out[i] = _flow_key(start, ether_type, kind, source, destination, ports, protocol, home, routing, scope)
         fields = targets[target]
         hash_kind = np.int64(hash_kinds[target * CLASSES + kind])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,7 @@ def served(
     processor = Processor(costs, Windows(1000, window_ns), targets=4, entry_slots=4)
     places = sorted({0, count, *(cut % (count + 1) for cut in cuts or [])})
     rows = np.arange(count, dtype=np.uint32)
-    for low, high in zip(places, places[1:], strict=False):
+    for low, high in pairwise(places):
         processor.serve(work, rows[low:high], first_frame=0)
     return processor, processor.report()
 
@@ -91,7 +92,7 @@ def facts(report: ProcessorReport) -> dict[str, Any]:
 def test_service_equals_the_event_by_event_machine(
     costs: CostModel, items: list[tuple[int, int, bool, int]], window_ns: int
 ) -> None:
-    """Completions, drops, interrupts, DPC runs and busy time by window are those of PRC-01 to PRC-04, INT-05, INT-06."""
+    """Completions, drops, interrupts, DPC runs and busy time are those of PRC-01 to PRC-04, INT-05 and INT-06."""
     work = work_of(items)
     _, report = served(costs, work, window_ns)
     machine = reference_of(costs, work)

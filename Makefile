@@ -1,0 +1,50 @@
+# Needs Python 3.11 to 3.13 and make; everything else goes into .venv. `make help` lists the targets.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test format bench clean
+
+help:
+	@echo "make setup   create $(VENV) with the locked dependencies and this project"
+	@echo "make run     run the quick start (SCENARIO=file.toml and ARGS=... change that)"
+	@echo "make test    format, lint, types, import directions, tests"
+	@echo "make format  rewrite the sources in the project's format"
+	@echo "make bench   measure this machine"
+	@echo "make clean   remove everything that can be made again, $(VENV) included"
+
+setup: $(INSTALLED)
+
+# The stamp is newer than the lock and pyproject.toml when what is installed is what they say.
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || \
+	  { echo "Python 3.11, 3.12 or 3.13 is needed: make PYTHON=python3.12 ..." >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+run: $(INSTALLED)
+	$(BIN)/vmmq run $(SCENARIO) $(ARGS)
+
+test: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -n auto -m "not ray"
+	$(BIN)/pytest -m ray || test $$? -eq 5  # 5: no such tests
+
+format: $(INSTALLED)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(INSTALLED)
+	$(BIN)/vmmq bench $(ARGS)
+
+clean:
+	rm -rf $(VENV) build dist runs .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache .numba_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Measurements of this machine, as ratios within one run; `make bench`."""

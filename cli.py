@@ -1,0 +1,431 @@
+"""The command line: parse arguments, call one function, print.
+
+Human text goes to standard output, progress and log lines to standard error; `--json` prints one JSON document. The
+exit statuses are those of `ExitCode`. An error is one line; `main` turns everything that can go wrong into one.
+Commands import what they need inside, so that a short command does not wait for what only a long one uses.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dataplane.errors import ExitCode, UserError
+
+app = typer.Typer(
+    name="vmmq",
+    help="Where a VMMQ network adapter sends every frame and why, and what that does to its processors.",
+    add_completion=False,
+    pretty_exceptions_enable=False,  # tracebacks are for defects only, and then plain ones
+    rich_markup_mode=None,  # help without rich: it costs more than the rest of the start
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+#: What typer raises for wrong usage; typer may bring its own copy of click, so there is no module to import it from.
+_WrongUsage: type[BaseException] = next(
+    base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException"
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks on standard error.")]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status. Console script `vmmq`."""
+    command = typer.main.get_command(app)
+    try:
+        try:
+            with command.make_context("vmmq", list(sys.argv[1:] if arguments is None else arguments)) as context:
+                code = command.invoke(context)
+            sys.stdout.flush()
+        except typer.Exit as exit_request:
+            sys.stdout.flush()
+            return int(exit_request.exit_code)
+        return int(code or ExitCode.DONE)
+    except _WrongUsage as error:
+        return _wrong_usage(error)
+    except UserError as error:
+        return _fail(str(error), error.exit_code)
+    except BrokenPipeError:
+        # the reader went away (`vmmq ... | head`): nothing to say, and nothing more to flush at exit
+        sys.stdout = sys.stderr
+        return ExitCode.INCONCLUSIVE
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{place}{error.strerror or error}", ExitCode.WRONG_INPUT)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted", ExitCode.INCONCLUSIVE)
+    except Exception:
+        traceback.print_exc()
+        return _fail("this is a defect of vmmq: please report it with the lines above", ExitCode.INCONCLUSIVE)
+
+
+def _fail(message: str, code: ExitCode) -> int:
+    for line in message.splitlines():
+        print(f"vmmq: {line}", file=sys.stderr)
+    return code
+
+
+def _wrong_usage(error: Any) -> int:
+    command = error.ctx.command_path if getattr(error, "ctx", None) else "vmmq"
+    message = " ".join(error.format_message().split()).rstrip(".")
+    return _fail(f"{message} (see {command} --help)", ExitCode.WRONG_INPUT)
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[[int, float], None]]:
+    """A progress bar on standard error, if that is a terminal and the work takes longer than a moment."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda frames, share: None
+        return
+    from time import monotonic  # noqa: PLC0415
+
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+    started = monotonic()
+    columns = (BarColumn(), TextColumn("{task.fields[frames]:,} frames"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=1.0, frames=0, visible=False)
+
+        def update(frames: int, share: float) -> None:
+            bar.update(task, completed=share, frames=frames, visible=monotonic() - started > 1.0)
+
+        yield update
+
+
+def _print_rich(renderable: Any) -> None:
+    from rich.console import Console  # noqa: PLC0415
+
+    # a pipe has no width of its own: do not fold tables for it
+    console = Console() if sys.stdout.isatty() else Console(width=200)
+    console.print(renderable, highlight=False)
+
+
+def _print_json(document: object) -> None:
+    print(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415
+
+        print(f"vmmq {version('vmmq-dataplane')}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def vmmq(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Where a VMMQ network adapter sends every frame and why, and what that does to its processors.
+
+    \b
+    Examples:
+      vmmq run
+      vmmq new my.toml
+      vmmq steer trace.pcap --config my.toml
+      vmmq hash 66.9.149.187:2794 161.142.100.80:1766
+    """
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command("run")
+def run_command(
+    *,
+    scenario: Annotated[
+        Path | None, typer.Argument(metavar="SCENARIO", help="Scenario file; without one the packaged quick start.")
+    ] = None,
+    capture: Annotated[str | None, typer.Option(help="Take the frames from this capture instead; - is stdin.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Run directory to write; default runs/NAME.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run directory that exists.")] = False,
+    engine: Annotated[str, typer.Option(help="inline, or ray: every processor an actor.")] = "inline",
+    address: Annotated[
+        str | None, typer.Option(help="Ray cluster to join (auto or HOST:PORT); default a local one.")
+    ] = None,
+    processors_per_actor: Annotated[int, typer.Option(min=1, help="Simulated processors in one Ray actor.")] = 1,
+    seed: Annotated[int | None, typer.Option(min=0, help="Instead of the scenario's [run] seed.")] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> int:
+    """Run an experiment: traffic through the configured NIC to its processors, and what each of them feels.
+
+    \b
+    Examples:
+      vmmq run
+      vmmq run my.toml --out results/first
+      vmmq run my.toml --capture trace.pcap.gz --engine ray
+    """
+    from dataplane.commands import RunOptions, run_experiment  # noqa: PLC0415
+
+    if engine not in {"inline", "ray"}:
+        raise UserError(f"--engine {engine}: there is inline and ray")
+    if engine == "inline" and (address or processors_per_actor != 1):
+        raise UserError("--address and --processors-per-actor are for --engine ray")
+    run = None
+    if engine == "ray":
+        from actors.system import engine_on_ray  # noqa: PLC0415
+
+        run = engine_on_ray(address=address, processors_per_actor=processors_per_actor)
+    options = RunOptions(scenario, capture, out, overwrite, seed)
+    with _progress(quiet) as progress:
+        where, summary = run_experiment(options, run, progress)
+    if as_json:
+        _print_json(summary)
+    else:
+        from dataplane.results.screen import run_screen  # noqa: PLC0415
+
+        _print_rich(run_screen(summary, where))
+    if summary["interrupted"]:
+        return ExitCode.INCONCLUSIVE
+    healthy = all(summary["checks"].values()) and not summary["findings"]
+    return ExitCode.DONE if healthy else ExitCode.FINDINGS
+
+
+@app.command("steer")
+def steer_command(
+    *,
+    capture: Annotated[str, typer.Argument(metavar="CAPTURE", help="Capture or frame table; - is stdin.")],
+    config: Annotated[Path, typer.Option(metavar="SCENARIO", help="Scenario file that configures the NIC.")],
+    output: Annotated[Path | None, typer.Option(help="Write .parquet, .arrow, .csv or .jsonl.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="Rows of the table on the terminal.")] = 40,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> int:
+    """One row for each frame of a capture: where the NIC sends it and why.
+
+    \b
+    Examples:
+      vmmq steer trace.pcap --config my.toml
+      vmmq steer trace.pcapng.zst --config my.toml --output steered.parquet
+    """
+    from dataplane.commands import steer_capture, steer_first_rows, steer_to_file  # noqa: PLC0415
+
+    steering = steer_capture(capture, config)
+    if output is not None:
+        with _progress(quiet) as progress:
+            totals = steer_to_file(steering, output, overwrite=overwrite, progress=progress)
+        if as_json:
+            _print_json(totals)
+        elif not quiet:
+            dropped = ", ".join(f"{reason} {count:,}" for reason, count in totals["dropped"].items())
+            print(f"{totals['packets']:,} frames steered, dropped: {dropped or 'none'}; written to {output}")
+    elif as_json:
+        for piece in steering.json_document():
+            sys.stdout.write(piece)
+    else:
+        from dataplane.results.screen import packets_screen  # noqa: PLC0415
+
+        _print_rich(packets_screen(*steer_first_rows(steering, limit)))
+    for finding in steering.findings:
+        print(f"vmmq: {finding}", file=sys.stderr)
+    return ExitCode.FINDINGS if steering.findings else ExitCode.DONE
+
+
+@app.command("explain")
+def explain_command(
+    *,
+    frame: Annotated[str, typer.Argument(metavar="CAPTURE:N|HEX", help="Frame N (from 0) of a capture, or its bytes.")],
+    config: Annotated[Path, typer.Option(metavar="SCENARIO", help="Scenario file that configures the NIC.")],
+    as_json: Json = False,
+) -> int:
+    """One frame, step by step: filters tried, target, hash input, hash, index, processor, each with its rule.
+
+    \b
+    Examples:
+      vmmq explain trace.pcap:17 --config my.toml
+      vmmq explain 00155d01020100155d0000990800... --config my.toml
+    """
+    from dataplane.commands import explain_frame  # noqa: PLC0415
+
+    document = explain_frame(frame, config)
+    if as_json:
+        _print_json(document)
+    else:
+        from dataplane.results.screen import steps_screen  # noqa: PLC0415
+
+        _print_rich(steps_screen((one["step"], one["rule"], one["text"]) for one in document["steps"]))
+    return ExitCode.DONE
+
+
+oid_app = typer.Typer(help="The information buffer of an OID request, as bytes and as JSON.", rich_markup_mode=None)
+app.add_typer(oid_app, name="oid")
+
+_OidName = Annotated[str, typer.Argument(metavar="NAME", help="An OID or a structure: OID_RECEIVE_FILTER_SET_FILTER.")]
+_Output = Annotated[bool, typer.Option("--output", help="The buffer as it comes back, not as it is sent.")]
+
+
+@oid_app.command("decode")
+def oid_decode_command(
+    *,
+    name: _OidName,
+    hex_bytes: Annotated[str, typer.Argument(metavar="HEX", help="The buffer; - reads it from standard input.")],
+    output: _Output = False,
+    as_json: Json = False,
+) -> int:
+    """What a buffer says, member by member; with --json the structured form that scripts of the oracle use.
+
+    \b
+    Example:
+      vmmq oid decode OID_RECEIVE_FILTER_CLEAR_FILTER 80011000000000000000000001000000
+    """
+    from dataplane.commands import decode_buffer  # noqa: PLC0415
+
+    text = sys.stdin.read() if hex_bytes == "-" else hex_bytes
+    rows, document = decode_buffer(name, text, output=output)
+    if as_json:
+        _print_json(document)
+    else:
+        from dataplane.results.screen import members_screen  # noqa: PLC0415
+
+        _print_rich(members_screen(rows))
+        if "why" in document:
+            print(f"{document['status']}: {document['why']}")
+    return ExitCode.FINDINGS if "why" in document else ExitCode.DONE
+
+
+@oid_app.command("encode")
+def oid_encode_command(
+    *,
+    name: _OidName,
+    members: Annotated[str, typer.Argument(metavar="JSON", help="The members as a JSON object; - is standard input.")],
+    ndis_version: Annotated[str, typer.Option(help="Decides the revision of the structure.")] = "6.80",
+    output: _Output = False,
+) -> int:
+    """The bytes of a buffer from its members, as hexadecimal digits.
+
+    \b
+    Example:
+      vmmq oid encode OID_RECEIVE_FILTER_CLEAR_FILTER '{"queue_id": 0, "filter_id": 1}'
+    """
+    from dataplane.commands import encode_buffer  # noqa: PLC0415
+
+    print(encode_buffer(name, sys.stdin.read() if members == "-" else members, ndis_version, output=output))
+    return ExitCode.DONE
+
+
+@app.command("hash")
+def hash_command(
+    *,
+    source: Annotated[
+        str | None, typer.Argument(metavar="SRC", help="ADDRESS or ADDRESS:PORT, IPv6 as [ADDRESS]:PORT.")
+    ] = None,
+    destination: Annotated[str | None, typer.Argument(metavar="DST", help="Likewise.")] = None,
+    key: Annotated[str, typer.Option(help="microsoft, symmetric or 80 hexadecimal digits.")] = "microsoft",
+    hash_type: Annotated[
+        str | None, typer.Option("--type", help="ipv4, tcp_ipv4, udp_ipv6, ...; by default what fits the tuple.")
+    ] = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Check the published vectors instead.")] = False,
+    as_json: Json = False,
+) -> int:
+    """The RSS hash of a tuple, as a NIC computes it for a received packet.
+
+    \b
+    Examples:
+      vmmq hash 66.9.149.187:2794 161.142.100.80:1766
+      vmmq hash --type udp_ipv6 '[3ffe:2501:200:1fff::7]:2794' '[3ffe:2501:200:3::1]:1766'
+      vmmq hash --key symmetric 10.0.0.1 10.0.0.2
+      vmmq hash --verify
+    """
+    if verify:
+        if source or destination:
+            raise UserError("--verify checks the published vectors and takes no tuple: leave SRC and DST out")
+        return _verify_hash(as_json)
+    if source is None or destination is None:
+        raise UserError("give SRC and DST, for example vmmq hash 66.9.149.187:2794 161.142.100.80:1766")
+    from dataplane.hash_tuple import hash_secret_key, hash_tuple, indirection_table_index, parse_endpoint  # noqa: PLC0415
+
+    result = hash_tuple(hash_secret_key(key), parse_endpoint(source), parse_endpoint(destination), hash_type)
+    entries = 128
+    index = indirection_table_index(result.hash_value, entries)
+    if as_json:
+        _print_json(
+            {
+                "hash_value": f"0x{result.hash_value:08x}",
+                "hash_value_int": result.hash_value,
+                "hash_type": result.hash_type,
+                "input": result.input.hex(),
+                "indirection_table_index": index,
+                "num_indirection_table_entries": entries,
+            }
+        )
+    else:
+        print(f"hash value  0x{result.hash_value:08x}")
+        print(f"hash type   {result.hash_type}")
+        print(f"input       {result.input.hex()}")
+        print(f"index       {index} of {entries}")
+    return ExitCode.DONE
+
+
+def _verify_hash(as_json: bool) -> int:
+    from dataplane.hash_tuple import verified_vectors  # noqa: PLC0415
+
+    vectors = verified_vectors()
+    failed = sum(not vector.is_right for vector in vectors)
+    if as_json:
+        rows = [
+            {
+                "id": vector.id,
+                "origin": vector.origin,
+                "key": vector.key,
+                "input": vector.input.hex(),
+                "expected": f"0x{vector.expected:08x}",
+                "hash_value": f"0x{vector.hash_value:08x}",
+                "ok": vector.is_right,
+            }
+            for vector in vectors
+        ]
+        _print_json({"checked": len(vectors), "failed": failed, "vectors": rows})
+    else:
+        print(f"{'vector':<20} {'key':<15} {'expected':<10} {'computed':<10}")
+        for vector in vectors:
+            verdict = "ok" if vector.is_right else "WRONG"
+            print(f"{vector.id:<20} {vector.key:<15} 0x{vector.expected:08x} 0x{vector.hash_value:08x} {verdict}")
+        print(f"{len(vectors)} vectors, {failed} wrong")
+    return ExitCode.FINDINGS if failed else ExitCode.DONE
+
+
+@app.command("new")
+def new_command(
+    *,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help='Where to write; "-" prints.')] = Path("scenario.toml"),
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that exists.")] = False,
+    quiet: Quiet = False,
+) -> int:
+    """Write a commented scenario to start from: every table with its keys, ready to run.
+
+    \b
+    Examples:
+      vmmq new my.toml
+      vmmq new - | less
+    """
+    from dataplane.scenario import STARTER_FILE  # noqa: PLC0415
+
+    text = STARTER_FILE.read_text("utf-8")
+    if str(file) == "-":
+        sys.stdout.write(text)
+        return ExitCode.DONE
+    try:
+        with file.open("w" if overwrite else "x", encoding="utf-8") as output:
+            output.write(text)
+    except FileExistsError:
+        raise UserError(f"{file} exists: name another file, or --overwrite it") from None
+    if not quiet:
+        print(f"{file} written; run it with: vmmq run {file}", file=sys.stderr)
+    return ExitCode.DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Scenarios that run: the quick start and one for each feature. Each file says at its top what to look at."""

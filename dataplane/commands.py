@@ -1,0 +1,215 @@
+"""What the commands of the command line do, without a terminal: each takes plain values and returns plain values."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from dataplane.engine.experiment import DEFAULT_BATCH_FRAMES, EngineRun, Progress
+from dataplane.engine.inline import run_inline
+from dataplane.engine.prepare import experiment, steering_snapshot
+from dataplane.errors import UserError
+from dataplane.ids import NdisVersion
+from dataplane.kernels.steer import count_dropped
+from dataplane.ndis.codec import Failure
+from dataplane.ndis.describe import Row, buffer_to_json, describe, json_to_buffer
+from dataplane.receive.explain import explain
+from dataplane.receive.steering import steer_batch
+from dataplane.receive.work import DROP_REASONS, new_work_columns
+from dataplane.results.packets import BackgroundWriter, PacketTable, as_strings, open_packet_file, rows_as_json_array
+from dataplane.results.run_directory import PacketsParquet, check_free, free_name, write_results, written_aside
+from dataplane.results.summary import summarize
+from dataplane.scenario.load import load_scenario
+from dataplane.scenario.model import Scenario
+from dataplane.scenario.resolve import resolved_toml
+from dataplane.scenario.source import traffic_source
+from dataplane.switch.snapshot import SteeringSnapshot
+from dataplane.traffic.batch import FrameBatch, TrafficSource
+from dataplane.traffic.capture import open_capture, read_frame
+
+QUICK_START = "quick-start.toml"
+_HEX = re.compile(r"(?:0x)?((?:[0-9a-fA-F]{2}[:\s]?)+)")
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What the user asked of `vmmq run`."""
+
+    scenario: Path | None  # None: the packaged quick start
+    capture: str | None  # instead of the scenario's traffic
+    out: Path | None  # None: the next free name below runs/
+    overwrite: bool
+    seed: int | None  # instead of the scenario's
+
+
+def run_experiment(options: RunOptions, engine: EngineRun | None, progress: Progress) -> tuple[Path, dict[str, Any]]:
+    """Run a scenario and write its run directory; returns the directory and summary.json's content."""
+    scenario = _scenario(options)
+    prepared = experiment(scenario)
+    where = options.out or free_name(Path("runs"), scenario.name)
+    check_free(where, overwrite=options.overwrite)
+    with written_aside(where, overwrite=options.overwrite) as directory:
+        directory.mkdir()
+        sink = PacketsParquet(directory, prepared.snapshot) if scenario.run.per_packet else None
+        started = time.perf_counter()
+        result = (engine or run_inline)(prepared, partial(traffic_source, scenario), sink, progress)
+        seconds = time.perf_counter() - started
+        if sink is not None:
+            sink.close()
+        summary = summarize(result, scenario=scenario.name, seed=scenario.run.seed)
+        working = max(seconds - result.startup_seconds, 1e-9)
+        summary["wall"] = {
+            "seconds": round(seconds, 3),
+            "frames_per_second": round(result.arrived / working),
+            "batch_packets": prepared.batch_frames,
+            "engine": "inline",
+            **result.engine_facts,
+            "versions": _versions(),
+        }
+        write_results(directory, result, summary, resolved_toml(scenario))
+    return where, summary
+
+
+def _scenario(options: RunOptions) -> Scenario:
+    if options.scenario is not None:
+        return load_scenario(options.scenario, seed=options.seed, capture=options.capture)
+    packaged = (files("configs") / QUICK_START).read_text("utf-8")
+    return load_scenario(packaged, name=Path(QUICK_START).stem, seed=options.seed, capture=options.capture)
+
+
+def _versions() -> dict[str, str]:
+    names = ("vmmq-dataplane", "numpy", "numba", "pyarrow", "ray")
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}
+
+
+@dataclass(slots=True)
+class Steering:
+    """A capture on its way through the NIC of a scenario; `batches` may be taken once."""
+
+    snapshot: SteeringSnapshot
+    source: TrafficSource
+    transmit_by_source: bool
+    packets: int = 0
+    drops: Any = field(default_factory=lambda: np.zeros(len(DROP_REASONS), np.int64))
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Record batches of the per-frame table (string columns as dictionaries)."""
+        table = PacketTable(self.snapshot)
+        work = new_work_columns(DEFAULT_BATCH_FRAMES)
+        for batch in self.source.batches(DEFAULT_BATCH_FRAMES):
+            steer_batch(batch, self.snapshot, work, transmit_by_source=self.transmit_by_source)
+            count_dropped(work.drop[: len(batch)], self.drops)
+            self.packets += len(batch)
+            yield table.batch(batch, work)
+
+    def json_document(self) -> Iterator[str]:
+        """All rows as the pieces of one JSON array of objects."""
+        return rows_as_json_array(self.batches())
+
+    @property
+    def findings(self) -> list[str]:
+        """What was wrong with the capture."""
+        return self.source.findings
+
+    def totals(self) -> dict[str, Any]:
+        """What `--json` says when the rows went to a file."""
+        dropped = {reason: int(n) for reason, n in zip(DROP_REASONS, self.drops, strict=True) if n and reason}
+        return {
+            "packets": self.packets,
+            "dropped": dropped,
+            "timestamp_regressions": self.source.timestamp_regressions,
+            "findings": self.findings,
+        }
+
+
+def steer_capture(capture: str, config: Path) -> Steering:
+    """Open a capture to be steered by a scenario's NIC."""
+    scenario = load_scenario(config)
+    by_source = scenario.traffic is not None and scenario.traffic.transmit == "by-source-mac"
+    return Steering(steering_snapshot(scenario), open_capture(capture), by_source)
+
+
+def steer_to_file(steering: Steering, output: Path, *, overwrite: bool, progress: Progress) -> dict[str, Any]:
+    """Steer everything into a file named by its ending; returns the totals."""
+    with written_aside(output, overwrite=overwrite) as aside, BackgroundWriter(open_packet_file(aside)) as writer:
+        for batch in steering.batches():
+            writer.write(batch)
+            progress(steering.packets, steering.source.progress())
+    return steering.totals() | {"output": str(output)}
+
+
+def steer_first_rows(steering: Steering, limit: int) -> tuple[list[dict[str, Any]], int]:
+    """The first rows as dictionaries, and how many were left out."""
+    rows: list[dict[str, Any]] = []
+    for batch in steering.batches():
+        if len(rows) < limit:
+            rows += as_strings(batch).slice(0, limit - len(rows)).to_pylist()
+    return rows, steering.packets - len(rows)
+
+
+def explain_frame(frame: str, config: Path) -> dict[str, Any]:
+    """Explain frame N of a capture (`CAPTURE:N`) or a frame given as hexadecimal digits."""
+    scenario = load_scenario(config)
+    snapshot = steering_snapshot(scenario)
+    by_source = scenario.traffic is not None and scenario.traffic.transmit == "by-source-mac"
+    explanation = explain(snapshot, _one_frame(frame), transmit_by_source=by_source)
+    steps = [{"step": one.step, "rule": one.rule, "text": one.text} for one in explanation.steps]
+    row = as_strings(PacketTable(snapshot).batch(explanation.batch, explanation.work)).to_pylist()[0]
+    return {"steps": steps, "rule": explanation.rule, **row}
+
+
+def _one_frame(text: str) -> FrameBatch:
+    path, colon, number = text.rpartition(":")
+    if colon and number.isdigit() and (Path(path).exists() or not _HEX.fullmatch(text)):
+        return read_frame(path, int(number))
+    match = _HEX.fullmatch(text.strip())
+    if not match:
+        raise UserError(f"{text!r} is neither CAPTURE:N nor the hexadecimal bytes of a frame")
+    data = bytes.fromhex(re.sub(r"[:\s]", "", match[1]))
+    return FrameBatch(
+        0,
+        np.zeros(1, np.int64),
+        np.array([len(data)], np.uint32),
+        np.array([len(data)], np.uint32),
+        np.zeros(1, np.int64),
+        np.frombuffer(data, np.uint8),
+    )
+
+
+def decode_buffer(name: str, text: str, *, output: bool) -> tuple[list[Row], dict[str, Any]]:
+    """Rows for people and the structured form of a buffer; `status` and `why` in place of it when it is malformed."""
+    try:
+        buffer = bytes.fromhex("".join(text.split()).removeprefix("0x"))
+    except ValueError:
+        raise UserError("the buffer is not hexadecimal digits, two for each byte") from None
+    try:
+        rows = describe(name, buffer, output=output)
+        document = buffer_to_json(name, buffer, output=output)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    if isinstance(document, Failure):
+        return rows, {"status": document.status.name, "bytes_needed": document.bytes_needed, "why": document.why}
+    return rows, document
+
+
+def encode_buffer(name: str, text: str, ndis_version: str, *, output: bool) -> str:
+    """The hexadecimal digits of a buffer from its members as JSON."""
+    try:
+        members = json.loads(text)
+        if not isinstance(members, dict):
+            raise UserError('the members are one JSON object: {"queue_id": 1}')
+        return json_to_buffer(name, members, NdisVersion.parse(ndis_version), output=output).hex()
+    except ValueError as error:
+        raise UserError(str(error)) from None

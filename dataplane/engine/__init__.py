@@ -1,0 +1,1 @@
+"""The run loop over the model's objects, in one process."""

@@ -1,0 +1,41 @@
+"""From a loaded scenario to an experiment that an engine can run."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from dataplane.engine.experiment import DEFAULT_BATCH_FRAMES, Experiment
+from dataplane.errors import UserError
+from dataplane.processor.costs import CostModel
+from dataplane.scenario.model import Scenario
+from dataplane.scenario.resolve import adapter_configuration
+from dataplane.switch.snapshot import SteeringSnapshot, compile_snapshot, processors_of
+
+
+def steering_snapshot(scenario: Scenario) -> SteeringSnapshot:
+    """The snapshot in force before the first event."""
+    configuration = adapter_configuration(scenario)
+    processors = sorted({*processors_of(configuration), *scenario.used_processors})
+    return compile_snapshot(configuration, 0, processors)
+
+
+def experiment(scenario: Scenario, *, default_batch_frames: int = DEFAULT_BATCH_FRAMES) -> Experiment:
+    """Compile a scenario; raises UserError for what this program cannot run."""
+    if scenario.traffic is None:
+        raise UserError("the scenario has no [traffic]: give it a capture or a profile, or pass --capture FILE")
+    if scenario.events:
+        raise UserError("[[event]] cannot be run yet: take the events out, or ask `vmmq oracle` about single requests")
+    if scenario.policy.name != "none":
+        raise UserError('[policy] cannot be run yet: take the table out or set name = "none"')
+    snapshot = steering_snapshot(scenario)
+    names = [field.name for field in fields(CostModel)]
+    return Experiment(
+        snapshot=snapshot,
+        costs=tuple(
+            CostModel(**{name: getattr(costs, name) for name in names})
+            for costs in (scenario.costs(processor) for processor in snapshot.processors)
+        ),
+        transmit_by_source=scenario.traffic.transmit == "by-source-mac",
+        window_ns=scenario.run.window_ns,
+        batch_frames=default_batch_frames if scenario.run.batch_packets == "auto" else scenario.run.batch_packets,
+    )

@@ -1,0 +1,310 @@
+"""Buffers to values and back: what a request carries and what a result looks like.
+
+The way of a request: `structured.encode()` writes the InformationBuffer, `decode()` checks it and gives a typed value
+or a `Failure`, the control plane acts, and the result is either written into the same buffer (`write_back()`) or built
+anew (`encode_output()`); `decode(..., output=True)` and `structured.to_json()` show it.
+
+`decode` never raises, whatever the bytes, and never reads or allocates beyond the buffer. Checks come in the order of
+section 13 of the rules: lengths (fixed part, declared arrays, RSS table and key) before headers before element sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, cast
+
+from dataplane.ids import NdisVersion
+from dataplane.ndis.layout import (
+    NDIS_OBJECT_HEADER,
+    AnyStructure,
+    Header,
+    Layout,
+    Part,
+    RevisionLayout,
+    Structure,
+)
+from dataplane.ndis.status import NdisStatus
+
+_ULONG_MAX = 0xFFFFFFFF
+#: An overridden stride cannot make a buffer longer than this; elements it puts beyond are not written, so that the
+#: request fails as one whose array lies outside its buffer.
+STRIDE_BUFFER_BYTES_MAX = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A buffer that does not hold a well-formed structure."""
+
+    status: NdisStatus  # INVALID_LENGTH or INVALID_PARAMETER
+    bytes_needed: int  # BytesNeeded: the minimum length when the buffer is too short, else 0
+    why: str  # one line for humans
+
+
+# Buffer to value -----------------------------------------------------------------------------------------------------
+
+
+def decode(
+    cls: type[AnyStructure], buffer: bytes | bytearray | memoryview, *, output: bool = False
+) -> AnyStructure | Failure:
+    """Read a structure with its variable parts.
+
+    As a request (`output` false) the parts named by `Structure.parts_in_use` are validated and read, the others stay
+    empty and are not even looked at: info arrays (results only), and what RSS flags exclude (RSS-06, RSS-07, UPD-22).
+    As a result (`output` true) every part with a nonzero count or size is.
+
+    Fails with NDIS_STATUS_INVALID_LENGTH for a buffer shorter than the fixed part of its revision or than a declared
+    part; for a part that overlaps the fixed part or wraps around 32 bits; for an RSS table or key of a wrong size
+    (OID-09, ERR-01, ERR-36, ERR-39, ERR-44). Then with NDIS_STATUS_INVALID_PARAMETER for a bad header (OID-10) or an
+    element size below `sizeof` (OID-12). A revision above the highest known is read as that; members of a later
+    revision than the buffer's have their defaults (STR-06, OID-11).
+    """
+    view = memoryview(buffer)
+    layout = cls.layout
+    revision = layout.revision(view[1] if layout.object_type is not None and len(view) > 1 else 1)
+    if len(view) < revision.size:
+        return _too_short(revision.size, len(view), "the fixed part")
+    value = _construct(cls, revision, view)
+    names = [name for name in layout.parts if _present(value, layout.parts[name])] if output else value.parts_in_use()
+    parts = [(name, layout.parts[name]) for name in names if layout.parts[name].since <= revision.revision]
+    failure = (
+        _check_lengths(value, parts, revision, len(view), output)
+        or _check_header(layout, view, 0)
+        or _check_elements(value, parts, view)
+    )
+    if failure:
+        return failure
+    for name, part in parts:
+        # The value is not shared yet: filling it in is still construction.
+        object.__setattr__(value, name, _load_part(value, part, revision, view))
+    return value
+
+
+def _too_short(needed: int, length: int, what: str) -> Failure:
+    return Failure(
+        NdisStatus.NDIS_STATUS_INVALID_LENGTH, needed, f"{what} needs {needed} bytes, the buffer has {length}"
+    )
+
+
+def _bad_length(why: str) -> Failure:
+    return Failure(NdisStatus.NDIS_STATUS_INVALID_LENGTH, 0, why)
+
+
+def _bad_parameter(why: str) -> Failure:
+    return Failure(NdisStatus.NDIS_STATUS_INVALID_PARAMETER, 0, why)
+
+
+def _present(value: Structure, part: Part) -> bool:
+    return not part.offset or bool(getattr(value, part.count or part.size))
+
+
+def _extent(value: Structure, part: Part, revision: RevisionLayout, length: int) -> tuple[int, int]:
+    """Offset and byte size a part declares; a part without numbers is the rest of the buffer."""
+    if not part.offset:
+        return revision.size, length - revision.size
+    if part.size:
+        return getattr(value, part.offset), getattr(value, part.size)
+    return getattr(value, part.offset), getattr(value, part.count) * getattr(value, part.element_size)
+
+
+def _check_lengths(
+    value: Structure, parts: Sequence[tuple[str, Part]], revision: RevisionLayout, length: int, output: bool
+) -> Failure | None:
+    needed = 0
+    for name, part in parts:
+        offset, size = _extent(value, part, revision, length)
+        if part.sizes and not output and size not in part.sizes(revision.revision):
+            return _bad_length(f"{name} has {size} bytes, which is not a size it can have")
+        if not part.offset and size % part.item.size_of(revision.revision):
+            return _bad_length(f"{name} is not a whole number of {part.item.size_of(revision.revision)}-byte elements")
+        if part.count and not getattr(value, part.count):
+            continue  # nothing is declared
+        if offset + size > _ULONG_MAX:
+            return _bad_length(f"{name} wraps around 32 bits")
+        if offset < revision.size and not part.may_overlap:
+            return _bad_length(f"{name} at offset {offset} overlaps the fixed part of {revision.size} bytes")
+        needed = max(needed, offset + size)
+    return _too_short(needed, length, "a declared part") if needed > length else None
+
+
+def _check_header(layout: Layout, view: memoryview, offset: int) -> Failure | None:
+    if layout.object_type is None:
+        return None
+    header = Header(*NDIS_OBJECT_HEADER.compiled.unpack_from(view, offset))
+    size = layout.revision(header.revision).size
+    if header.type != layout.object_type:
+        return _bad_parameter(f"{layout.name}: Header.Type {header.type:#x} is not {layout.object_type:#x}")
+    if header.revision == 0:
+        return _bad_parameter(f"{layout.name}: Header.Revision is 0")
+    if header.size < size:
+        return _bad_parameter(f"{layout.name}: Header.Size {header.size} is below {size}")
+    return None
+
+
+def _check_elements(value: Structure, parts: Sequence[tuple[str, Part]], view: memoryview) -> Failure | None:
+    for name, part in parts:
+        element = part.item.structure
+        if element is None or not getattr(value, part.count):
+            continue
+        offset, stride = getattr(value, part.offset), getattr(value, part.element_size)
+        if stride < element.layout.sizeof:
+            return _bad_parameter(f"{name}: element size {stride} is below {element.layout.sizeof}")
+        if part.item.check_headers:
+            for i in range(getattr(value, part.count)):
+                if failure := _check_header(element.layout, view, offset + i * stride):
+                    return failure
+    return None
+
+
+def _load_part(value: Structure, part: Part, revision: RevisionLayout, view: memoryview) -> Any:
+    offset, size = _extent(value, part, revision, len(view))
+    c_type = part.item.type_of(revision.revision)
+    if part.item.structure is None and c_type is None:
+        return bytes(view[offset : offset + size])
+    stride = getattr(value, part.element_size) if part.element_size else part.item.size_of(revision.revision)
+    if stride < part.item.size_of(revision.revision):
+        return ()  # processor masks with an absurd element size: inside the buffer, otherwise ignored (RSS-29)
+    starts = range(offset, offset + size - size % stride, stride)
+    if part.item.structure:
+        return tuple(_load_element(part.item.structure, view, start) for start in starts)
+    assert c_type is not None
+    one, load = c_type.compiled, c_type.load
+    slots = (
+        one.iter_unpack(view[offset : offset + size])
+        if stride == one.size
+        else map(partial(one.unpack_from, view), starts)
+    )
+    return tuple(load(*values) if load else values[0] for values in slots)
+
+
+def _load_element(cls: type[Structure], view: memoryview, offset: int) -> Structure:
+    revision = cls.layout.revision(view[offset + 1] if cls.layout.object_type is not None else 1)
+    return _construct(cls, revision, view, offset)
+
+
+def _construct(cls: type[AnyStructure], revision: RevisionLayout, view: memoryview, offset: int = 0) -> AnyStructure:
+    construct: Any = cls  # the base class has no members, so its constructor has no arguments a type checker could see
+    return cast(AnyStructure, construct(*revision.load(view, offset)))
+
+
+# Value to buffer -----------------------------------------------------------------------------------------------------
+
+
+def encode_output(value: Structure, version: NdisVersion, *, revision: int | None = None) -> bytes:
+    """Build the buffer of a result: header, fixed part, variable parts.
+
+    The revision is the highest of the NDIS version unless given. Headers and the numbers that locate the parts are
+    computed, whatever the value has in them; enumerations get FirstElementOffset and ElementSize even when they are
+    empty (OID-19). The length is what BytesWritten would be, and what BytesNeeded is when it does not fit.
+    """
+    layout = value.layout
+    fixed = layout.revision_for(version) if revision is None else layout.revision(revision)
+    fields = {name: getattr(value, name) for name in layout.fields}
+    parts = {name: dump_items(part, fields[name], fixed, version) for name, part in layout.parts.items()}
+    return assemble(layout, fixed, fields, parts, result=True)
+
+
+def write_back(
+    cls: type[Structure],
+    buffer: bytes | bytearray,
+    members: Mapping[str, Any],
+    elements: Sequence[Mapping[str, Any]] = (),
+) -> bytes:
+    """The buffer with some members overwritten in place, as an in/out method returns it (OID-05).
+
+    `members` are members of the structure, `elements[i]` members of the i-th element of its array, at the stride the
+    buffer declares (one entry for each element, or none at all). The buffer must be one that `decode` accepted. Members
+    the buffer's revision does not have are skipped. The length is cut to what the request used: fixed part and array.
+    """
+    layout = cls.layout
+    revision = layout.revision(buffer[1] if layout.object_type is not None else 1)
+    result = bytearray(buffer)
+    value = _construct(cls, revision, memoryview(buffer))
+    used = revision.size
+    for part in layout.parts.values():
+        if part.since <= revision.revision and not part.result_only and _present(value, part):
+            used = max(used, sum(_extent(value, part, revision, len(result))))
+    _overwrite(revision, result, 0, members)
+    for part in layout.parts.values():
+        if part.item.structure and elements:
+            offset, stride = getattr(value, part.offset), getattr(value, part.element_size)
+            element = part.item.structure.layout
+            for i, changes in enumerate(elements):
+                start = offset + i * stride
+                of_element = element.revision(result[start + 1] if element.object_type is not None else 1)
+                _overwrite(of_element, result, start, changes)
+    return bytes(result[:used])
+
+
+def _overwrite(revision: RevisionLayout, buffer: bytearray, base: int, members: Mapping[str, Any]) -> None:
+    for placed in revision.members:
+        if placed.attribute in members:
+            c_type, value = placed.member.c_type, members[placed.attribute]
+            slots = c_type.dump(value) if c_type.dump else (value,)
+            c_type.compiled.pack_into(buffer, base + placed.offset, *slots)
+
+
+def assemble(
+    layout: Layout,
+    revision: RevisionLayout,
+    fields: dict[str, Any],
+    parts: Mapping[str, Sequence[bytes]],
+    *,
+    header: Header | None = None,
+    overrides: Mapping[str, int] | None = None,
+    result: bool = False,
+) -> bytes:
+    """Place the variable parts, compute the numbers that locate them, and write everything.
+
+    `fields` are member values and may be changed; `parts` the encoded items of each part. `header` and `overrides`
+    replace what would be computed, in the buffer only: the data stay where they are, except that an overridden element
+    size is the stride. Parts come behind the fixed part in their order, each at its alignment.
+    """
+    overrides = overrides or {}
+    buffer = bytearray(revision.size)
+    for name, part in layout.parts.items():
+        if part.since > revision.revision:
+            continue
+        items, size = parts[name], part.item.size_of(revision.revision)
+        offset = -(-len(buffer) // part.alignment) * part.alignment
+        described = bool(items) or (result and part.result_only)
+        # A number this part does not have is named "" and is written nowhere.
+        fields[part.offset] = offset if described else 0
+        fields[part.count] = len(items)
+        fields[part.element_size] = size if described else 0
+        data = b"".join(items)
+        fields[part.size] = len(data)
+        if part.element_size in overrides:
+            data = _spread(items, overrides[part.element_size], max(STRIDE_BUFFER_BYTES_MAX, len(data)))
+        if data:
+            buffer += bytes(offset - len(buffer)) + data
+    fields.update(overrides)
+    fields["header"] = header or Header(layout.object_type or 0, revision.revision, revision.size)
+    buffer[: revision.size] = revision.dump(fields)
+    return bytes(buffer)
+
+
+def _spread(items: Sequence[bytes], stride: int, limit: int) -> bytes:
+    """Items at a stride of their own: a larger one is filled with zeros, with a smaller one later goes over earlier."""
+    data = bytearray()
+    for i, item in enumerate(items):
+        start = i * stride
+        if start + len(item) > limit:
+            break
+        end = min(start + max(stride, len(item)), limit)
+        data.extend(bytes(max(end - len(data), 0)))
+        data[start : start + len(item)] = item
+    return bytes(data)
+
+
+def dump_items(part: Part, value: Any, revision: RevisionLayout, version: NdisVersion) -> list[bytes]:
+    """The encoded items of a part: element structures padded to `sizeof`, C types, or one run of bytes."""
+    if part.item.structure:
+        size = part.item.structure.layout.sizeof
+        return [encode_output(element, version).ljust(size, b"\0") for element in value]
+    c_type = part.item.type_of(revision.revision)
+    if c_type is None:
+        return [value] if value else []
+    one, dump = c_type.compiled, c_type.dump
+    return [one.pack(*(dump(element) if dump else (element,))) for element in value]

@@ -1,0 +1,174 @@
+"""What `vmmq run` shows when it is done, as rich renderables: one screen, in the tables these users know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+_BAR_CELLS = 12
+_HOT_LOAD = 0.9
+
+
+def run_screen(summary: dict[str, Any], where: Path) -> RenderableType:
+    """Totals, VPorts or queues, processors, balance and order, throughput, and where the results are."""
+    wall = summary["wall"]
+    return Group(
+        _head(summary),
+        _targets(summary),
+        _processors(summary),
+        _measures(summary),
+        *(Text(f"! {finding}", style="yellow") for finding in summary["findings"]),
+        Text(
+            f"{wall['engine']} engine: {wall['seconds']:.2f} s, {si(wall['frames_per_second'])} frames/s"
+            + (f", start-up {wall['startup_seconds']:.1f} s" if wall.get("startup_seconds") else ""),
+            style="dim",
+        ),
+        Text(f"results in {where}", style="bold"),
+    )
+
+
+def _head(summary: dict[str, Any]) -> Text:
+    dropped = sum(summary["dropped"].values())
+    reasons = ", ".join(f"{reason} {count:,}" for reason, count in summary["dropped"].items())
+    text = Text.assemble(
+        (summary["scenario"], "bold"),
+        f"  {summary['arrived']:,} frames in {summary['duration_ns'] / 1e9:.6g} s of model time",
+        f", {summary['completed']:,} completed",
+    )
+    text.append(f", {dropped:,} dropped ({reasons})" if dropped else ", none dropped", "red" if dropped else "")
+    if summary["timestamp_regressions"]:
+        text.append(f", {summary['timestamp_regressions']:,} timestamps stepped back", "yellow")
+    if summary["interrupted"]:
+        text.append("\nstopped early: only the frames read until then are counted", "yellow")
+    return text
+
+
+def _targets(summary: dict[str, Any]) -> Table:
+    in_switch = bool(summary["vports"])
+    rows = summary["vports"] or summary["queues"]
+    total = sum(row["received"] + row["completions"] for row in rows) or 1
+    table = _table(
+        "VPortId" if in_switch else "QueueId", "Name", "Received", "Hashed", "Sent", "Share", "MB", "Dropped"
+    )
+    for row in rows:
+        items = row["received"] + row["completions"]
+        table.add_row(
+            str(row["vport_id" if in_switch else "queue_id"]),
+            row["name"],
+            f"{row['received']:,}",
+            f"{row['hashed']:,}",
+            f"{row['completions']:,}",
+            f"{100 * items / total:.1f} %",
+            f"{row['bytes'] / 1e6:,.1f}",
+            _drops(row["dropped"]),
+        )
+    return table
+
+
+def _processors(summary: dict[str, Any]) -> Table:
+    rows = summary["processors"]
+    total = sum(row["received"] + row["completions"] for row in rows) or 1
+    table = _table("Processor", "Items", "Share", "Load", "", "p50 us", "p99 us", "p99.9 us", "Interrupts", "Dropped")
+    table.columns[4].justify = "left"
+    for row in rows:
+        items = row["received"] + row["completions"]
+        latency = row["latency_ns"]
+        table.add_row(
+            row["processor"],
+            f"{items:,}",
+            f"{100 * items / total:.1f} %",
+            f"{100 * row['load']:.1f} %",
+            Text("█" * round(_BAR_CELLS * min(1.0, row["load"])), "red" if row["load"] > _HOT_LOAD else "green"),
+            *(f"{latency[name] / 1000:,.2f}" if items else "-" for name in ("p50", "p99", "p999")),
+            f"{row['interrupts']:,}",
+            _drops(row["dropped"]),
+        )
+    return table
+
+
+def _measures(summary: dict[str, Any]) -> Text:
+    balance, order = summary["balance"], summary["order"]
+    parts = [
+        f"max/mean {_number(balance['max_over_mean'])} (one flow alone: {_number(balance['largest_flow_bound'])})",
+        f"Jain {_number(balance['jain'])}",
+        f"(max-min)/min {_number(balance['max_minus_min_over_min_percent'])} %",
+        f"cov {_number(balance['cov'])}",
+    ]
+    text = Text("balance  " + ", ".join(parts) + "\norder    ")
+    text.append(
+        f"{order['reordered']:,} reordered of {summary['flows']:,} flows' {summary['completed']:,} items",
+        "red" if order["reordered"] else "",
+    )
+    failed = [name for name, held in summary["checks"].items() if not held]
+    text.append("\nchecks   " + (f"failed: {', '.join(failed)}" if failed else "all held"), "red" if failed else "")
+    return text
+
+
+def packets_screen(rows: Sequence[dict[str, Any]], left_out: int) -> RenderableType:
+    """The first rows of the per-frame table."""
+    columns = {
+        "packet": "Packet", "length": "Length", "direction": "Dir", "vport_id": "VPort", "queue_id": "Queue",
+        "filter_id": "Filter", "vlan_id": "VLAN", "hash_type": "HashType", "hash_value": "Hash",
+        "indirection_table_index": "Entry", "processor": "Processor", "drop_reason": "Dropped",
+    }  # fmt: skip
+    shown = {key: name for key, name in columns.items() if any(row[key] is not None for row in rows)}
+    table = _table(*shown.values())
+    for row in rows:
+        table.add_row(*(_cell(key, row[key]) for key in shown))
+    note = [Text(f"... and {left_out:,} more: write them all with --output FILE", "dim")] if left_out else []
+    return Group(table, *note)
+
+
+def steps_screen(steps: Iterable[tuple[str, str, str]]) -> Table:
+    """The steps of an explanation: step, rule, text."""
+    table = _table("Step", "Rule", "What")
+    for column in table.columns:
+        column.justify = "left"
+        column.no_wrap = column.header != "What"
+    for step in steps:
+        table.add_row(*step)
+    return table
+
+
+def members_screen(rows: Iterable[Any]) -> Table:
+    """The members of a decoded buffer: offset, size, member, bytes, meaning."""
+    table = _table("Offset", "Size", "Member", "Bytes", "Meaning")
+    for column in table.columns[2:]:
+        column.justify, column.no_wrap = "left", False
+    for row in rows:
+        table.add_row(str(row.offset), str(row.size), row.member, row.raw, row.meaning)
+    return table
+
+
+def si(value: float) -> str:
+    """A number with a metric prefix: 12.3 M."""
+    for factor, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= factor:
+            return f"{value / factor:.3g} {prefix}"
+    return f"{value:.3g} "
+
+
+def _table(*names: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for name in names:
+        table.add_column(name, justify="left" if name in ("Name", "Processor") else "right", no_wrap=True)
+    return table
+
+
+def _cell(key: str, value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"0x{value:08x}" if key == "hash_value" else str(value)
+
+
+def _drops(count: int) -> Text:
+    return Text(f"{count:,}", "red" if count else "")
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"

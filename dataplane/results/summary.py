@@ -1,0 +1,109 @@
+"""`summary.json`: what a run came to, equal for every engine except for its `wall` section (ENG-01)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dataplane.engine.experiment import RunResult
+from dataplane.results.measures import balance
+from dataplane.results.tables import target_key
+from dataplane.switch.configuration import Mode
+
+SCHEMA_VERSION = 1
+
+
+class ConservationError(AssertionError):
+    """Frames were lost or invented by the model itself: the run has no result (MOD-11, ENG-03)."""
+
+
+def summarize(result: RunResult, *, scenario: str, seed: int) -> dict[str, Any]:
+    """The summary without `wall`; raises `ConservationError` when the books do not balance."""
+    processors = _processor_rows(result)
+    targets = _target_rows(result)
+    completed = sum(row["received"] + row["completions"] for row in processors)
+    dropped = dict(sorted(result.dropped.items()))
+    if queue_full := sum(row["dropped"] for row in processors):
+        dropped["queue_full"] = queue_full
+    items = [row["received"] + row["completions"] for row in processors]
+    reordered = sum(report.reordered for report in result.processors)
+    checks = {
+        "conservation": result.arrived == completed + sum(dropped.values()),
+        "conservation_by_target": completed == sum(row["received"] + row["completions"] for row in targets),
+        "conservation_by_flow": completed == sum(int(report.flow_items.sum()) for report in result.processors),
+        "order_kept": reordered == 0,
+    }
+    for name in ("conservation", "conservation_by_target", "conservation_by_flow"):
+        if not checks[name]:
+            raise ConservationError(
+                f"{name}: {result.arrived} frames arrived, {completed} completed, dropped {dropped} (MOD-11); "
+                "this is a defect of the program, not of the scenario"
+            )
+    in_switch = result.experiment.snapshot.configuration.mode is Mode.SWITCH
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "scenario": scenario,
+        "seed": seed,
+        "interrupted": result.interrupted,
+        "start_ns": result.start_ns,
+        "duration_ns": duration_ns(result),
+        "arrived": result.arrived,
+        "completed": completed,
+        "dropped": dropped,
+        "timestamp_regressions": result.timestamp_regressions,
+        "findings": list(result.findings),
+        "processors": processors,
+        "vports": targets if in_switch else [],
+        "queues": [] if in_switch else targets,
+        "flows": len(np.unique(np.concatenate([report.flow_keys for report in result.processors]))),
+        "balance": balance(items, largest_flow(result)),
+        "order": {
+            "reordered": reordered,
+            "ratio": reordered / completed if completed else 0.0,
+            "max_extent": 0,
+            "max_late_ns": max(report.late_ns_max for report in result.processors),
+        },
+        "epochs": 1,
+        "checks": checks,
+    }
+
+
+def duration_ns(result: RunResult) -> int:
+    """First arrival to last completion."""
+    completions = [r.counters["last_completion_ns"] for r in result.processors if r.counters["accepted"]]
+    return max(completions, default=result.start_ns) - result.start_ns
+
+
+def largest_flow(result: RunResult) -> int:
+    """Items of the largest flow over all processors (BAL-02)."""
+    keys = np.concatenate([report.flow_keys for report in result.processors])
+    items = np.concatenate([report.flow_items for report in result.processors])
+    if not len(keys):
+        return 0
+    _, flow = np.unique(keys, return_inverse=True)
+    return int(np.bincount(flow, items).max())
+
+
+def _processor_rows(result: RunResult) -> list[dict[str, Any]]:
+    duration = duration_ns(result)
+    rows = []
+    for number, report in zip(result.experiment.snapshot.processors, result.processors, strict=True):
+        counters = report.counters
+        row: dict[str, Any] = {"processor": str(number)}
+        for name in ("received", "completions", "bytes", "dropped", "interrupts", "dpcs", "busy_ns"):
+            row[name] = counters[name]
+        row["load"] = round(counters["busy_ns"] / duration, 6) if duration else 0.0
+        row["latency_ns"] = report.histogram.summary()
+        rows.append(row)
+    return rows
+
+
+def _target_rows(result: RunResult) -> list[dict[str, Any]]:
+    snapshot = result.experiment.snapshot
+    counts = sum((report.by_target for report in result.processors), np.zeros((len(snapshot.target_ids), 5), np.int64))
+    names = ("received", "bytes", "hashed", "completions", "dropped")
+    return [
+        {target_key(result): target_id, "name": name, **{n: int(v) for n, v in zip(names, row, strict=True)}}
+        for target_id, name, row in zip(snapshot.target_ids, snapshot.target_names, counts, strict=True)
+    ]

@@ -1,0 +1,149 @@
+"""The tables of a run directory. Each carries `vmmq.schema_version` in its metadata; docs/results.md describes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from dataplane.engine.experiment import RunResult
+from dataplane.ids import DEFAULT_PROCESSOR_INDEX, PRIMARY_PROCESSOR_INDEX
+
+SCHEMA_VERSION = 1
+_METADATA = {"vmmq.schema_version": str(SCHEMA_VERSION)}
+
+
+def windows_table(result: RunResult) -> pa.Table:
+    """Load of every processor in every window with work (BAL-01), by processor, then window.
+
+    Items count in the window of their arrival, busy time in the windows in which the processor was busy (PRC-04).
+    """
+    columns: dict[str, list[npt.NDArray[Any]]] = {}
+    for row, report in enumerate(result.processors):
+        entries, busy = report.entry_windows, report.busy_windows
+        windows = np.union1d(entries["window"], busy["window"])
+        part = {"window": windows, "processor": np.full(len(windows), row)}
+        for name in ("received", "completions", "bytes", "dropped"):
+            sums = np.zeros(len(windows), np.int64)
+            np.add.at(sums, np.searchsorted(windows, entries["window"]), entries[name])
+            part[name] = sums
+        part["busy_ns"] = np.zeros(len(windows), np.int64)
+        np.add.at(part["busy_ns"], np.searchsorted(windows, busy["window"]), busy["busy_ns"])
+        for name, values in part.items():
+            columns.setdefault(name, []).append(values)
+    merged = {name: np.concatenate(parts) for name, parts in columns.items()}
+    length_ns = result.experiment.window_ns
+    return pa.table(
+        {
+            "window": merged["window"],
+            "window_start_ns": merged["window"] * length_ns,  # relative to the first arrival
+            "processor": _processors(result, merged["processor"]),
+            "received": merged["received"],
+            "completions": merged["completions"],
+            "bytes": merged["bytes"],
+            "dropped": merged["dropped"],
+            "busy_ns": merged["busy_ns"],
+            "load": merged["busy_ns"] / length_ns,
+        }
+    ).replace_schema_metadata(_METADATA)
+
+
+def entries_table(result: RunResult) -> pa.Table:
+    """Work of every steering parameter in every window (BAL-01): by window, VPort or queue, index, processor.
+
+    `index` is the indirection table index; for the default and the primary processor it is null and `parameter` says
+    which. `busy_ns` is the service cost of the items that arrived in the window.
+    """
+    slots = result.experiment.snapshot.entry_slots()
+    rows = [report.entry_windows for report in result.processors]
+    entries = np.concatenate(rows)
+    processor = np.repeat(np.arange(len(rows)), [len(part) for part in rows])
+    target, index = slots.target[entries["slot"]], slots.index[entries["slot"]]
+    order = np.lexsort((processor, index, target, entries["window"]))
+    entries, processor, target, index = entries[order], processor[order], target[order], index[order]
+    names = np.array(["entry", "default", "primary"])
+    kind = np.select([index == DEFAULT_PROCESSOR_INDEX, index == PRIMARY_PROCESSOR_INDEX], [1, 2], 0)
+    target_ids = np.array(result.experiment.snapshot.target_ids, np.uint16)
+    return pa.table(
+        {
+            "window": entries["window"],
+            "window_start_ns": entries["window"] * result.experiment.window_ns,
+            target_key(result): target_ids[target],
+            "parameter": names[kind],
+            "index": pa.array(index, mask=kind != 0),
+            "processor": _processors(result, processor),
+            "received": entries["received"],
+            "completions": entries["completions"],
+            "bytes": entries["bytes"],
+            "dropped": entries["dropped"],
+            "busy_ns": entries["busy_ns"],
+        }
+    ).replace_schema_metadata(_METADATA)
+
+
+def rows_table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
+    """Rows of a summary as a table, nested objects flattened with underscores (`latency_ns_p50`)."""
+    flat = [
+        {
+            **{name: value for name, value in row.items() if not isinstance(value, dict)},
+            **{f"{n}_{k}": v for n, inner in row.items() if isinstance(inner, dict) for k, v in inner.items()},
+        }
+        for row in rows
+    ]
+    return pa.Table.from_pylist(flat, schema=schema.with_metadata(_METADATA))
+
+
+PROCESSORS_SCHEMA = pa.schema(
+    [
+        ("processor", pa.string()),
+        ("received", pa.int64()),
+        ("completions", pa.int64()),
+        ("bytes", pa.int64()),
+        ("dropped", pa.int64()),
+        ("interrupts", pa.int64()),
+        ("dpcs", pa.int64()),
+        ("busy_ns", pa.int64()),
+        ("load", pa.float64()),
+        *((f"latency_ns_{name}", pa.int64()) for name in ("p50", "p90", "p99", "p999", "max")),
+        ("latency_ns_mean", pa.float64()),
+    ]
+)
+
+_TARGET_COLUMNS = ("received", "bytes", "hashed", "completions", "dropped")
+VPORTS_SCHEMA = pa.schema(
+    [("vport_id", pa.uint16()), ("name", pa.string()), *((name, pa.int64()) for name in _TARGET_COLUMNS)]
+)
+QUEUES_SCHEMA = pa.schema(
+    [("queue_id", pa.uint16()), ("name", pa.string()), *((name, pa.int64()) for name in _TARGET_COLUMNS)]
+)
+
+UPDATES_SCHEMA = pa.schema(
+    [
+        ("epoch", pa.uint32()),
+        ("requested_at_ns", pa.int64()),
+        ("adopted_at_ns", pa.int64()),
+        ("drained_at_ns", pa.int64()),
+        ("retired_at_ns", pa.int64()),
+        ("hand_over", pa.string()),
+        ("frames_old_epoch_after_adoption", pa.int64()),
+        ("frames_held", pa.int64()),
+        ("longest_hold_ns", pa.int64()),
+        ("blocked_time_ns", pa.int64()),
+        ("frames_lost", pa.int64()),
+        ("frames_reordered", pa.int64()),
+        ("flows_reordered", pa.int64()),
+        ("max_extent", pa.int64()),
+    ]
+)
+
+
+def target_key(result: RunResult) -> str:
+    """What targets are called in this mode: `vport_id` or `queue_id`."""
+    return "vport_id" if result.experiment.snapshot.configuration.vports else "queue_id"
+
+
+def _processors(result: RunResult, rows: npt.NDArray[Any]) -> pa.Array:
+    names = pa.array([str(processor) for processor in result.experiment.snapshot.processors])
+    return pa.DictionaryArray.from_arrays(pa.array(rows.astype(np.int16)), names).cast(pa.string())

@@ -1,0 +1,218 @@
+"""From a TOML text to a checked scenario, or to the list of everything that is wrong with it."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path as FilePath
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from dataplane.scenario.checks import Sheet, check
+from dataplane.scenario.complete import complete, listed_limits
+from dataplane.scenario.findings import Finding, Findings, Path, ScenarioError, locate
+from dataplane.scenario.model import Rule, Scenario
+
+_POSITION = re.compile(r"\(at line (\d+), column (\d+)\)|\(at end of document\)")
+#: Errors of pydantic that only follow from another one.
+_CONSEQUENCES = {"default_factory_not_called"}
+_PLAIN_MESSAGES = {
+    "missing": "is missing",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "bool_type": "must be true or false",
+    "string_type": "must be a text in quotes",
+    "tuple_type": "must be a list",
+    "dict_type": "must be a table",
+    "model_type": "must be a table",
+    "int_from_float": "must be a whole number",
+    "too_short": "must not be empty",
+}
+
+
+def load_scenario(
+    source: FilePath | str, *, name: str = "scenario", seed: int | None = None, capture: str | None = None
+) -> Scenario:
+    """Read a scenario from a file (a `pathlib.Path`) or from TOML text (a `str`), with every default made explicit.
+
+    `name` stands in for the file when text is given. `seed` replaces that of [run], random keys included; `capture`
+    replaces the source of [traffic], relative to the working directory. Other capture paths are relative to the file;
+    all become absolute. Raises ScenarioError with all findings, OSError when the file cannot be read.
+    """
+    directory = FilePath.cwd()
+    text, label = source, name
+    if isinstance(source, FilePath):
+        label, name, directory = str(source), source.stem, source.resolve().parent
+        try:
+            text = source.read_text("utf-8")
+        except UnicodeDecodeError as error:
+            raise ScenarioError(label, [Finding("", "", f"is not UTF-8 text: {error.reason}")]) from None
+    try:
+        document = tomllib.loads(str(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError(label, [_syntax_finding(str(text), error)]) from None
+    _replace(document, seed, capture)
+    findings = Findings(document, locate(str(text)))
+    adapter = document.get("adapter", {})
+    if isinstance(adapter, dict):
+        document["adapter"] = listed_limits(document) | adapter
+    sheet = _validated(document, findings)
+    scenario = complete(sheet.scenario, name)
+    check(Sheet(scenario, sheet.rows, sheet.broken), findings)
+    if findings.found:
+        raise ScenarioError(label, findings.found)
+    return _with_absolute_capture(scenario, directory)
+
+
+def _replace(document: dict[str, Any], seed: int | None, capture: str | None) -> None:
+    """Put the options of a command in the place of what the file says."""
+    run, traffic = document.setdefault("run", {}), document.get("traffic", {})
+    if seed is not None and isinstance(run, dict):
+        run["seed"] = seed
+    if capture is not None and isinstance(traffic, dict):
+        place = capture if capture == "-" else str(FilePath(capture).resolve())
+        document["traffic"] = {"capture": place} | {key: traffic[key] for key in traffic if key == "transmit"}
+
+
+def _syntax_finding(text: str, error: tomllib.TOMLDecodeError) -> Finding:
+    message = str(error)
+    match = _POSITION.search(message)
+    line = int(match[1]) if match and match[1] else len(text.splitlines()) or 1
+    column = f" at column {match[2]}" if match and match[2] else " at the end of the file"
+    return Finding("", "", f"is not TOML{column}: {_POSITION.sub('', message).strip()}", line=line)
+
+
+def _validated(document: Mapping[str, Any], findings: Findings) -> Sheet:
+    """Validate; where tables are wrong, note it and go on with the others so that their findings are not lost."""
+    try:
+        return Sheet(Scenario.model_validate(document), {}, frozenset())
+    except ValidationError as error:
+        errors = error.errors(include_url=False)
+    _add_all(errors, findings)
+    broken = frozenset(_broken_part(details["loc"]) for details in errors)
+    pruned, rows = _pruned(document, broken)
+    return Sheet(Scenario.model_validate(pruned), rows, broken)
+
+
+def _broken_part(loc: Path) -> Path:
+    """What to leave out for an error: as little as possible that has a default, else a row or a whole table."""
+    if loc[0] in {"vport", "queue"} and len(loc) > 2 and loc[2] != "id":
+        return loc[:3]
+    by_row_or_key = len(loc) > 1 and (loc[0] == "adapter" or isinstance(loc[1], int))
+    return loc[:2] if by_row_or_key else loc[:1]
+
+
+def _pruned(document: Mapping[str, Any], broken: frozenset[Path]) -> tuple[dict[str, Any], dict[str, list[int]]]:
+    """The document without what is broken, and which rows of its arrays of tables are left."""
+    pruned: dict[str, Any] = {}
+    rows: dict[str, list[int]] = {}
+    for key, value in document.items():
+        if (key,) in broken:
+            continue
+        if isinstance(value, list):
+            rows[key] = [i for i in range(len(value)) if (key, i) not in broken]
+            pruned[key] = [_without(value[i], (key, i), broken) for i in rows[key]]
+        elif key == "adapter":
+            pruned[key] = _without(value, (key,), broken)
+        else:
+            pruned[key] = value
+    return pruned, rows
+
+
+def _without(table: Any, path: Path, broken: frozenset[Path]) -> Any:
+    return {key: value for key, value in table.items() if (*path, key) not in broken}
+
+
+def _add_all(errors: list[ErrorDetails], findings: Findings) -> None:
+    """One finding for each place: what the members of a union say about one value belongs together."""
+    messages: dict[Path, list[str]] = {}
+    rules: dict[Path, str] = {}
+    for details in errors:
+        kind, loc = details["type"], details["loc"]
+        deeper = any(other["loc"][: len(loc)] == loc and len(other["loc"]) > len(loc) for other in errors)
+        if kind in _CONSEQUENCES or (kind == "too_short" and deeper):
+            continue
+        model, path = _follow(loc)
+        if kind == "extra_forbidden":
+            messages[path] = [_unknown_key(str(loc[-1]), model)]
+            continue
+        messages.setdefault(path, []).append(_message(details))
+        rules[path] = details.get("ctx", {}).get("rule", "") or _rule(model, path)
+    for path, parts in messages.items():
+        findings.add(path, " or ".join(dict.fromkeys(parts)), rules.get(path, ""))
+
+
+def _message(details: ErrorDetails) -> str:
+    kind, given = details["type"], details["input"]
+    if kind == "value_error":
+        return str(details["ctx"]["error"])
+    if kind == "broken_rule":
+        return details["msg"]
+    if kind in _PLAIN_MESSAGES:
+        plain = _PLAIN_MESSAGES[kind]
+        return plain if kind in {"missing", "too_short"} else f"{plain}, not {_show(given)}"
+    text = details["msg"].removeprefix("Input ").replace("should be", "must be").replace("should ", "must ")
+    text = text.replace("greater than or equal to", "at least").replace("less than or equal to", "at most")
+    return f"{text}, not {_show(given)}"
+
+
+def _show(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _unknown_key(key: str, model: type[BaseModel]) -> str:
+    known = [field.alias or name for name, field in model.model_fields.items()]
+    nearest = difflib.get_close_matches(key, known, 1, 0.5)
+    what = "is not a table or key of a scenario" if model is Scenario else "is not a key of this table"
+    return what + (f"; did you mean {nearest[0]}?" if nearest else f": {', '.join(known)}")
+
+
+def _follow(loc: Path) -> tuple[type[BaseModel], Path]:
+    """The class of the table that holds the last key of `loc`, and `loc` without pydantic's names of union members."""
+    model: type[BaseModel] = Scenario
+    path: Path = ()
+    inner: type[BaseModel] | None = Scenario
+    for part in loc:
+        if isinstance(part, int):
+            path = (*path, part)
+            continue
+        if inner is None:
+            break  # inside a value that is no table: the rest names a member of a union
+        model = inner
+        path = (*path, part)
+        field = next((f for name, f in model.model_fields.items() if (f.alias or name) == part), None)
+        inner = _table_class(field.annotation) if field else None
+    return model, path
+
+
+def _table_class(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _table_class(part))), None)
+
+
+def _rule(model: type[BaseModel], path: Path) -> str:
+    key = next((part for part in reversed(path) if isinstance(part, str)), "")
+    field = next((f for name, f in model.model_fields.items() if (f.alias or name) == key), None)
+    if field is None:
+        return ""
+    return next((part.rule_id for part in _metadata(field.annotation, field.metadata) if isinstance(part, Rule)), "")
+
+
+def _metadata(annotation: Any, metadata: list[Any]) -> list[Any]:
+    """The metadata of a field, members of a union included."""
+    inner = [part for member in get_args(annotation) for part in getattr(member, "__metadata__", ())]
+    return [*metadata, *inner]
+
+
+def _with_absolute_capture(scenario: Scenario, directory: FilePath) -> Scenario:
+    traffic = scenario.traffic
+    if traffic is None or traffic.capture in {None, "-"}:
+        return scenario
+    capture = str((directory / str(traffic.capture)).resolve())
+    return scenario.model_copy(update={"traffic": traffic.model_copy(update={"capture": capture})})

@@ -1,0 +1,131 @@
+"""What every command promises: exit statuses, one-line errors, and a start that waits for nothing it does not need."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+
+import cli
+from dataplane.errors import ExitCode, UserError
+
+
+def commands(group: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The words of every command that does something; groups of commands are walked into."""
+    for name, command in sorted(getattr(group, "commands", {}).items()):
+        if hasattr(command, "commands"):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name)
+
+
+@pytest.mark.parametrize("words", commands(typer.main.get_command(cli.app)), ids=" ".join)
+def test_help_of_every_command_has_an_example(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    """`--help` shows at least one line that can be typed as it stands."""
+    assert cli.main([*words, "--help"]) == ExitCode.DONE
+    output = capsys.readouterr().out
+    assert "Example" in output
+    assert f"vmmq {' '.join(words)}" in output.partition("Example")[2]
+
+
+def test_without_a_command_help_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    """`vmmq` alone lists the commands."""
+    assert cli.main([]) == ExitCode.DONE
+    assert "Commands:" in capsys.readouterr().out
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--version` prints one line."""
+    assert cli.main(["--version"]) == ExitCode.DONE
+    assert capsys.readouterr().out.startswith("vmmq 0.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["teleport"], "No such command 'teleport'"),
+        (["hash", "--colour", "red"], "No such option: --colour"),
+        (["hash", "--key"], "Option '--key' requires an argument (see vmmq"),
+        (["hash", "1.2.3.4"], "give SRC and DST"),
+    ],
+)
+def test_wrong_usage_is_one_line(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Wrong usage exits with 2 and prints one line that says what to do, on standard error only."""
+    assert cli.main(arguments) == ExitCode.WRONG_INPUT
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.count("\n") == 1
+    assert message in output.err
+
+
+@pytest.fixture
+def failing() -> Iterator[list[BaseException]]:
+    """A command `fail` that raises what is put into the list, for the time of one test."""
+    errors: list[BaseException] = []
+    registered = list(cli.app.registered_commands)
+
+    @cli.app.command("fail")
+    def fail() -> None:
+        raise errors[0]
+
+    yield errors
+    cli.app.registered_commands[:] = registered
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (UserError("no such thing: try another"), ExitCode.WRONG_INPUT, "vmmq: no such thing: try another\n"),
+        (UserError("unclear", ExitCode.INCONCLUSIVE), ExitCode.INCONCLUSIVE, "vmmq: unclear\n"),
+        (FileNotFoundError(2, "No such file or directory", "x.pcap"), 2, "vmmq: x.pcap: No such file or directory\n"),
+        (OSError("disk on fire"), 2, "vmmq: disk on fire\n"),
+        (KeyboardInterrupt(), ExitCode.INCONCLUSIVE, "vmmq: interrupted\n"),
+        (BrokenPipeError(32, "Broken pipe"), ExitCode.INCONCLUSIVE, ""),
+        (typer.Exit(1), ExitCode.FINDINGS, ""),
+    ],
+)
+def test_errors_become_lines_and_statuses(
+    error: BaseException, code: int, message: str, failing: list[BaseException], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What can go wrong has its status and at most one line; a traceback is for defects."""
+    failing.append(error)
+    assert cli.main(["fail"]) == code
+    assert capsys.readouterr().err == message
+
+
+def test_a_defect_shows_its_traceback(failing: list[BaseException], capsys: pytest.CaptureFixture[str]) -> None:
+    """An exception nobody expected is not disguised as an answer."""
+    failing.append(ZeroDivisionError("oh"))
+    assert cli.main(["fail"]) == ExitCode.INCONCLUSIVE
+    error = capsys.readouterr().err
+    assert "Traceback" in error
+    assert "defect" in error
+
+
+def test_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    """`vmmq hash --verify | head -1` says nothing on standard error."""
+    script = f'"{sys.executable}" -m cli hash --verify | head -1'
+    done = subprocess.run(
+        ["bash", "-c", script], capture_output=True, text=True, check=True, cwd=Path(cli.__file__).parent
+    )
+    assert done.stdout.startswith("vector")
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["hash", "1.2.3.4:5", "6.7.8.9:10"], ["hash", "--verify"], ["new", "-"]]
+)
+def test_short_commands_import_nothing_heavy(arguments: list[str]) -> None:
+    """Help, `hash` and `new` wait for none of the packages that only the engines need."""
+    script = (
+        "import sys, cli\n"
+        f"assert cli.main({arguments!r}) == 0\n"
+        "heavy = {'numpy', 'numba', 'pyarrow', 'ray', 'rich'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

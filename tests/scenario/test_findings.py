@@ -1,0 +1,420 @@
+"""Wrong scenarios: every finding is reported at once, with its table, line, key and rule."""
+
+from __future__ import annotations
+
+import copy
+import random
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dataplane.scenario import STARTER_FILE
+from dataplane.scenario.findings import Finding, ScenarioError, locate
+from dataplane.scenario.load import load_scenario
+from dataplane.scenario.resolve import toml_text
+
+MAC = '"00:15:5d:01:02:01"'
+
+
+def findings(text: str) -> list[Finding]:
+    """What is wrong with a scenario."""
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario(text)
+    return caught.value.findings
+
+
+def rss(keys: str, vport: str = "num_queue_pairs = 4", adapter: str = "rss_processors = 8") -> str:
+    """A scenario with one VPort that has RSS."""
+    return f"[adapter]\n{adapter}\n[[vport]]\nid = 1\n{vport}\n[vport.rss]\n{keys}"
+
+
+def test_all_findings_at_once_with_their_places() -> None:
+    """Wrong values, unknown keys and broken rules between tables come in one list, in the order of the file."""
+    text = """\
+[adapter]
+rss_processors = [
+  0, 1,   # a comment with ]
+]
+max_num_vport = 4
+[[vport]]
+id = 1
+num_queue_pairs = "4"
+[[vport]]
+id = 7
+name = "web"
+  [[vport.filter]]
+  [[vport.filter]]
+  mac = "00:15:5d:01:02:01"
+  vlan = 4095
+  [vport.rss]
+  indirection_table = [0, 9]
+[run]
+seeed = 1
+"""
+    assert [(f.line, f.table, f.key, f.rule) for f in findings(text)] == [
+        (5, "[adapter]", "max_num_vport", ""),
+        (8, "[[vport]] 1", "num_queue_pairs", "VPT-10"),
+        (10, '[[vport]] 2 "web"', "id", "VPT-07"),
+        (12, '[[vport]] 2 "web"', "filter 1", "FLT-06"),
+        (15, '[[vport]] 2 "web"', "filter 2 vlan", "FLT-14"),
+        (17, '[[vport]] 2 "web"', "rss.indirection_table", "RSS-17"),
+        (19, "[run]", "seeed", ""),
+    ]
+
+
+def test_each_finding_is_one_line_that_starts_with_its_place() -> None:
+    """`file:line: [[table]] 2 "name" key: what is wrong (RULE)`."""
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario('[run]\nseed = -1\nwindow = 5\n[[vport]]\nid = 2\nname = "db"', name="x.toml")
+    assert str(caught.value).splitlines() == [
+        "x.toml:2: [run] seed: must be at least 0, not -1",
+        "x.toml:3: [run] window: is not a key of this table; did you mean window_ns?",
+        'x.toml:5: [[vport]] 1 "db" id: is 2, but in file order this one gets 1 (VPT-07)',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        ("a = \nb = 1", 1, "is not TOML at column 5: Invalid value"),
+        ("[run]\nseed = 1\nseed = 2", 3, "Cannot overwrite a value"),
+        ("[run\n", 1, "is not TOML at column 5"),
+        ('name = """\nabc', 2, "is not TOML at the end of the file"),
+    ],
+)
+def test_syntax_errors_have_line_and_column(text: str, line: int, message: str) -> None:
+    """What is not TOML gives one finding that says where."""
+    (finding,) = findings(text)
+    assert line == finding.line
+    assert message in str(finding)
+
+
+@pytest.mark.parametrize(
+    ("text", "near"),
+    [
+        ("[adaptor]", "adapter"),
+        ("[[vports]]", "vport"),
+        ("[adapter]\nndis_versoin = '6.60'", "ndis_version"),
+        ("[[vport]]\nid = 1\nnum_queue_pair = 2", "num_queue_pairs"),
+        ("[[vport]]\nid = 1\n[[vport.filter]]\nmacc = 1\nmac = " + MAC, "mac"),
+        ("[processors]\ndpc_depth = 1", "dpc_queue_depth"),
+        ("[[event]]\nat = 1\nat_ns = 2\noid = { name = 'OID_X' }", "at_ns"),
+        ("[update]\nhandover = 'ordered'", "hand_over"),
+    ],
+)
+def test_unknown_keys_name_the_nearest_known_one(text: str, near: str) -> None:
+    """A slip of the pen is answered with the key that was probably meant."""
+    assert any(f"did you mean {near}?" in finding.message for finding in findings(text))
+
+
+@pytest.mark.parametrize(
+    ("rule", "text"),
+    [
+        ("MOD-01", '[adapter]\nndis_version = "6.70"'),
+        ("MOD-02", '[adapter]\ninterface = "sriov"'),
+        ("MOD-03", "[[queue]]\nid = 1\nprocessor_affinity = [1]"),
+        ("MOD-03", '[adapter]\ninterface = "vmq"\n[[vport]]\nid = 1'),
+        ("MOD-04", "[native_rss]\nindirection_table = [0]"),
+        ("MOD-12", '[adapter]\npacket_filter = ["everything"]'),
+        ("MOD-12", '[adapter]\nmulticast_list = ["00:15:5d:00:00:09"]'),
+        ("MOD-12", '[adapter]\npermanent_address = "01:15:5d:00:00:09"'),
+        ("CAP-01", '[adapter]\nsupported_queue_properties = { remove = ["MSI_X"] }'),
+        ("CAP-02", '[adapter]\nsupported_filter_tests = ["NOT_EQUAL"]'),
+        ("CAP-03", '[adapter]\nndis_version = "6.20"\ninterface = "vmq"\nsupported_mac_header_fields = ["DEST_ADDR"]'),
+        ("CAP-05", '[adapter]\nndis_version = "6.30"\nnum_queues = 3\nnic_switch_capabilities = []'),
+        ("CAP-06", '[adapter]\ninterface = "vmq"\nnum_queues = 300\nmax_mac_header_filters = 299'),
+        ("CAP-07", '[adapter]\nsupported_queue_properties = { add = ["LOOKAHEAD_SPLIT"] }'),
+        ("CAP-07", "[adapter]\nmax_lookahead_split_size = 1"),
+        (
+            "CAP-09",
+            '[adapter]\nndis_version = "6.50"\nnic_switch_capabilities = { add = ["RSS_ON_PF_VPORTS_SUPPORTED"] }',
+        ),
+        ("CAP-13", "[adapter]\nmax_num_switches = 2"),
+        ("CAP-14", "[adapter]\nmax_num_vports = 4\nmax_num_vfs = 4"),
+        ("CAP-15", "[adapter]\nmax_num_queue_pairs = 63"),
+        ("CAP-16", "[adapter]\nmax_num_mac_addresses = 63"),
+        ("CAP-17", "[adapter]\nmax_num_queue_pairs_for_default_vport = 6"),
+        ("CAP-18", "[adapter]\nmax_num_vports = 2\n[[vport]]\nid = 1\n[[vport]]\nid = 2"),
+        (
+            "CAP-19",
+            "[adapter]\nnic_switch_capabilities = "
+            '{ remove = ["ASYMMETRIC_QUEUE_PAIRS_FOR_NONDEFAULT_VPORT_SUPPORTED"] }\n'
+            "[[vport]]\nid = 1\n[[vport]]\nid = 2\nnum_queue_pairs = 2",
+        ),
+        ("CAP-20", "[adapter]\nmax_num_vports = 2\nmax_num_queue_pairs = 4\n[[vport]]\nid = 1\nnum_queue_pairs = 4"),
+        ("CAP-21", '[adapter]\nnic_switch_capabilities = { remove = ["SINGLE_VPORT_POOL"] }'),
+        ("CAP-22", '[adapter]\nnic_switch_capabilities = { remove = ["RSS_PER_PF_VPORT_HASH_KEY_SUPPORTED"] }'),
+        ("CAP-24", "[adapter]\nmax_num_rss_capable_non_default_pf_vports = 0"),
+        ("CAP-25", "[adapter]\nnumber_of_indirection_table_entries_for_default_vport = 48"),
+        ("CAP-25", rss("num_indirection_table_entries = 256")),
+        (
+            "CAP-25",
+            rss(
+                "indirection_table = [0, 1, 2, 3]",
+                adapter="number_of_indirection_table_entries_per_non_default_pf_vport = 2",
+            ),
+        ),
+        ("CAP-26", "[[vport]]\nid = 0\nnum_queue_pairs = 8\n[adapter]\nmax_num_queue_pairs_for_default_vport = 4"),
+        ("CAP-29", '[adapter]\nndis_version = "6.60"\ncapabilities_flags = { add = ["HASH_TYPE_UDP_IPV4"] }'),
+        (
+            "CAP-30",
+            '[adapter]\nndis_version = "6.60"\ncapabilities_flags = { add = ["SUPPORTS_INDEPENDENT_ENTRY_MOVE"] }',
+        ),
+        (
+            "CAP-30",
+            '[adapter]\nndis_version = "6.60"\n[[event]]\nat_ns = 0\nmove_entries = { indices = 0, target = 0 }',
+        ),
+        ("CAP-31", "[adapter]\nrss_processors = [1, 2]\nrss_base_processor = 2"),
+        ("CAP-31", "[adapter]\nrss_processors = 0"),
+        ("CAP-31", '[adapter]\nrss_processors = ["0:64"]'),
+        ("CAP-32", "[adapter]\nrss_processors = [1, 1]"),
+        ("CAP-32", "[[processor]]\nprocessor = 40"),
+        ("OID-01", '[[event]]\nat_ns = 0\noid = { name = "SET_FILTER" }'),
+        ("OID-13", '[adapter]\nndis_version = "6.20"'),
+        ("OID-13", '[adapter]\nndis_version = "6.1"\ninterface = "vmq"'),
+        ("VPT-07", "[[vport]]\nid = 2"),
+        ("VPT-07", "[[vport]]\nid = 1\n[[vport]]\nid = 1"),
+        ("VPT-07", "[[vport]]\nid = 0\n[[vport]]\nid = 0"),
+        ("VPT-10", "[[vport]]\nid = 1\nnum_queue_pairs = 0"),
+        (
+            "VPT-10",
+            "[[vport]]\nid = 1\nnum_queue_pairs = 65\n[adapter]\nmax_num_queue_pairs_per_non_default_vport = 64",
+        ),
+        ("VPT-11", "[[vport]]\nid = 1\nprocessor_affinity = [99]"),
+        ("VPT-11", "[[vport]]\nid = 1\nprocessor_affinity = [17]"),
+        ("VPT-11", "[[vport]]\nid = 1\nprocessor_affinity = []"),
+        ("VPT-11", '[adapter]\nrss_processors = [0, "1:0"]\n[[vport]]\nid = 1\nprocessor_affinity = [0, "1:0"]'),
+        ("VPT-13", "[adapter]\nrss_processors = [2, 3]\nrss_base_processor = 1"),
+        ("VPT-15", '[adapter]\nndis_version = "6.50"\n[[vport]]\nid = 1\nnum_queue_pairs = 2'),
+        ("QUE-02", '[adapter]\ninterface = "vmq"\n[[queue]]\nid = 2\nprocessor_affinity = [1]'),
+        ("QUE-10", '[adapter]\ninterface = "vmq"\n[[queue]]\nid = 1'),
+        ("QUE-12", '[adapter]\ninterface = "vmq"\nnum_queues = 0\n[[queue]]\nid = 1\nprocessor_affinity = [1]'),
+        ("RX-14", '[adapter]\ninterface = "vmq"\n[[queue]]\nid = 0\nprocessor_affinity = [3]'),
+        ("FLT-06", "[[vport]]\nid = 1\n[[vport.filter]]"),
+        ("FLT-14", "[[vport]]\nid = 1\n[[vport.filter]]\nvlan = 0"),
+        ("FLT-15", "[[vport]]\nid = 1\n[[vport.filter]]\nmac = 5"),
+        (
+            "FLT-19",
+            '[adapter]\nndis_version = "6.20"\ninterface = "vmq"\n'
+            f"[[queue]]\nid = 1\nprocessor_affinity = [1]\n[[queue.filter]]\nmac = {MAC}\nuntagged_or_zero = false",
+        ),
+        ("FLT-24", f"[[vport]]\nid = 1\n[[vport.filter]]\nmac = {MAC}\nvlan = 1\nuntagged_or_zero = true"),
+        (
+            "FLT-26",
+            '[adapter]\nsupported_mac_header_fields = ["DEST_ADDR"]\n[[vport]]\nid = 1\n[[vport.filter]]\nvlan = 1',
+        ),
+        ("FLT-39", f"[adapter]\nmax_mac_header_filters = 0\n[[vport]]\nid = 1\n[[vport.filter]]\nmac = {MAC}"),
+        ("RSS-10", '[adapter]\nndis_version = "6.30"\ninterface = "native-rss"\n[native_rss]\ndefault_processor = 1'),
+        ("RSS-12", rss('hash_secret_key = "6d5a"')),
+        ("RSS-15", rss("indirection_table = [0, 1, 2]")),
+        ("RSS-15", rss("indirection_table = [0, 1, 2, 3]\nnum_indirection_table_entries = 2")),
+        ("RSS-17", rss("indirection_table = [0, 8]")),
+        ("RSS-17", rss("indirection_table = [0]\ndefault_processor = 8")),
+        ("RSS-18", rss("indirection_table = [0, 1]", "num_queue_pairs = 1", 'ndis_version = "6.60"')),
+        (
+            "RSS-18",
+            rss("indirection_table = [1, 2]\ndefault_processor = 3", "num_queue_pairs = 2", 'ndis_version = "6.60"'),
+        ),
+        (
+            "RSS-19",
+            "[adapter]\nnic_switch_capabilities = { remove = ["
+            + ", ".join(f'"RSS_PER_PF_VPORT_HASH_{name}_SUPPORTED"' for name in ("FUNCTION", "TYPE", "KEY"))
+            + "] }\n[[vport]]\nid = 1\n[vport.rss]\n[[vport]]\nid = 2\n[vport.rss]\nhash_secret_key = 'symmetric'",
+        ),
+        (
+            "RSS-20",
+            rss(
+                "indirection_table = [0, 1]",
+                adapter='ndis_version = "6.60"\n'
+                'nic_switch_capabilities = { add = ["RSS_PER_PF_VPORT_INDIRECTION_TABLE_SIZE_RESTRICTED"] }',
+            ),
+        ),
+        ("RSS-21", rss("indirection_table = [0]", "", 'ndis_version = "6.50"')),
+        (
+            "RSS-21",
+            rss("", "", "max_num_rss_capable_non_default_pf_vports = 1") + "\n[[vport]]\nid = 2\n[vport.rss]",
+        ),
+        ("RSS-21", "[[event]]\nat_ns = 0\nrss = { vport = 4, enabled = false }"),
+        ("UPD-19", rss("indirection_table = [0, 1]", "num_queue_pairs = 1")),
+        (
+            "UPD-30",
+            rss(
+                "indirection_table = [0, 1]",
+                adapter='nic_switch_capabilities = { add = ["RSS_PER_PF_VPORT_INDIRECTION_TABLE_SIZE_RESTRICTED"] }',
+            ),
+        ),
+        ("UPD-37", '[[event]]\nat_ns = 0\nmove_entries = { indices = "3-1", target = 0 }'),
+        ("UPD-40", "[[event]]\nat_ns = 0\nmove_entries = { indices = 0, target = 40 }"),
+        ("UPD-49", '[adapter]\ninterface = "native-rss"\n[[event]]\nat_ns = 0\nrss = { vport = 1, enabled = false }'),
+        ("HSH-02", rss('hash_types = ["sctp"]')),
+        ("HSH-31", rss('hash_types = ["udp_ipv4"]', adapter='ndis_version = "6.60"')),
+        (
+            "HSH-31",
+            rss('hash_types = ["ipv6_ex"]', adapter='capabilities_flags = { remove = ["HASH_TYPE_TCP_IPV6_EX"] }'),
+        ),
+        ("HSH-31", rss("hash_types = []", adapter="capabilities_flags = ['Toeplitz']")),
+        ("TIM-03", '[[event]]\nat_ns = -1\noid = { name = "OID_GEN_VLAN_ID" }'),
+        ("PRC-01", "[processors]\ndpc_queue_depth = -1"),
+        ("PRC-02", "[processors]\nreceive_cost_ns = 1_000_000_001"),
+        ("PRC-03", "[[processor]]\nprocessor = 1\ndpc_overhead_ns = 1.5"),
+        ("EPO-03", "[update]\ncontrol_latency_ns = -1"),
+        ("EPO-06", '[update]\nhand_over = "now"'),
+        ("POL-01", "[policy]\ntick_ns = 999"),
+        ("POL-01", '[policy]\nname = "my policy"'),
+        ("BAL-01", "[run]\nwindow_ns = 999"),
+    ],
+)
+def test_finding_names_the_broken_rule(rule: str, text: str) -> None:
+    """Every one of these scenarios is refused, adapters with impossible capabilities included (CAP-36)."""
+    assert rule in {finding.rule for finding in findings(text)}, findings(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[traffic]",
+        '[traffic]\ncapture = "a.pcap"\nprofile = "zipf"',
+        '[traffic]\ncapture = "a.pcap"\npackets = 3',
+        '[traffic]\nprofile = "zipf"\nloop = 3',
+        '[traffic]\nprofile = "zipf"\nrate_pps = 0',
+        '[traffic]\nprofile = "zipf"\npackets = -1',
+        '[traffic]\nprofile = "uniform"\nzipf_s = 1.0',
+        '[traffic]\nprofile = "uniform"\nburst_frames = 3',
+        '[traffic]\nprofile = "single-flow"\nflows = 3',
+        '[traffic]\nprofile = "zipf"\nlengths = "imix:best"',
+        '[traffic]\nprofile = "zipf"\nlengths = 13',
+        '[traffic]\nprofile = "zipf"\nlengths = "exponential:4097"',
+        '[traffic]\nprofile = "zipf"\nlengths = [64]',
+        '[traffic]\nprofile = "ziph"',
+        '[traffic]\ncapture = "a.pcap"\narrivals = "constant"',
+        "[[event]]\nat_ns = 1",
+        "[[event]]\nat_ns = 1\nmove_entries = { indices = 0, target = 0 }\nrss = { enabled = false }",
+        '[[event]]\nat_ns = 1\noid = { name = "OID_GEN_VLAN_ID", in = {}, in_hex = "" }',
+        "[adapter]\nrss_processors = true",
+        "adapter = 5",
+        "vport = [5]",
+        "vport = 5",
+        '[run]\nbatch_packets = "many"',
+    ],
+)
+def test_wrong_shapes_are_findings(text: str) -> None:
+    """One traffic source, one action for an event, and tables where tables belong."""
+    assert findings(text)
+
+
+def test_a_broken_row_hides_nothing_elsewhere() -> None:
+    """A VPort without an id does not keep the findings of the others back, nor cause findings about ids."""
+    text = "[[vport]]\nname = 'a'\n[[vport]]\nid = 2\nprocessor_affinity = [50]\n[[processor]]\nprocessor = 70\n"
+    assert [finding.key for finding in findings(text)] == ["id", "processor_affinity", "processor"]
+
+
+def test_missing_key_is_reported_at_its_table() -> None:
+    """A key that is not there has no line of its own: the line of its table is named."""
+    (finding,) = findings("\n\n[[event]]\noid = { name = 'OID_GEN_VLAN_ID' }")
+    assert (finding.line, finding.key, finding.message) == (3, "at_ns", "is missing")
+
+
+def test_file_that_is_not_text(tmp_path: Path) -> None:
+    """A binary file is a finding, not a traceback."""
+    file = tmp_path / "x.toml"
+    file.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ScenarioError, match="is not UTF-8 text"):
+        load_scenario(file)
+
+
+def test_locate_finds_every_key_of_a_difficult_file() -> None:
+    """Headers inside strings and arrays are no headers; dotted and quoted keys are found."""
+    lines = locate(
+        '"top level" = 1\n'  # 1
+        'a.b = """\n[not]\n"""\n'  # 2-4
+        "[[t]] # first\n"  # 5
+        "x = [\n [1],\n '[[t]]', # ]\n]\n"  # 6-9
+        "[t.sub]\n'q' = 1\n"  # 10-11
+        "[[t]]\nx = { y = [1] }\nz = 'it''s'\n[t.sub]\nk = 1\n"  # 12-16
+    )
+    expected = {
+        ("top level",): 1,
+        ("a", "b"): 2,
+        ("t", 0): 5,
+        ("t", 0, "x"): 6,
+        ("t", 0, "sub"): 10,
+        ("t", 0, "sub", "q"): 11,
+        ("t", 1): 12,
+        ("t", 1, "x"): 13,
+        ("t", 1, "z"): 14,
+        ("t", 1, "sub", "k"): 16,
+    }
+    assert expected == {path: lines[path] for path in expected}
+
+
+ODD_VALUES: list[Any] = [
+    None,
+    0,
+    -1,
+    3,
+    2**70,
+    1.5,
+    True,
+    "",
+    "x",
+    "1:16",
+    [],
+    [[]],
+    [0, "x"],
+    {},
+    {"a": 1},
+    [{}],
+    [{"id": 1}],
+]
+
+
+@settings(max_examples=150)
+@given(seed=st.integers(0, 2**32))
+def test_no_document_is_a_traceback(seed: int) -> None:
+    """However wrong a document is, the answer is a scenario or findings."""
+    draw = random.Random(seed)
+    document = copy.deepcopy(BASE)
+    for _ in range(draw.randint(1, 4)):
+        _spoil(document, draw)
+    try:
+        load_scenario(toml_text(document))
+    except ScenarioError as error:
+        refused = error
+    else:
+        return
+    assert all(finding.message for finding in refused.findings)
+
+
+BASE: dict[str, Any] = tomllib.loads(STARTER_FILE.read_text("utf-8")) | {
+    "event": [
+        {"at_ns": 1, "move_entries": {"vport": 1, "indices": "0-3", "target": 2}},
+        {"at_ns": 2, "rss": {"vport": 1, "indirection_table": [0, 1]}},
+        {"at_ns": 3, "oid": {"name": "OID_GEN_VLAN_ID", "in": {"x": 1}}},
+    ],
+    "processor": [{"processor": 3, "receive_cost_ns": 1}],
+    "policy": {"name": "none", "parameters": {"a": [1, {"b": "c"}]}},
+}
+
+
+def _spoil(node: Any, draw: random.Random) -> None:
+    """Replace, remove or add something somewhere below `node`."""
+    while True:
+        keys = list(node) if isinstance(node, dict) else list(range(len(node)))
+        if not keys:
+            return
+        key = draw.choice(keys)
+        if isinstance(node[key], dict | list) and node[key] and draw.random() < 0.7:
+            node = node[key]
+            continue
+        value = copy.deepcopy(draw.choice(ODD_VALUES))
+        if value is None:
+            del node[key]
+        elif isinstance(node, dict) and draw.random() < 0.2:
+            node["odd key"] = value
+        else:
+            node[key] = value
+        return

@@ -1,0 +1,230 @@
+"""Reading a scenario: what is accepted and what every default becomes."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+
+from dataplane.ids import NdisVersion, ProcessorNumber
+from dataplane.scenario.load import load_scenario
+from dataplane.scenario.model import ProcessorCosts, Scenario
+
+
+def processors(*numbers: int) -> tuple[ProcessorNumber, ...]:
+    """Processors of group 0."""
+    return tuple(ProcessorNumber(0, n) for n in numbers)
+
+
+def vport(text: str, adapter: str = "") -> Scenario:
+    """A scenario with one VPort."""
+    return load_scenario(f"[adapter]\n{adapter}\n[[vport]]\nid = 1\n{text}")
+
+
+def test_empty_file_is_a_scenario() -> None:
+    """Nothing is required: the most capable NIC, 16 RSS processors (CAP-33), promiscuous (MOD-12)."""
+    scenario = load_scenario("")
+    adapter = scenario.adapter
+    assert NdisVersion(6, 80) == adapter.ndis_version
+    assert processors(*range(16)) == adapter.rss_processors
+    assert adapter.packet_filter == ("promiscuous",)
+    assert adapter.has_rss_v2
+    assert adapter.has_vmmq
+    assert adapter.has_vlan_filtering
+    assert not adapter.has_restricted_tables
+    assert ProcessorCosts() == scenario.processors
+    assert scenario.traffic is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("3", processors(0, 1, 2)),
+        ('["0:2", 4, "1:0"]', (*processors(2, 4), ProcessorNumber(1, 0))),
+        ("66", (*processors(*range(64)), ProcessorNumber(1, 0), ProcessorNumber(1, 1))),
+    ],
+)
+def test_rss_processors(text: str, expected: tuple[ProcessorNumber, ...]) -> None:
+    """A count means the first processors of the machine, 64 to a group; a list is taken as it is (CAP-31)."""
+    adapter = load_scenario(f"[adapter]\nrss_processors = {text}").adapter
+    assert expected == adapter.rss_processors
+    assert min(expected) == adapter.rss_base_processor
+    assert max(expected) == adapter.rss_max_processor
+
+
+def test_filter_without_vlan_takes_untagged_frames_only_by_default() -> None:
+    """UNTAGGED_OR_ZERO is the default of a MAC filter (FLT-18), never of one with a VLAN (FLT-22, FLT-27)."""
+    scenario = vport(
+        """
+        [[vport.filter]]
+        mac = "00:15:5d:01:02:01"
+        [[vport.filter]]
+        mac = "00:15:5d:01:02:01"
+        vlan = 5
+        [[vport.filter]]
+        vlan = 6
+        [[vport.filter]]
+        mac = "00:15:5d:01:02:02"
+        untagged_or_zero = false
+        """
+    )
+    assert [item.untagged_or_zero for item in scenario.vports[0].filters] == [True, False, False, False]
+
+
+def test_indirection_table_is_repeated_to_its_number_of_entries() -> None:
+    """Three processors fill eight entries in turn; without a number the list is the table (RSS-13, RSS-15)."""
+    rss = vport("[vport.rss]\nindirection_table = [3, 1, 2]\nnum_indirection_table_entries = 8").vports[0].rss
+    assert rss
+    assert processors(3, 1, 2, 3, 1, 2, 3, 1) == rss.indirection_table
+    rss = vport("[vport.rss]\nindirection_table = [3, 1]").vports[0].rss
+    assert rss
+    assert rss.num_indirection_table_entries == 2
+
+
+def test_rss_table_alone_enables_rss_with_windows_defaults() -> None:
+    """Microsoft's key, all but the extension hash types, 128 entries over the affinity, default = primary (RSS-02)."""
+    one = vport("num_queue_pairs = 2\nprocessor_affinity = [5, 4, 6]\n[vport.rss]").vports[0]
+    assert one.rss
+    assert one.rss.hash_secret_key.startswith("6d5a56da")
+    assert one.rss.hash_types == ("ipv4", "tcp_ipv4", "udp_ipv4", "ipv6", "tcp_ipv6", "udp_ipv6")
+    assert processors(4, 5) * 64 == one.rss.indirection_table
+    assert ProcessorNumber(0, 4) == one.rss.default_processor == one.primary_processor
+
+
+def test_hash_types_before_ndis_6_80_leave_udp_out() -> None:
+    """UDP hash types exist from NDIS 6.80 on, so they are no default before (HSH-31, CAP-29)."""
+    rss = vport("[vport.rss]\nindirection_table = [0]", 'ndis_version = "6.60"').vports[0].rss
+    assert rss
+    assert rss.hash_types == ("ipv4", "tcp_ipv4", "ipv6", "tcp_ipv6")
+
+
+def test_random_keys_follow_from_the_seed_and_differ_between_vports() -> None:
+    """The same seed gives the same keys, another seed others, and no two VPorts share one (RSS-01, ENG-05)."""
+    text = """
+    [[vport]]
+    id = 1
+    rss = { hash_secret_key = "random" }
+    [[vport]]
+    id = 2
+    rss = { hash_secret_key = "random" }
+    [run]
+    seed = %d
+    """
+
+    def keys(seed: int) -> list[bytes]:
+        return [one.rss.key for one in load_scenario(text % seed).vports if one.rss]
+
+    assert keys(1) == keys(1)
+    assert len({*keys(1), *keys(2)}) == 4
+    assert {40} == {len(key) for key in keys(1)}
+
+
+def test_limits_are_large_enough_for_what_is_listed() -> None:
+    """70 VPorts, 300 filters and 80 queue pairs need no limits in the file (CAP-14, CAP-15, CAP-17, FLT-39)."""
+    filters = "".join(f'[[vport.filter]]\nmac = "00:15:5d:00:{n // 256:02x}:{n % 256:02x}"\n' for n in range(2, 302))
+    rows = "".join(f"[[vport]]\nid = {n}\n" for n in range(2, 71))
+    adapter = load_scenario(f"[[vport]]\nid = 1\nnum_queue_pairs = 80\n{filters}{rows}").adapter
+    assert adapter.max_num_vports >= 71
+    assert adapter.max_num_queue_pairs_per_non_default_vport == 128
+    assert adapter.max_mac_header_filters >= 300
+
+
+def test_queue_without_affinity_is_only_the_default_queue() -> None:
+    """The default queue may be listed for its filters; the RSS base processor serves it (RX-14)."""
+    scenario = load_scenario(
+        '[adapter]\ninterface = "vmq"\nrss_processors = [4, 5]\n'
+        '[[queue]]\nid = 0\nfilter = [{ mac = "00:15:5d:00:00:01" }]\n[[queue]]\nid = 1\nprocessor_affinity = [7, 5]'
+    )
+    assert [ProcessorNumber(0, 4), ProcessorNumber(0, 5)] == [queue.processor for queue in scenario.queues]
+    assert processors(4, 5) == scenario.used_processors
+
+
+def test_processor_table_overrides_some_costs() -> None:
+    """A [[processor]] table changes what it names and keeps the rest of [processors] (PRC-02)."""
+    scenario = load_scenario(
+        "[processors]\nreceive_cost_ns = 700\ndpc_queue_depth = 9\n[[processor]]\nprocessor = 3\nreceive_cost_ns = 0"
+    )
+    assert ProcessorCosts(receive_cost_ns=700, dpc_queue_depth=9) == scenario.costs(ProcessorNumber(0, 2))
+    assert ProcessorCosts(receive_cost_ns=0, dpc_queue_depth=9) == scenario.costs(ProcessorNumber(0, 3))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('"0-3"', (0, 1, 2, 3)),
+        ('"7,0-1"', (0, 1, 7)),
+        ("5", (5,)),
+        ("[9, 2]", (2, 9)),
+        ('"default"', "default"),
+        ('"primary"', "primary"),
+    ],
+)
+def test_indices_of_moves(text: str, expected: object) -> None:
+    """Ranges, lists and the two special parameters name what moves (UPD-37)."""
+    event = load_scenario(f"[[event]]\nat_ns = 1\nmove_entries = {{ indices = {text}, target = 3 }}").events[0]
+    assert event.move_entries
+    assert expected == event.move_entries.indices
+
+
+def test_capability_flags_can_be_changed_against_the_default() -> None:
+    """`add` and `remove` spare the file a list of everything that stays (CAP-22, CAP-23)."""
+    adapter = load_scenario(
+        """
+        [adapter.nic_switch_capabilities]
+        add = ["rss_per_pf_vport_indirection_table_size_restricted"]
+        remove = ["VLAN_SUPPORTED"]
+        """
+    ).adapter
+    assert adapter.has_restricted_tables
+    assert "VLAN_SUPPORTED" not in adapter.nic_switch_capabilities
+    assert "SINGLE_VPORT_POOL" in adapter.nic_switch_capabilities
+
+
+def test_file_gives_name_and_base_of_captures(tmp_path: Path) -> None:
+    """A scenario without a name is called like its file, and captures are looked up next to it."""
+    file = tmp_path / "lunch-hour.toml"
+    file.write_text('[traffic]\ncapture = "trace.pcap"')
+    scenario = load_scenario(file)
+    assert scenario.name == "lunch-hour"
+    assert scenario.traffic
+    assert str(tmp_path / "trace.pcap") == scenario.traffic.capture
+
+
+def test_standard_input_stays_standard_input() -> None:
+    """`-` is no file next to the scenario."""
+    scenario = load_scenario('[traffic]\ncapture = "-"')
+    assert scenario.traffic
+    assert scenario.traffic.capture == "-"
+
+
+def test_seed_of_the_command_replaces_that_of_the_file() -> None:
+    """Random keys follow the seed that is used, not the one that was replaced (ENG-05)."""
+    text = 'vport = [{ id = 1, rss = { hash_secret_key = "random" } }]\nrun = { seed = %d }'
+    assert load_scenario(text % 1, seed=7) == load_scenario(text % 7)
+
+
+def test_capture_of_the_command_replaces_the_source(tmp_path: Path) -> None:
+    """The file's source makes room, transmit steering stays; the path is relative to the working directory."""
+    file = tmp_path / "x.toml"
+    file.write_text('[traffic]\nprofile = "zipf"\npackets = 5\ntransmit = "by-source-mac"')
+    traffic = load_scenario(file, capture="a.pcap").traffic
+    assert traffic
+    assert (traffic.capture, traffic.profile, traffic.packets) == (str(Path("a.pcap").resolve()), None, None)
+    assert traffic.transmit == "by-source-mac"
+    traffic = load_scenario("", capture="-").traffic
+    assert traffic
+    assert traffic.capture == "-"
+
+
+def test_traffic_seed_follows_the_run_seed() -> None:
+    """Synthetic frames change with the seed of the run unless they have one of their own (ENG-05)."""
+    text = '[traffic]\nprofile = "uniform"\n%s\n[run]\nseed = 5'
+    seeds = [traffic.seed for line in ("", "seed = 3") if (traffic := load_scenario(text % line).traffic)]
+    assert seeds == [5, 3]
+
+
+def test_scenario_travels_between_processes() -> None:
+    """A loaded scenario can be pickled: the Ray engine opens its source in another process."""
+    scenario = load_scenario("vport = [{ id = 1, rss = {} }]\ntraffic = { profile = 'zipf' }")
+    assert pickle.loads(pickle.dumps(scenario)) == scenario

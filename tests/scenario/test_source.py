@@ -1,0 +1,108 @@
+"""The frames of a scenario: which source is opened, and with what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dataplane.errors import UserError
+from dataplane.hash_tuple import HASH_SECRET_KEYS
+from dataplane.scenario import model
+from dataplane.scenario.load import load_scenario
+from dataplane.scenario.source import destinations, traffic_source
+from dataplane.traffic import arrivals, synthetic
+from dataplane.traffic.errors import TrafficError
+
+
+def test_synthetic_frames_go_to_the_filters() -> None:
+    """Each filter with an address is a destination with its VLAN and its VPort's key; VLAN-only filters are none."""
+    scenario = load_scenario(
+        """
+        [[vport]]
+        id = 1
+        filter = [{ mac = "00:15:5d:01:02:01", vlan = 7 }, { vlan = 8 }]
+        rss = { hash_secret_key = "symmetric" }
+        [[vport]]
+        id = 2
+        filter = [{ mac = "00:15:5d:01:02:02" }]
+        """
+    )
+    assert destinations(scenario) == [
+        synthetic.Destination(0x00155D010201, 7, hash_secret_key=HASH_SECRET_KEYS["symmetric"]),
+        synthetic.Destination(0x00155D010202, None, hash_secret_key=HASH_SECRET_KEYS["microsoft"]),
+    ]
+
+
+def test_without_filters_frames_go_to_the_adapter() -> None:
+    """Native RSS has no filters: the destination is the adapter's own address."""
+    text = '[adapter]\ninterface = "native-rss"\n[native_rss]\nhash_secret_key = "symmetric"'
+    assert destinations(load_scenario(text)) == [
+        synthetic.Destination(0x00155D000001, hash_secret_key=HASH_SECRET_KEYS["symmetric"])
+    ]
+
+
+def test_profile_is_opened_with_its_keys() -> None:
+    """The source yields as many frames of the asked length as [traffic] says, the first one at time 0."""
+    source = traffic_source(load_scenario('[traffic]\nprofile = "uniform"\npackets = 50\nlengths = 200\nflows = 3'))
+    batches = list(source.batches(32))
+    assert [len(batch) for batch in batches] == [32, 18]
+    assert {int(length) for batch in batches for length in batch.wire_length} == {200}
+    assert batches[0].timestamp_ns[0] == 0
+
+
+def test_capture_is_opened_next_to_the_scenario(tmp_path: Path) -> None:
+    """Paths are relative to the file; a capture that is not there is one line for the user."""
+    file = tmp_path / "x.toml"
+    file.write_text('[traffic]\ncapture = "missing.pcap"')
+    with pytest.raises(TrafficError, match=r"missing\.pcap"):
+        traffic_source(load_scenario(file))
+
+
+def test_scenario_without_traffic_has_no_source() -> None:
+    """Commands that need frames say so."""
+    with pytest.raises(UserError, match="has no"):
+        traffic_source(load_scenario(""))
+
+
+def test_names_are_those_of_the_traffic_package() -> None:
+    """Scenarios are checked without loading the generator, so its names stand in two places: they are the same."""
+    assert tuple(synthetic.PROFILES) == model.PROFILES
+    assert set(synthetic.LENGTH_MIXES) == set(model.LENGTH_MIXES)
+    assert load_scenario('traffic = { profile = "imix", arrivals = "constant" }').traffic
+    assert set(arrivals.KINDS) == {"poisson", "constant", "on-off"}
+
+
+@pytest.mark.parametrize("profile", model.PROFILES)
+def test_every_profile_can_be_opened(profile: str) -> None:
+    """A profile with nothing but its name and a few frames yields them."""
+    source = traffic_source(load_scenario(f'traffic = {{ profile = "{profile}", packets = 5 }}'))
+    assert sum(len(batch) for batch in source.batches(5)) == 5
+
+
+@pytest.mark.parametrize(
+    ("profile", "keys"),
+    [
+        ("zipf", "zipf_s = 0.5"),
+        ("elephants", "elephants = 1\nelephant_share = 0.5"),
+        ("adversarial", "table_entries = 16\nflows = 10"),
+        ("churn", "churn_frames = 2"),
+        ("vlan-mix", "vlans = [5]"),
+        ("on-off", "burst_frames = 3\non_share = 0.5"),
+        ("uniform", 'arrivals = "on-off"\nburst_frames = 3'),
+        ("uniform", 'lengths = "exponential:4000"'),
+        ("uniform", "udp_share = 1\nipv6_share = 0.5\ntransmit_share = 0.5"),
+    ],
+)
+def test_keys_of_a_profile_reach_it(profile: str, keys: str) -> None:
+    """The keys that a scenario accepts are keys that the generator takes."""
+    text = f'[traffic]\nprofile = "{profile}"\npackets = 3\n{keys}'
+    assert sum(len(batch) for batch in traffic_source(load_scenario(text)).batches(8)) == 3
+
+
+def test_exponential_lengths_have_their_mean_and_spread() -> None:
+    """Mean and standard deviation are the asked 2000 bytes within the error of 20 000 draws (PRC-05)."""
+    text = 'traffic = { profile = "uniform", packets = 20_000, lengths = "exponential:2000" }'
+    (batch,) = traffic_source(load_scenario(text)).batches(20_000)
+    assert abs(batch.wire_length.mean() - 2000) < 4 * 2000 / 20_000**0.5
+    assert abs(batch.wire_length.std() - 2000) < 8 * 2000 / 20_000**0.5

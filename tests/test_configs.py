@@ -1,0 +1,65 @@
+"""The scenarios that come with the project."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from scapy.layers.inet import TCP
+from scapy.layers.inet6 import HAO, IPv6, IPv6ExtHdrDestOpt
+from scapy.layers.l2 import Ether
+from scapy.utils import PcapWriter
+
+import configs
+from dataplane.scenario.load import load_scenario
+from dataplane.scenario.resolve import adapter_configuration, resolved_toml
+
+CONFIGS = sorted(Path(configs.__file__).parent.glob("*.toml"))
+
+
+def test_there_are_scenarios() -> None:
+    """The quick start and one for each feature are where the tests look for them."""
+    assert "quick-start" in {file.stem for file in CONFIGS}
+    assert len(CONFIGS) >= 15
+
+
+@pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)
+def test_scenario_loads_and_round_trips(file: Path) -> None:
+    """It has no findings, describes an adapter, and its resolved form is the same scenario (ENG-05)."""
+    scenario = load_scenario(file)
+    assert scenario.name == file.stem
+    assert scenario.traffic
+    assert adapter_configuration(scenario).rss_processors
+    assert load_scenario(resolved_toml(scenario)) == scenario
+
+
+@pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)
+def test_scenario_says_what_to_look_at(file: Path) -> None:
+    """Its comment at the top tells a reader what the run will show."""
+    assert "# What to look at" in file.read_text("utf-8").partition("\n[")[0]
+
+
+def mobile_nodes() -> bytes:
+    """The capture of `ipv6-extension-headers.toml`: eight nodes, twenty care-of addresses each, two servers."""
+    frames = [
+        Ether(src="00:15:5d:00:00:99", dst=f"00:15:5d:01:02:{server:02x}")
+        / IPv6(src=f"2001:db8:{move + 1:x}::{node:x}", dst=f"2001:db8:ffff::{server:x}")
+        / IPv6ExtHdrDestOpt(options=[HAO(hoa=f"2001:db8:aaaa::{node:x}")])
+        / TCP(sport=40_000 + node, dport=443, flags="A", seq=move)
+        for move in range(20)
+        for node in range(1, 9)
+        for server in (1, 2)
+    ]
+    for number, frame in enumerate(frames):
+        frame.time = number * 1e-6
+    file = io.BytesIO()
+    file.close = lambda: None  # type: ignore[method-assign]  # the writer closes what it is given
+    with PcapWriter(file, linktype=1, sync=True) as writer:
+        writer.write(frames)
+    return file.getvalue()
+
+
+def test_mobile_nodes_capture_is_what_it_says() -> None:
+    """The packaged capture is what scapy builds from its description, byte for byte."""
+    assert (Path(configs.__file__).parent / "ipv6-mobile-nodes.pcap").read_bytes() == mobile_nodes()
