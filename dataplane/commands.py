@@ -176,7 +176,9 @@ def _one_frame(text: str) -> FrameBatch:
         return read_frame(path, int(number))
     match = _HEX.fullmatch(text.strip())
     if not match:
-        raise UserError(f"{text!r} is neither CAPTURE:N nor the hexadecimal bytes of a frame")
+        odd = re.fullmatch(r"(0x)?[0-9a-fA-F]+", text.strip())
+        what = "has an odd number of hexadecimal digits" if odd else "is neither CAPTURE:N nor the bytes of a frame in hex"
+        raise UserError(f"{text if len(text) < 40 else text[:36] + '...'} {what}")
     data = bytes.fromhex(re.sub(r"[:\s]", "", match[1]))
     return FrameBatch(
         0,

@@ -142,14 +142,15 @@ def _first_failure(one: Filter, address: int, vid: int, tagged: bool) -> tuple[s
             Test.MASK_EQUAL: value & test.value == test.result,
             Test.NOT_EQUAL: value != test.value,
         }[test.test]
+        wanted = f"{_TEST_WORDS[test.test]} {test.value if is_vlan else format_mac(test.value)}"
         if is_vlan and vid == 0:
-            return "FLT-28" if tagged else "FLT-22", f"asks for VLAN {test.value}, the frame has no VLAN id"
+            return "FLT-28" if tagged else "FLT-22", f"VLAN {wanted}? the frame has no VLAN id"
         if not passes:
-            wanted = f"VLAN {test.value}" if is_vlan else format_mac(test.value)
-            has = f"VLAN {vid}" if is_vlan else format_mac(value)
-            return "FLT-22" if is_vlan else "FLT-15", f"{_TEST_WORDS[test.test]} {wanted}, the frame has {has}"
+            if is_vlan:
+                return "FLT-22", f"VLAN {wanted}? it is {vid}"
+            return "FLT-15", f"address {wanted}? it is {format_mac(value)}"
     if one.untagged_or_zero and vid:
-        return "FLT-17", f"takes untagged frames and VLAN 0 only, the frame has VLAN {vid}"
+        return "FLT-17", f"untagged or VLAN 0? it is VLAN {vid}"
     return "FLT-32", "passes"
 
 

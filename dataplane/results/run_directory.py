@@ -38,6 +38,7 @@ def written_aside(path: Path, *, overwrite: bool) -> Iterator[Path]:
     Raises UserError when `path` exists and `overwrite` is false, or is a directory that is no run directory.
     """
     check_free(path, overwrite=overwrite)
+    made_parent = not path.parent.exists()
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.parent / f".partial-{os.getpid()}-{path.name}"  # same ending as the name it will get
     _remove(aside)
@@ -48,6 +49,8 @@ def written_aside(path: Path, *, overwrite: bool) -> Iterator[Path]:
         aside.rename(path)
     finally:
         _remove(aside)
+        if made_parent and not any(path.parent.iterdir()):
+            path.parent.rmdir()
 
 
 def check_free(path: Path, *, overwrite: bool) -> None:

@@ -1,0 +1,272 @@
+"""`vmmq run`, `steer` and `explain` as their users meet them."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+
+import cli
+from dataplane.traffic.batch import FRAME_SCHEMA
+from tests.batches import batch_of
+
+SCENARIO = """
+name = "two-vms"
+[adapter]
+rss_processors = 4
+packet_filter = ["directed", "broadcast"]
+[[vport]]
+id = 1
+name = "web"
+num_queue_pairs = 2
+processor_affinity = [1, 2]
+  [[vport.filter]]
+  mac = "00:15:5d:01:02:01"
+  vlan = 100
+  [vport.rss]
+  indirection_table = [1, 2]
+[[vport]]
+id = 2
+processor_affinity = [3]
+  [[vport.filter]]
+  mac = "00:15:5d:01:02:02"
+[traffic]
+profile = "uniform"
+packets = 3000
+flows = 50
+rate_pps = 1_000_000
+"""
+
+TCP = "08004500002812340000400654980a0100010a0100020400005000000001000000015010ffff977e0000"
+TAGGED = bytes.fromhex("00155d01020100155d00009981000064" + TCP)
+UNTAGGED = bytes.fromhex("00155d01020200155d000099" + TCP)
+SENT = bytes.fromhex("00155d00009900155d010202" + TCP)
+STRANGER = bytes.fromhex("00155d0102ff00155d000099" + TCP)
+
+
+@pytest.fixture
+def scenario(tmp_path: Path) -> Path:
+    """The scenario above, in a file."""
+    path = tmp_path / "two-vms.toml"
+    path.write_text(SCENARIO)
+    return path
+
+
+@pytest.fixture
+def capture(tmp_path: Path) -> Path:
+    """Five frames as an Arrow file: tagged, untagged, sent, unwanted, runt."""
+    path = tmp_path / "frames.arrow"
+    batch = batch_of([TAGGED, UNTAGGED, SENT, STRANGER, b"\1\2\3"]).to_arrow()
+    with pa.ipc.new_file(path, FRAME_SCHEMA) as writer:
+        writer.write_batch(batch)
+    return path
+
+
+def vmmq(*arguments: object) -> int:
+    """Run a command in this process; its exit status."""
+    return cli.main([str(argument) for argument in arguments])
+
+
+def test_run_writes_a_run_directory(scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every promised file is there, tables carry a schema version, the screen says where the results are (ENG-05)."""
+    out = tmp_path / "results"
+    assert vmmq("run", scenario, "--out", out) == 0
+    screen = capsys.readouterr().out
+    assert f"results in {out}" in screen
+    for heading in ("VPortId", "Processor", "p99.9 us", "balance", "checks"):
+        assert heading in screen
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["arrived"] == 3000 == summary["completed"] + sum(summary["dropped"].values())
+    assert summary["scenario"] == "two-vms"
+    for name in ("processors", "vports", "entries", "windows", "updates"):
+        table = pyarrow.parquet.read_table(out / f"{name}.parquet")
+        assert table.schema.metadata[b"vmmq.schema_version"] == b"1"
+    assert json.loads((out / "updates.json").read_text()) == []
+    again = tmp_path / "again"
+    assert vmmq("run", out / "scenario.toml", "--out", again, "--quiet") == 0
+    repeated = json.loads((again / "summary.json").read_text())
+    for one in (summary, repeated):
+        del one["wall"]
+    assert repeated == summary
+
+
+def test_json_is_the_summary(scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """--json prints summary.json's content and nothing else; --seed changes the traffic."""
+    assert vmmq("run", scenario, "--out", tmp_path / "a", "--json") == 0
+    first = json.loads(capsys.readouterr().out)
+    assert first == json.loads((tmp_path / "a" / "summary.json").read_text())
+    assert vmmq("run", scenario, "--out", tmp_path / "b", "--json", "--seed", "9") == 0
+    assert json.loads(capsys.readouterr().out)["processors"] != first["processors"]
+
+
+def test_per_packet_table(scenario: Path, tmp_path: Path) -> None:
+    """packets.parquet has a row for each frame with its completion; latency is completion minus arrival (PRC-02)."""
+    with scenario.open("a") as file:
+        file.write("[run]\nper_packet = true\n")
+    assert vmmq("run", scenario, "--out", tmp_path / "r", "--quiet") == 0
+    rows = pyarrow.parquet.read_table(tmp_path / "r" / "packets.parquet").to_pylist()
+    assert [row["packet"] for row in rows] == list(range(3000))
+    for row in rows:
+        assert row["latency_ns"] == row["completion_ns"] - row["timestamp_ns"]
+
+
+def test_existing_results_are_kept(scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run directory is replaced only when asked, and never anything else."""
+    out = tmp_path / "results"
+    assert vmmq("run", scenario, "--out", out, "--quiet") == 0
+    assert vmmq("run", scenario, "--out", out) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert vmmq("run", scenario, "--out", out, "--overwrite", "--quiet") == 0
+    foreign = tmp_path / "thesis"
+    foreign.mkdir()
+    (foreign / "chapter1").write_text("precious")
+    assert vmmq("run", scenario, "--out", foreign, "--overwrite") == 2
+    assert (foreign / "chapter1").read_text() == "precious"
+
+
+def test_nothing_half_written_is_left(scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When writing fails nothing with the results' name is there, nor anything beside it."""
+
+    def full(*arguments: Any, **options: Any) -> None:
+        raise OSError(28, "No space left on device", "windows.parquet")
+
+    monkeypatch.setattr("pyarrow.parquet.write_table", full)
+    assert vmmq("run", scenario, "--out", tmp_path / "r") == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == [scenario.name]
+
+
+def steered(path: Path) -> list[dict[str, Any]]:
+    """Rows of a Parquet output."""
+    return pyarrow.parquet.read_table(path).to_pylist()  # type: ignore[no-any-return]
+
+
+def test_steer_columns(scenario: Path, capture: Path, tmp_path: Path) -> None:
+    """One row for each frame with the columns scripts rely on: VLAN, target, hash, entry, processor, drop reason."""
+    output = tmp_path / "out.parquet"
+    assert vmmq("steer", capture, "--config", scenario, "--output", output, "--quiet") == 0
+    schema = pyarrow.parquet.read_schema(output)
+    assert {name: str(schema.field(name).type) for name in schema.names} == {
+        "packet": "uint64", "timestamp_ns": "int64", "length": "uint32", "direction": "string", "vport_id": "uint16",
+        "queue_id": "uint16", "filter_id": "uint32", "hash_type": "string", "hash_value": "uint32",
+        "indirection_table_index": "uint16", "processor": "string", "vlan_id": "uint16", "user_priority": "uint8",
+        "drop_reason": "string", "epoch": "uint32",
+    }  # fmt: skip
+    tagged, untagged, sent, stranger, runt = steered(output)
+    assert (tagged["vport_id"], tagged["vlan_id"], tagged["hash_value"]) == (1, 100, 0x12C50765)
+    assert (tagged["indirection_table_index"], tagged["processor"]) == (1, "0:2")
+    assert (untagged["vport_id"], untagged["hash_type"], untagged["processor"]) == (2, "none", "0:3")
+    assert (sent["direction"], sent["drop_reason"]) == ("rx", "packet filter")
+    assert (stranger["processor"], stranger["drop_reason"]) == (None, "packet filter")
+    assert runt["drop_reason"] == "runt"
+
+
+def test_steer_sends(scenario: Path, capture: Path, tmp_path: Path) -> None:
+    """With transmit = "by-source-mac" a frame from a VPort's address is its send; RSS off: primary processor (TX-05)."""
+    scenario.write_text(SCENARIO.replace("[traffic]", '[traffic]\ntransmit = "by-source-mac"'))
+    output = tmp_path / "out.parquet"
+    assert vmmq("steer", capture, "--config", scenario, "--output", output, "--quiet") == 0
+    sent = steered(output)[2]
+    assert (sent["direction"], sent["vport_id"], sent["processor"]) == ("tx", 2, "0:3")
+
+
+@pytest.mark.parametrize("ending", ["arrow", "csv", "jsonl"])
+def test_steer_formats_agree(scenario: Path, capture: Path, tmp_path: Path, ending: str) -> None:
+    """Every output format holds the same rows."""
+    parquet, other = tmp_path / "out.parquet", tmp_path / f"out.{ending}"
+    for output in (parquet, other):
+        assert vmmq("steer", capture, "--config", scenario, "--output", output, "--quiet") == 0
+    if ending == "arrow":
+        rows = pa.ipc.open_file(other).read_all().to_pylist()
+    elif ending == "csv":
+        options = pa.csv.ConvertOptions(
+            column_types=pyarrow.parquet.read_schema(parquet),
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        )
+        rows = pa.csv.read_csv(other, convert_options=options).to_pylist()
+    else:
+        rows = [json.loads(line) for line in other.read_text().splitlines()]
+    assert rows == steered(parquet)
+
+
+def test_steer_json_is_one_document(scenario: Path, capture: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """--json without a file prints all rows as one JSON array."""
+    assert vmmq("steer", capture, "--config", scenario, "--json") == 0
+    assert [row["packet"] for row in json.loads(capsys.readouterr().out)] == [0, 1, 2, 3, 4]
+
+
+def test_explain_names_rules(scenario: Path, capture: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The steps carry rules, the row is the one of steer, and a frame may be given by its bytes."""
+    assert vmmq("explain", f"{capture}:0", "--config", scenario, "--json") == 0
+    from_capture = json.loads(capsys.readouterr().out)
+    assert from_capture["rule"] == "RX-12"
+    assert from_capture["processor"] == "0:2"
+    rules = {step["step"]: step["rule"] for step in from_capture["steps"]}
+    assert rules == {
+        "frame": "MOD-10", "filter": "FLT-32", "target": "RX-01", "headers": "HSH-09", "hash": "HSH-07",
+        "index": "HSH-27", "processor": "RX-12", "out-of-band": "RX-17",
+    }  # fmt: skip
+    assert vmmq("explain", TAGGED.hex(), "--config", scenario, "--json") == 0
+    from_bytes = json.loads(capsys.readouterr().out)
+    assert from_bytes["steps"] == from_capture["steps"]
+    assert vmmq("explain", f"{capture}:4", "--config", scenario) == 0
+    assert "runt" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "missing.toml"], "missing.toml"),
+        (["run", "{scenario}", "--engine", "fast"], "--engine fast"),
+        (["run", "{scenario}", "--capture", "missing.pcap"], "missing.pcap"),
+        (["steer", "missing.pcap", "--config", "{scenario}"], "missing.pcap"),
+        (["steer", "{scenario}", "--config", "{scenario}"], "two-vms.toml"),
+        (["steer", "{capture}", "--config", "{scenario}", "--output", "out.xlsx"], "out.xlsx"),
+        (["explain", "{capture}:99", "--config", "{scenario}"], "99"),
+        (["explain", "xyz", "--config", "{scenario}"], "xyz"),
+        (["explain", "00155", "--config", "{scenario}"], "odd"),
+    ],
+)
+def test_wrong_input_is_one_line(
+    arguments: list[str],
+    message: str,
+    scenario: Path,
+    capture: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Wrong input ends with status 2 and one line that names it; nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    assert vmmq(*(one.format(scenario=scenario, capture=capture) for one in arguments)) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.splitlines()) == 1
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_cut_capture_is_a_finding(scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is whole is steered, the loss is said, the status is 1."""
+    header = bytes.fromhex("d4c3b2a1020004000000000000000000ffff000001000000")
+    record = (0).to_bytes(8, "little") + len(TAGGED).to_bytes(4, "little") * 2 + TAGGED
+    cut = tmp_path / "cut.pcap.gz"
+    cut.write_bytes(gzip.compress(header + record + record[:-7]))
+    assert vmmq("steer", cut, "--config", scenario, "--json") == 1
+    streams = capsys.readouterr()
+    assert len(json.loads(streams.out)) == 1
+    assert "cut.pcap.gz" in streams.err
+
+
+def test_events_are_refused_not_ignored(scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A scenario that asks for what cannot be run is refused before anything starts."""
+    with scenario.open("a") as file:
+        file.write("[[event]]\nat_ns = 5\nmove_entries = { vport = 1, indices = [0], target = 2 }\n")
+    assert vmmq("run", scenario, "--out", tmp_path / "r") == 2
+    assert "[[event]]" in capsys.readouterr().err
