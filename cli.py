@@ -260,6 +260,32 @@ def explain_command(
     return ExitCode.DONE
 
 
+@app.command("oracle")
+def oracle_command(
+    *,
+    script: Annotated[str, typer.Argument(metavar="SCRIPT.jsonl", help="Steps, one JSON object a line; - is stdin.")],
+    output: Annotated[Path | None, typer.Option(help="Write the results here instead of standard output.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
+) -> int:
+    """Answers OIDs, frames and sends as a correct miniport would: one result line for each step.
+
+    \b
+    Examples:
+      vmmq oracle queue-life.jsonl
+      echo '{"adapter": {"preset": "CFG-S"}}' | vmmq oracle -
+    """
+    from dataplane.commands import answer_script, answer_script_to_file  # noqa: PLC0415
+
+    if output is not None:
+        return answer_script_to_file(script, output, overwrite=overwrite)
+
+    def write(line: str) -> None:
+        sys.stdout.write(line)
+        sys.stdout.flush()  # whoever drives the oracle through pipes waits for each answer
+
+    return answer_script(script, write)
+
+
 oid_app = typer.Typer(help="The information buffer of an OID request, as bytes and as JSON.", rich_markup_mode=None)
 app.add_typer(oid_app, name="oid")
 

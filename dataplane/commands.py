@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import platform
 import re
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +26,7 @@ from dataplane.ids import NdisVersion
 from dataplane.kernels.steer import count_dropped
 from dataplane.ndis.codec import Failure
 from dataplane.ndis.describe import Row, buffer_to_json, describe, json_to_buffer
+from dataplane.oracle import run_script
 from dataplane.receive.explain import explain
 from dataplane.receive.steering import steer_batch
 from dataplane.receive.work import DROP_REASONS, new_work_columns
@@ -177,7 +179,9 @@ def _one_frame(text: str) -> FrameBatch:
     match = _HEX.fullmatch(text.strip())
     if not match:
         odd = re.fullmatch(r"(0x)?[0-9a-fA-F]+", text.strip())
-        what = "has an odd number of hexadecimal digits" if odd else "is neither CAPTURE:N nor the bytes of a frame in hex"
+        what = (
+            "has an odd number of hexadecimal digits" if odd else "is neither CAPTURE:N nor the bytes of a frame in hex"
+        )
         raise UserError(f"{text if len(text) < 40 else text[:36] + '...'} {what}")
     data = bytes.fromhex(re.sub(r"[:\s]", "", match[1]))
     return FrameBatch(
@@ -215,3 +219,23 @@ def encode_buffer(name: str, text: str, ndis_version: str, *, output: bool) -> s
         return json_to_buffer(name, members, NdisVersion.parse(ndis_version), output=output).hex()
     except ValueError as error:
         raise UserError(str(error)) from None
+
+
+def answer_script(script: str, write: Callable[[str], None]) -> int:
+    """Run a script of the oracle from a file, or from standard input for "-"; its exit status."""
+    if script == "-":
+        return run_script(_text_lines(sys.stdin.buffer), write)
+    with Path(script).open("rb") as file:
+        return run_script(_text_lines(file), write)
+
+
+def answer_script_to_file(script: str, output: Path, *, overwrite: bool) -> int:
+    """The same into a file that is there only when it is whole."""
+    with written_aside(output, overwrite=overwrite) as aside, aside.open("w", encoding="utf-8") as file:
+        return answer_script(script, file.write)
+
+
+def _text_lines(file: BinaryIO) -> Iterator[str]:
+    """Lines of UTF-8; what is not UTF-8 becomes a malformed line, not the end of the script."""
+    for line in file:
+        yield line.decode("utf-8", "replace")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -177,7 +178,8 @@ def compile_snapshot(
     return SteeringSnapshot(epoch, configuration, processors, arrays, names)
 
 
-def hash_kind_by_class(hash_types: HashType) -> list[int]:
+@lru_cache(maxsize=1024)
+def hash_kind_by_class(hash_types: HashType) -> tuple[int, ...]:
     """Which hash type the enabled types give each packet class (HSH-09, HSH-19), as codes of HASH_KINDS."""
 
     def first_enabled(*candidates: HashType) -> int:
@@ -195,7 +197,7 @@ def hash_kind_by_class(hash_types: HashType) -> list[int]:
     kinds[IPV6_EX] = first_enabled(*extended)
     kinds[IPV6_EX_TCP] = first_enabled(HashType.TCP_IPV6_EX, HashType.TCP_IPV6, *extended)
     kinds[IPV6_EX_UDP] = first_enabled(HashType.UDP_IPV6_EX, HashType.UDP_IPV6, *extended)
-    return kinds
+    return tuple(kinds)
 
 
 class _Target(NamedTuple):
@@ -236,33 +238,35 @@ def _compile_targets(
     configuration: AdapterConfiguration, rows: dict[ProcessorNumber, int]
 ) -> tuple[npt.NDArray[Any], tuple[str, ...], npt.NDArray[np.uint8], npt.NDArray[np.uint32], npt.NDArray[np.uint16]]:
     targets = _targets(configuration)
-    compiled = np.zeros(len(targets), TARGET_ROW)
-    hash_kinds = np.zeros((len(targets), CLASSES), np.uint8)
+    compiled: list[tuple[Any, ...]] = []  # fields of TARGET_ROW
+    hash_kinds: list[tuple[int, ...]] = []
     keys: dict[bytes, int] = {}
     table: list[int] = []
     entry_first = 0
-    for row, kinds, target in zip(compiled, hash_kinds, targets, strict=True):
-        row["target_id"] = target.target_id
-        row["primary_processor"] = row["default_processor"] = rows[target.primary_processor]
-        row["entry_first"] = entry_first
+    for target in targets:
+        primary = rows[target.primary_processor]
+        default, key_first, table_first, table_mask = primary, 0, 0, 0
         if target.rss.enabled:
             key = target.rss.hash_secret_key
             assert key is not None, "an entity that hashes has a key"
-            row["has_hash"], row["spread"] = True, target.spread
-            row["key_first"] = keys.setdefault(key, len(keys)) * 36 * 256
-            kinds[:] = hash_kind_by_class(target.rss.hash_types)
+            key_first = keys.setdefault(key, len(keys)) * 36 * 256
         if target.spread:
             entries = len(target.table)
             assert entries.bit_count() == 1, "a table in force has a power of two of entries"
-            row["table_first"], row["table_mask"] = len(table), entries - 1
-            row["default_processor"] = rows[target.rss.default_processor or target.primary_processor]
+            table_first, table_mask = len(table), entries - 1
+            default = rows[target.rss.default_processor or target.primary_processor]
             table += [rows[processor] for processor in target.table]
-        entry_first += int(row["table_mask"]) + 1 + 2
+        compiled.append(
+            (target.target_id, target.rss.enabled, target.spread, key_first, table_first, table_mask, default, primary,
+             entry_first)
+        )  # fmt: skip
+        hash_kinds.append(hash_kind_by_class(target.rss.hash_types if target.rss.enabled else HashType.NONE))
+        entry_first += table_mask + 1 + 2
     tables = [_table_of(key) for key in keys] or [np.zeros(1, np.uint32)]
     return (
-        compiled,
-        tuple(t.name for t in targets),
-        hash_kinds,
+        np.array(compiled, TARGET_ROW),
+        tuple(target.name for target in targets),
+        np.array(hash_kinds, np.uint8),
         np.concatenate(tables),
         np.array(table or [0], np.uint16),
     )

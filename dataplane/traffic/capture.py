@@ -92,6 +92,7 @@ class CaptureSource:
         self._path, self._loop, self._arrivals, self._keep_bytes = path, loop, arrivals, keep_bytes
         self._reader: Reader = _open_reader(path, keep_bytes)
         self._pass = 0
+        self._is_done = False
         frames = self._reader.expected_frames
         self.expected_frames: int | None = None if frames is None else frames * loop
 
@@ -100,6 +101,7 @@ class CaptureSource:
         played = self._passes(batch_frames) if self._arrivals is None else self._retimed(batch_frames, self._arrivals)
         try:
             yield from played
+            self._is_done = True
         finally:
             self.close()
 
@@ -147,7 +149,7 @@ class CaptureSource:
 
     def progress(self) -> float:
         """Share of the input consumed so far."""
-        return (self._pass + self._reader.progress()) / self._loop
+        return 1.0 if self._is_done else (self._pass + self._reader.progress()) / self._loop
 
     def close(self) -> None:
         """Give back the input; a source that is read to its end does so itself."""
@@ -166,7 +168,7 @@ def _open_reader(path: str, keep_bytes: int) -> Reader:
             file.close()
             return TableReader(name, kind, path)
         if head.startswith(_ARROW_STREAM):
-            return TableReader(name, "an Arrow stream", _Rejoined(head, file))
+            return TableReader(name, "an Arrow stream", io.BufferedReader(_Rejoined(head, file)))
         stream = _decompressed(head, file)
         if stream is None:
             window: Window = MappedWindow(file) if _is_regular(file) else StreamWindow(ByteStream(file), head)
@@ -190,8 +192,8 @@ def _record_reader(window: Window, head: bytes, name: str, keep_bytes: int) -> R
         if head.startswith(magic):
             raise TrafficError(f"{name} is {what}")
     raise TrafficError(
-        f"{name} is not a capture (it begins with {head[:4].hex(' ')}); give a pcap, pcapng, Parquet or Arrow file, "
-        "plain or (pcap, pcapng) compressed with gzip or zstd"
+        f"{name} is not a capture (it begins with {head[:4].hex(' ')}){_because(window)}; "
+        "give a pcap, pcapng, Parquet or Arrow file, plain or (pcap, pcapng) compressed with gzip or zstd"
     )
 
 

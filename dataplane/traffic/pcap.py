@@ -6,10 +6,13 @@ because frames of the model have none (MOD-10). The time zone field is ignored, 
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from dataplane.kernels.capture import CAPTURED_LENGTH_MAX, DAMAGED, FULL, scan_pcap
+from dataplane.traffic.batch import FrameBatch
 from dataplane.traffic.errors import TrafficError
 from dataplane.traffic.link_types import ETHERNET, link_type_name
 from dataplane.traffic.records import Columns, RecordReader
@@ -54,6 +57,20 @@ class FileHeader:
         return cls(order == "big", unit_ns, snap_length, link_word & 0xFFFF, fcs_bytes)
 
 
+def write_pcap(path: str, batches: Iterable[FrameBatch]) -> int:
+    """Write frames as a little-endian nanosecond capture; returns how many. Times lie in 1970 to 2106."""
+    frames = 0
+    with open(path, "wb") as file:
+        file.write(struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, _SNAP_LENGTH_DEFAULT, ETHERNET))
+        for batch in batches:
+            times = (divmod(time_ns, 1_000_000_000) for time_ns in batch.timestamp_ns.tolist())
+            for i, ((seconds, rest_ns), wire) in enumerate(zip(times, batch.wire_length.tolist(), strict=True)):
+                data = batch.frame(i)
+                file.write(struct.pack("<IIII", seconds, rest_ns, len(data), wire) + data)
+            frames += len(batch)
+    return frames
+
+
 class PcapReader(RecordReader):
     """Reads the records of a window that starts with a pcap file header."""
 
@@ -96,15 +113,15 @@ class PcapReader(RecordReader):
         window, offset, rest = self._window, self._window.base + self._position, self._window.end - self._position
         record = window.data[self._position : window.end]
         order: Literal["big", "little"] = "big" if self._header.big_endian else "little"
+        why = f"{window.failure}, " if window.failure else ""
         claimed = int.from_bytes(record[8:12].tobytes(), order) if rest >= _RECORD_HEADER_BYTES else 0
         if damaged:
             lost = f"{rest} bytes" if window.exhausted else "everything"
             self.findings.append(
-                f"{self._name}: the record header at byte {offset} is damaged (it claims {claimed} captured bytes); "
-                f"{lost} from there on cannot be read"
+                f"{self._name}: {why}the record header at byte {offset} is damaged "
+                f"(it claims {claimed} captured bytes); {lost} from there on cannot be read"
             )
             return
-        why = f"{window.failure}, " if window.failure else ""
         if rest:
             needed = f" of {_RECORD_HEADER_BYTES + claimed}" if rest >= _RECORD_HEADER_BYTES else ""
             self.findings.append(

@@ -178,19 +178,21 @@ class PcapngReader(RecordReader):
 
     def _report_end(self, damaged: bool) -> None:
         window, offset, rest = self._window, self._window.base + self._position, self._window.end - self._position
+        why = f"{window.failure}, " if window.failure else ""
         if damaged:
             detail = f" ({self._damage})" if self._damage else ""
             lost = f"{rest} bytes" if window.exhausted else "everything"
             self.findings.append(
-                f"{self._name}: the block at byte {offset} is damaged{detail}; {lost} from there on cannot be read"
+                f"{self._name}: {why}the block at byte {offset} is damaged{detail}; {lost} from there on cannot be read"
             )
             return
-        why = f"{window.failure}, " if window.failure else ""
         if rest > 0:
-            needed = f" of {self._int(self._block(8)[4:8])}" if rest >= 8 else ""
+            # the byte order of a new section is not known yet
+            is_length_known = rest >= 8 and self._block(4) != MAGIC
+            needed = f" of {self._int(self._block(8)[4:8])}" if is_length_known else ""
             self.findings.append(
                 f"{self._name}: {why}the last block, at byte {offset}, is cut off: {rest}{needed} bytes are there, "
-                "1 record is lost"
+                "1 block is lost"
             )
         elif rest < 0:
             self.findings.append(

@@ -11,9 +11,9 @@ Profiles (each decides what the keys left out default to):
 - `zipf`: flow of rank r has weight 1 / r**`zipf_s`.
 - `elephants`: the first `elephants` flows share `elephant_share` of the frames equally, the others the rest.
 - `imix`: as `uniform`, with lengths `imix:csit`.
-- `rsspp-campus`: an access link with few very large flows, after how the RSS++ paper (CoNEXT 2019) describes its
-  campus trace; the numbers are a choice of this project, not measured: 100 000 zipf flows with `zipf_s` 1.05, lengths
-  `rsspp-campus`, 15 % UDP, 10 % IPv6.
+- `rsspp-campus`: a campus access link with few very large flows, the kind of traffic that RSS++ was shown with; its
+  numbers are a choice of this project, not measured: 100 000 zipf flows with `zipf_s` 1.05, lengths `rsspp-campus`,
+  15 % UDP, 10 % IPv6.
 - `single-flow`: one flow.
 - `single-tunnel`: `flows` inner flows inside one VXLAN tunnel, to the first destination, whose outer UDP source port is
   always the same: RSS sees one flow.

@@ -8,6 +8,7 @@ the record that was cut.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import zlib
@@ -198,11 +199,12 @@ class GzipStream(ByteStream):
             if not self._inside_member and self._pending.strip(b"\0") == b"":
                 self._pending = b""  # padding behind the last member, as tape archives have
                 continue
+            before = self._member.copy()
             try:
                 data = self._member.decompress(self._pending, len(target))
             except zlib.error as error:
                 self.failure = f"the gzip stream is damaged ({error})"
-                return 0
+                data = _salvage(before, self._pending, len(target))
             self._inside_member = not self._member.eof
             self._pending = b"" if self._member.eof else self._member.unconsumed_tail
             if data:
@@ -213,6 +215,17 @@ class GzipStream(ByteStream):
     def _read_compressed(self) -> bytes:
         buffer = bytearray(_COMPRESSED_CHUNK_BYTES)
         return bytes(buffer[: super().read_into(memoryview(buffer))])
+
+
+def _salvage(member: zlib._Decompress, damaged: bytes, length_max: int) -> bytes:
+    """What can be decompressed before the damage: zlib gives nothing of a call that fails, so go byte by byte."""
+    data = b""
+    with contextlib.suppress(zlib.error):
+        for i in range(len(damaged)):
+            data += member.decompress(member.unconsumed_tail + damaged[i : i + 1], length_max - len(data))
+            if len(data) == length_max:
+                break
+    return data
 
 
 class ZstdStream(ByteStream):
