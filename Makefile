@@ -27,8 +27,10 @@ $(INSTALLED): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 
+# Without a SCENARIO: the quick start, then a capture of real sockets through the same kind of NIC.
 run: $(INSTALLED)
 	$(BIN)/vmmq run $(SCENARIO) $(ARGS)
+	$(if $(SCENARIO),,$(BIN)/vmmq run configs/real-traffic.toml)
 
 test: $(INSTALLED)
 	$(BIN)/ruff format --check .
@@ -43,7 +45,7 @@ format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 
 bench: $(INSTALLED)
-	$(BIN)/vmmq bench $(ARGS)
+	$(BIN)/python -m benchmarks.all
 
 clean:
 	rm -rf $(VENV) build dist runs .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache .numba_cache
