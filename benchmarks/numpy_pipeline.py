@@ -35,12 +35,12 @@ def steer_with_numpy(batch: FrameBatch, snapshot: SteeringSnapshot) -> Steered:
     rows = np.arange(len(batch))
     ether_type = head[rows, l3 - 2].astype(np.int64) << 8 | head[rows, l3 - 1]
 
-    used = arrays.mac_keys != 0
-    keys = arrays.mac_keys[used] & np.uint64((1 << 48) - 1)
+    used = arrays.macs[arrays.macs["key"] != 0]
+    keys = used["key"] & np.uint64((1 << 48) - 1)
     by_key = np.argsort(keys)
     at = np.minimum(np.searchsorted(keys[by_key], address), len(keys) - 1)
     found = keys[by_key][at] == address
-    filters = arrays.filters[arrays.mac_first[used][by_key][at]]
+    filters = arrays.filters[used["first"][by_key][at]]
     passes = np.where(
         filters["vlan_test"] == 1, vid == 0, np.where(filters["vlan_test"] == 2, vid == filters["vlan_id"], True)
     )

@@ -8,18 +8,21 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from dataplane.kernels.match import (
+    FILTER_ID,
+    LAST_RANK,
+    RANK,
+    TARGET,
+    filter_field,
+    match_address,
+    match_general,
+    match_sender,
+    packet_filter_accepts,
+)
 from dataplane.kernels.memory import address_of, read_u16_be, read_u32, read_u32_be, read_u64, read_u64_be
 from dataplane.kernels.parse import CLASSES, IPV6, UNPARSEABLE, parse
 from dataplane.kernels.toeplitz import hash_bytes
 
-_MAC_MULTIPLIER = np.uint64(0x9E37_79B9_7F4A_7C15)
-_MAC_USED = np.uint64(1 << 48)
-_BROADCAST = np.uint64(0xFFFF_FFFF_FFFF)
-_GROUP_BIT = np.uint64(1 << 40)
-
-_UNTAGGED_OR_ZERO, _EXACT_VLAN = 1, 2  # codes of FILTER_ROW.vlan_test
-_MASK_EQUAL, _NOT_EQUAL = 2, 3  # NDIS_RECEIVE_FILTER_TEST
-_DIRECTED, _MULTICAST, _ALL_MULTICAST, _BROADCAST_BIT, _PROMISCUOUS = 0x1, 0x2, 0x4, 0x8, 0x20
 _RUNT, _PACKET_FILTER = 1, 2  # codes of DROP_REASONS
 _TAGGED, _TRANSMIT = 1, 2  # bits of WorkColumns.flags
 _NO_ROW = 0xFFFF
@@ -28,113 +31,6 @@ _FIRST_EX_KIND = 7  # codes of HASH_KINDS from IPV6_EX on use the substituted ad
 
 _FLOW_SEED = np.uint64(0x2545_F491_4F6C_DD1D)
 _FLOW_MULTIPLIER = np.uint64(0xD6E8_FEB8_6659_FD93)
-
-
-@njit(inline="always")
-def _vlan_passes(vlan_test: int, vlan_id: int, vid: int) -> bool:
-    """VLAN condition of an address filter for a frame whose VID is `vid`, 0 when untagged (FLT-16, FLT-22, FLT-28)."""
-    if vlan_test == _UNTAGGED_OR_ZERO:
-        return vid == 0
-    if vlan_test == _EXACT_VLAN:
-        return vid == vlan_id
-    return True
-
-
-@njit(inline="always")
-def _slot_of(mac_keys: int, mac_mask: int, mac_shift: Any, address: Any) -> int:
-    """Slot of a 48-bit address in the hash table at `mac_keys`, -1 when no filter tests for it."""
-    slot = np.int64((address * _MAC_MULTIPLIER) >> mac_shift)
-    wanted = address | _MAC_USED
-    while True:
-        key = read_u64(mac_keys + 8 * slot)
-        if key == wanted:
-            return slot
-        if key == 0:
-            return -1
-        slot = (slot + 1) & mac_mask
-
-
-@njit(cache=True, nogil=True)
-def _general_passes(snapshot: Any, row: int, address: Any, vid: int, test_vlan: bool) -> bool:
-    """Whether a general filter passes, its VLAN conditions only if `test_vlan` (FLT-12, FLT-32)."""
-    one = snapshot.general_filters[row]
-    if test_vlan and one.vlan_test == _UNTAGGED_OR_ZERO and vid != 0:
-        return False
-    for t in range(one.test_first, one.test_first + one.test_count):
-        test = snapshot.general_tests[t]
-        if test.is_vlan:
-            if not test_vlan:
-                continue
-            if vid == 0:  # no tag, or a priority tag: there is no VLAN id to test (FLT-28)
-                return False
-        value = np.uint64(vid) if test.is_vlan else address
-        if test.test == _MASK_EQUAL:
-            passes = (value & test.value) == test.result
-        elif test.test == _NOT_EQUAL:
-            passes = value != test.value
-        else:
-            passes = value == test.value
-        if not passes:
-            return False
-    return True
-
-
-@njit(cache=True, nogil=True)
-def _match_general(snapshot: Any, address: Any, vid: int, before: int) -> int:
-    """Row of the first general filter that passes and ranks before `before`, else -1 (FLT-37)."""
-    for row in range(snapshot.general_filters.shape[0]):
-        if snapshot.general_filters[row].rank >= before:
-            return -1
-        if _general_passes(snapshot, row, address, vid, True):
-            return row
-    return -1
-
-
-@njit(cache=True, nogil=True)
-def _sender(snapshot: Any, address: Any, vid: int) -> Any:
-    """(target row, filter id) of the filter that names the source address of a send, (-1, 0) when none does.
-
-    Only filters with an equality test on the address name one. One whose VLAN conditions hold for the frame goes before
-    all that only have the address; otherwise the order is that of FLT-37.
-    """
-    slot = _slot_of(address_of(snapshot.mac_keys), snapshot.mac_keys.shape[0] - 1, snapshot.mac_shift[0], address)
-    first = snapshot.mac_first[slot] if slot >= 0 else 0
-    count = snapshot.mac_count[slot] if slot >= 0 else 0
-    for test_vlan in (True, False):
-        target, filter_id, rank = np.int64(-1), np.uint32(0), np.int64(1 << 62)
-        for row in range(first, first + count):
-            one = snapshot.filters[row]
-            if not test_vlan or _vlan_passes(one.vlan_test, one.vlan_id, vid):
-                target, filter_id, rank = np.int64(one.target), one.filter_id, one.rank
-                break
-        for row in range(snapshot.general_filters.shape[0]):
-            other = snapshot.general_filters[row]
-            if other.rank < rank and other.names_address and _general_passes(snapshot, row, address, vid, test_vlan):
-                target, filter_id, rank = np.int64(other.target), other.filter_id, other.rank
-                break
-        if target >= 0:
-            return target, filter_id
-    return np.int64(-1), np.uint32(0)
-
-
-@njit(cache=True, nogil=True)
-def _packet_filter_accepts(snapshot: Any, address: Any) -> bool:
-    """Whether the packet filter lets a frame that matched no filter through (RX-07)."""
-    bits = np.int64(snapshot.packet_filter[0])
-    if bits & _PROMISCUOUS:
-        return True
-    if bits & _DIRECTED and address == snapshot.packet_filter[1]:
-        return True
-    if address == _BROADCAST:
-        return bits & _BROADCAST_BIT != 0
-    if address & _GROUP_BIT:
-        if bits & _ALL_MULTICAST:
-            return True
-        if bits & _MULTICAST:
-            for listed in snapshot.multicast_list:
-                if listed == address:
-                    return True
-    return False
 
 
 @njit(inline="always")
@@ -193,10 +89,12 @@ def steer(
     that VPort, carrying the hash its sender would attach; its completion is what gets steered (TX-01 to TX-05).
     """
     # numba counts a reference whenever an array is taken out of a tuple: once here, not for each frame
-    mac_keys, mac_mask = address_of(snapshot.mac_keys), snapshot.mac_keys.shape[0] - 1
-    mac_shift, mac_first = snapshot.mac_shift[0], snapshot.mac_first
-    mac_count, filters, targets = snapshot.mac_count, snapshot.filters, snapshot.targets
-    has_general_filters = snapshot.general_filters.shape[0] != 0
+    macs, mac_mask = address_of(snapshot.macs), snapshot.macs.shape[0] - 1
+    mac_shift, filters, targets = snapshot.mac_shift[0], address_of(snapshot.filters), snapshot.targets
+    general, general_count = address_of(snapshot.general_filters), snapshot.general_filters.shape[0]
+    tests = address_of(snapshot.general_tests)
+    packet_filter, permanent_address = np.int64(snapshot.packet_filter[0]), snapshot.packet_filter[1]
+    listed, listed_count = address_of(snapshot.multicast_list), snapshot.multicast_list.shape[0]
     hash_kinds = snapshot.hash_kinds
     toeplitz_tables = address_of(snapshot.toeplitz_tables)
     base = address_of(data)
@@ -251,27 +149,25 @@ def steer(
         target = np.int64(-1)
         if transmit_by_source:
             source_address = (read_u32_be(start + 6) << np.uint64(16)) | read_u16_be(start + 10)
-            target, sender_filter_id = _sender(snapshot, source_address, vid)
+            target, sender_filter_id = match_sender(
+                macs, mac_mask, mac_shift, filters, general, general_count, tests, source_address, vid
+            )
             filter_id_out[i] = sender_filter_id
         if target >= 0:
             flags_out[i] |= _TRANSMIT
         else:
-            filter_id, rank = np.uint32(0), np.int64(1 << 62)
-            slot = _slot_of(mac_keys, mac_mask, mac_shift, address)
-            if slot >= 0:  # filters of one address lie together, in the order of FLT-37: the first that passes gets it
-                for row in range(mac_first[slot], mac_first[slot] + mac_count[slot]):
-                    if _vlan_passes(filters[row].vlan_test, filters[row].vlan_id, vid):
-                        target, filter_id = np.int64(filters[row].target), filters[row].filter_id
-                        rank = filters[row].rank
-                        break
-            if has_general_filters:
-                row = _match_general(snapshot, address, vid, rank)
+            row = match_address(macs, mac_mask, mac_shift, filters, address, vid)
+            if row >= 0:
+                target = filter_field(filters, row, TARGET)
+                filter_id_out[i] = filter_field(filters, row, FILTER_ID)
+            if general_count != 0:
+                before = filter_field(filters, row, RANK) if row >= 0 else LAST_RANK
+                row = match_general(general, general_count, tests, address, vid, before)
                 if row >= 0:
-                    target = np.int64(snapshot.general_filters[row].target)
-                    filter_id = snapshot.general_filters[row].filter_id
-            filter_id_out[i] = filter_id
+                    target = filter_field(general, row, TARGET)
+                    filter_id_out[i] = filter_field(general, row, FILTER_ID)
             if target < 0:
-                if not _packet_filter_accepts(snapshot, address):
+                if not packet_filter_accepts(packet_filter, permanent_address, listed, listed_count, address):
                     drop_out[i] = _PACKET_FILTER
                     target_out[i] = _NO_ROW
                     processor_out[i] = _NO_ROW

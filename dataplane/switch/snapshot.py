@@ -16,6 +16,16 @@ import numpy.typing as npt
 
 from dataplane.arrays import read_only
 from dataplane.ids import DEFAULT_PROCESSOR_INDEX, DEFAULT_VPORT_ID, PRIMARY_PROCESSOR_INDEX, ProcessorNumber
+from dataplane.kernels.match import (
+    ANY_VLAN,
+    EXACT_VLAN,
+    FILTER_ROW,
+    MAC_MULTIPLIER,
+    MAC_ROW,
+    MAC_USED,
+    TEST_ROW,
+    UNTAGGED_OR_ZERO,
+)
 from dataplane.kernels.parse import (
     CLASSES,
     IPV4,
@@ -54,9 +64,6 @@ HASH_KINDS: tuple[HashType, ...] = (
 )
 HASH_KIND_NAMES = tuple("none" if kind is HashType.NONE else str(kind.name).lower() for kind in HASH_KINDS)
 
-#: How a VLAN id is tested, see `_general_tests`.
-ANY_VLAN, UNTAGGED_OR_ZERO, EXACT_VLAN = range(3)
-
 TARGET_ROW = np.dtype(
     [
         ("target_id", np.uint16),  # VPort or queue id
@@ -71,31 +78,11 @@ TARGET_ROW = np.dtype(
     ]
 )
 
-FILTER_ROW = np.dtype(
-    [
-        ("rank", np.int64),  # order of FLT-37: smaller is tried first
-        ("target", np.uint16),  # row of `targets`
-        ("filter_id", np.uint32),
-        ("vlan_test", np.uint8),  # ANY_VLAN, UNTAGGED_OR_ZERO or EXACT_VLAN
-        ("vlan_id", np.uint16),
-        ("names_address", np.bool_),  # has an equality test on the address
-        ("test_first", np.int64),  # general filters: their tests in `general_tests`
-        ("test_count", np.int64),
-    ]
-)
-
-TEST_ROW = np.dtype(
-    [("is_vlan", np.bool_), ("test", np.uint8), ("value", np.uint64), ("result", np.uint64)]  # NDIS test number
-)
-
 
 class SnapshotArrays(NamedTuple):
     """What the kernels read; every array is C-contiguous and read-only."""
 
-    #: Hash table of destination addresses: address | 2**48, 0 = empty slot; capacity a power of two.
-    mac_keys: npt.NDArray[np.uint64]
-    mac_first: npt.NDArray[np.int64]  # first row of `filters` for that address
-    mac_count: npt.NDArray[np.int64]
+    macs: npt.NDArray[Any]  # MAC_ROW, capacity a power of two
     mac_shift: npt.NDArray[np.uint64]  # (1,) right shift that turns the multiplied address into a slot
     filters: npt.NDArray[Any]  # FILTER_ROW: exact-address filters, grouped by address, each group by rank
     general_filters: npt.NDArray[Any]  # FILTER_ROW: filters that no address lookup finds, by rank
@@ -313,29 +300,21 @@ def _compile_filters(configuration: AdapterConfiguration, target_rows: dict[int,
     while capacity < 4 * len(by_address):
         capacity *= 2
     shift = 64 - capacity.bit_length() + 1
-    keys = np.zeros(capacity, np.uint64)
-    first = np.zeros(capacity, np.int64)
-    count = np.zeros(capacity, np.int64)
+    macs = np.zeros(capacity, MAC_ROW)
     flat: list[tuple[Any, ...]] = []
     for address, group in by_address.items():
         slot = ((address * MAC_MULTIPLIER) & 0xFFFF_FFFF_FFFF_FFFF) >> shift
-        while keys[slot]:
+        while macs["key"][slot]:
             slot = (slot + 1) % capacity
-        keys[slot], first[slot], count[slot] = address | MAC_USED, len(flat), len(group)
+        macs[slot] = (address | MAC_USED, len(flat), len(group), 0)
         flat += group
     return (
-        read_only(keys),
-        read_only(first),
-        read_only(count),
+        read_only(macs),
         read_only(np.array([shift], np.uint64)),
         read_only(np.array(flat, FILTER_ROW)),
         read_only(np.array(general, FILTER_ROW)),
         read_only(np.array(tests, TEST_ROW)),
     )
-
-
-MAC_MULTIPLIER = 0x9E37_79B9_7F4A_7C15
-MAC_USED = 1 << 48
 
 
 def _simple(one: Filter) -> tuple[int | None, int, int]:

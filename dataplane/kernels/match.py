@@ -1,0 +1,185 @@
+"""Matching an address and a VLAN id against the filters of a snapshot (rules, section 6).
+
+The tables are arrays of 8-byte fields. These functions get their memory addresses, not the arrays: they are called for
+each frame, and numba would count references for each array each time (see `memory.address_of`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from dataplane.kernels.memory import read_u64
+
+#: Open-addressing table of the addresses that filters test for; `key` is address | MAC_USED, 0 in an empty slot.
+MAC_ROW = np.dtype([("key", np.uint64), ("first", np.int64), ("count", np.int64), ("unused", np.int64)])
+
+#: A filter. Those of one address lie together, in the order of FLT-37; general ones are tried by rank.
+FILTER_ROW = np.dtype(
+    [
+        ("rank", np.int64),  # order of FLT-37: smaller is tried first
+        ("target", np.int64),  # row of the snapshot's targets
+        ("filter_id", np.int64),
+        ("vlan_test", np.int64),  # ANY_VLAN, UNTAGGED_OR_ZERO or EXACT_VLAN
+        ("vlan_id", np.int64),
+        ("names_address", np.int64),  # 1: has an equality test on the address
+        ("test_first", np.int64),  # general filters: their tests
+        ("test_count", np.int64),
+    ]
+)
+
+#: One test of a general filter; `test` is the NDIS_RECEIVE_FILTER_TEST number.
+TEST_ROW = np.dtype([("is_vlan", np.int64), ("test", np.int64), ("value", np.uint64), ("result", np.uint64)])
+
+ANY_VLAN, UNTAGGED_OR_ZERO, EXACT_VLAN = range(3)
+MAC_MULTIPLIER = 0x9E37_79B9_7F4A_7C15
+MAC_USED = 1 << 48
+LAST_RANK = 1 << 62
+
+_MULTIPLIER, _USED = np.uint64(MAC_MULTIPLIER), np.uint64(MAC_USED)
+_MAC_BYTES, _FILTER_BYTES, _TEST_BYTES = MAC_ROW.itemsize, FILTER_ROW.itemsize, TEST_ROW.itemsize
+_FIRST, _COUNT = 8, 16  # offsets in MAC_ROW
+RANK, TARGET, FILTER_ID, VLAN_TEST, VLAN_ID, NAMES_ADDRESS, TEST_FIRST, TEST_COUNT = range(0, 64, 8)  # in FILTER_ROW
+_IS_VLAN, _TEST, _VALUE, _RESULT = range(0, 32, 8)  # in TEST_ROW
+_MASK_EQUAL, _NOT_EQUAL = 2, 3
+
+_BROADCAST = np.uint64(0xFFFF_FFFF_FFFF)
+_GROUP_BIT = np.uint64(1 << 40)
+_DIRECTED, _MULTICAST, _ALL_MULTICAST, _BROADCAST_BIT, _PROMISCUOUS = 0x1, 0x2, 0x4, 0x8, 0x20
+
+
+@njit(inline="always")
+def filter_field(filters: int, row: int, offset: int) -> int:
+    """One field of a row of the FILTER_ROW table at `filters`."""
+    return np.int64(read_u64(filters + row * _FILTER_BYTES + offset))
+
+
+@njit(inline="always")
+def _vlan_passes(filters: int, row: int, vid: int) -> bool:
+    """VLAN condition of an address filter for a frame whose VID is `vid`, 0 when untagged (FLT-16, FLT-22, FLT-28)."""
+    vlan_test = filter_field(filters, row, VLAN_TEST)
+    if vlan_test == UNTAGGED_OR_ZERO:
+        return vid == 0
+    if vlan_test == EXACT_VLAN:
+        return vid == filter_field(filters, row, VLAN_ID)
+    return True
+
+
+@njit(inline="always")
+def _mac_row(macs: int, mac_mask: int, mac_shift: Any, address: Any) -> int:
+    """Where the MAC_ROW of a 48-bit address lies in memory, 0 when no filter tests for it."""
+    slot = np.int64((address * _MULTIPLIER) >> mac_shift)
+    wanted = address | _USED
+    while True:
+        at = macs + slot * _MAC_BYTES
+        key = read_u64(at)
+        if key == wanted:
+            return at
+        if key == 0:
+            return 0
+        slot = (slot + 1) & mac_mask
+
+
+@njit(inline="always")
+def match_address(macs: int, mac_mask: int, mac_shift: Any, filters: int, address: Any, vid: int) -> int:
+    """Row of the first filter of this address that passes, -1 when none does (FLT-32, FLT-33, FLT-37)."""
+    at = _mac_row(macs, mac_mask, mac_shift, address)
+    if at != 0:
+        first = np.int64(read_u64(at + _FIRST))
+        for row in range(first, first + np.int64(read_u64(at + _COUNT))):
+            if _vlan_passes(filters, row, vid):
+                return row
+    return -1
+
+
+@njit(cache=True, nogil=True)
+def _general_passes(general: int, tests: int, row: int, address: Any, vid: int, test_vlan: bool) -> bool:
+    """Whether a general filter passes, its VLAN conditions only if `test_vlan` (FLT-12, FLT-32)."""
+    if test_vlan and filter_field(general, row, VLAN_TEST) == UNTAGGED_OR_ZERO and vid != 0:
+        return False
+    first = filter_field(general, row, TEST_FIRST)
+    for t in range(first, first + filter_field(general, row, TEST_COUNT)):
+        test = tests + t * _TEST_BYTES
+        is_vlan = read_u64(test + _IS_VLAN) != 0
+        if is_vlan:
+            if not test_vlan:
+                continue
+            if vid == 0:  # no tag, or a priority tag: there is no VLAN id to test (FLT-28)
+                return False
+        field = np.uint64(vid) if is_vlan else address
+        kind = read_u64(test + _TEST)
+        value = read_u64(test + _VALUE)
+        if kind == _MASK_EQUAL:
+            passes = (field & value) == read_u64(test + _RESULT)
+        elif kind == _NOT_EQUAL:
+            passes = field != value
+        else:
+            passes = field == value
+        if not passes:
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def match_general(general: int, count: int, tests: int, address: Any, vid: int, before: int) -> int:
+    """Row of the first general filter that passes and ranks before `before`, else -1 (FLT-37)."""
+    for row in range(count):
+        if filter_field(general, row, RANK) >= before:
+            return -1
+        if _general_passes(general, tests, row, address, vid, True):
+            return row
+    return -1
+
+
+@njit(cache=True, nogil=True)
+def match_sender(
+    macs: int, mac_mask: int, mac_shift: Any, filters: int, general: int, count: int, tests: int, address: Any, vid: int
+) -> Any:
+    """(target row, filter id) of the filter that names the source address of a send, (-1, 0) when none does.
+
+    Only filters with an equality test on the address name one. One whose VLAN conditions hold for the frame goes before
+    all that only have the address; otherwise the order is that of FLT-37.
+    """
+    at = _mac_row(macs, mac_mask, mac_shift, address)
+    first = np.int64(read_u64(at + _FIRST)) if at != 0 else 0
+    end = first + np.int64(read_u64(at + _COUNT)) if at != 0 else 0
+    for test_vlan in (True, False):
+        target, filter_id, rank = np.int64(-1), np.int64(0), np.int64(LAST_RANK)
+        for row in range(first, end):
+            if not test_vlan or _vlan_passes(filters, row, vid):
+                target, filter_id = filter_field(filters, row, TARGET), filter_field(filters, row, FILTER_ID)
+                rank = filter_field(filters, row, RANK)
+                break
+        for row in range(count):
+            if filter_field(general, row, RANK) >= rank:
+                break
+            names_address = filter_field(general, row, NAMES_ADDRESS) != 0
+            if names_address and _general_passes(general, tests, row, address, vid, test_vlan):
+                target, filter_id = filter_field(general, row, TARGET), filter_field(general, row, FILTER_ID)
+                break
+        if target >= 0:
+            return target, filter_id
+    return np.int64(-1), np.int64(0)
+
+
+@njit(cache=True, nogil=True)
+def packet_filter_accepts(bits: int, permanent_address: Any, listed: int, listed_count: int, address: Any) -> bool:
+    """Whether the packet filter lets a frame that matched no filter through (RX-07).
+
+    `listed` is where the `listed_count` addresses of the multicast list lie, 8 bytes each.
+    """
+    if bits & _PROMISCUOUS:
+        return True
+    if bits & _DIRECTED and address == permanent_address:
+        return True
+    if address == _BROADCAST:
+        return bits & _BROADCAST_BIT != 0
+    if address & _GROUP_BIT and bits & _ALL_MULTICAST:
+        return True
+    if bits & _MULTICAST:
+        for i in range(listed_count):
+            if read_u64(listed + 8 * i) == address:
+                return True
+    return False
