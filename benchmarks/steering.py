@@ -22,7 +22,7 @@ from dataplane.switch.configuration import (
 from dataplane.switch.snapshot import SteeringSnapshot, compile_snapshot
 from dataplane.traffic.batch import FrameBatch, read_only
 
-FRAMES = 65_536
+FRAMES = 16_384  # the batch size of the inline engine
 KEY = bytes.fromhex("6d5a56da255b0ec24167253d43a38fb0d0ca2bcbae7b30b477cb2da38030f20c6a42b73bbeac01fa")
 TCP_FRAME = bytes.fromhex(
     "00155d01020100155d00009908004500002812340000400600000a0100010a0100020400005000000001000000015010ffff977e0000"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dataplane.engine.experiment import Experiment, PacketSink, Progress, RunResult, SourceFactory
+from dataplane.engine.interrupts import InterruptShield
 from dataplane.processor.processor import Processor, Windows
 from dataplane.receive.front_end import NicFrontEnd
 from dataplane.receive.work import new_work_columns
@@ -29,21 +30,26 @@ def run_inline(
     selection = np.zeros(experiment.batch_frames, np.uint32)
     processors: list[Processor] = []
     start_ns, interrupted = 0, False
+    shield = InterruptShield()
+    shield.install()
     try:
         for batch in source.batches(experiment.batch_frames):
-            if not processors:
-                start_ns = int(batch.timestamp_ns[0])
-                processors = new_processors(experiment, start_ns)
-            front_end.accept(batch, work, offsets, selection)
-            for row, processor in enumerate(processors):
-                rows = selection[offsets[row] : offsets[row + 1]]
-                if len(rows):
-                    processor.serve(work, rows, batch.first_frame)
-            if sink is not None:
-                sink.write(batch, work)
+            with shield:
+                if not processors:
+                    start_ns = int(batch.timestamp_ns[0])
+                    processors = new_processors(experiment, start_ns)
+                front_end.accept(batch, work, offsets, selection)
+                for row, processor in enumerate(processors):
+                    rows = selection[offsets[row] : offsets[row + 1]]
+                    if len(rows):
+                        processor.serve(work, rows, batch.first_frame)
+                if sink is not None:
+                    sink.write(batch, work)
             progress(front_end.arrived, source.progress())
     except KeyboardInterrupt:
         interrupted = True
+    finally:
+        shield.remove()
     processors = processors or new_processors(experiment, start_ns)
     return RunResult(
         experiment=experiment,

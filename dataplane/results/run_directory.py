@@ -41,7 +41,7 @@ def written_aside(path: Path, *, overwrite: bool) -> Iterator[Path]:
     made_parent = not path.parent.exists()
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.parent / f".partial-{os.getpid()}-{path.name}"  # same ending as the name it will get
-    _remove(aside)
+    _remove_abandoned(path)
     try:
         yield aside
         if path.exists():
@@ -104,6 +104,14 @@ def write_results(directory: Path, result: RunResult, summary: dict[str, Any], r
     (directory / "updates.json").write_text("[]\n", encoding="utf-8")
     text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
     (directory / _MARK).write_text(text, encoding="utf-8")
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove what processes that are no more left beside `path`."""
+    for aside in path.parent.glob(f".partial-*-{path.name}"):
+        process = aside.name.removeprefix(".partial-").removesuffix(f"-{path.name}")
+        if process.isdigit() and (int(process) == os.getpid() or not Path(f"/proc/{process}").exists()):
+            _remove(aside)
 
 
 def _remove(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -149,16 +150,36 @@ def test_lost_frame_is_noticed(configuration: AdapterConfiguration) -> None:
             everything(run(experiment_of(configuration, CostModel()), timed(two_frames(), [0, 1])))
 
 
-def test_interrupted_run_keeps_what_it_took() -> None:
-    """Ctrl-C between two batches ends a run whose results are whole."""
+def test_interrupted_run_keeps_whole_batches() -> None:
+    """Ctrl-C while a batch is processed takes effect behind it: the results are whole, and say so (ENG-03)."""
+    experiment = experiment_of(_any_configuration(), CostModel(), batch_frames=1)
+    taken: list[int] = []
 
-    class Interrupted(FramesInMemory):
+    class InterruptingSink:
+        def write(self, batch: FrameBatch, work: Any) -> None:
+            taken.append(batch.first_frame)
+            signal.raise_signal(signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    source = FramesInMemory(timed(two_frames(), [0, 5]))
+    result = run_inline(experiment, lambda: source, InterruptingSink(), lambda frames, share: None)
+    assert result.interrupted
+    assert taken == [0]
+    assert everything(result)[0]["arrived"] == 1
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_interrupt_while_waiting_for_frames() -> None:
+    """Ctrl-C while the source waits ends the run at once with what there is."""
+
+    class Waiting(FramesInMemory):
         def batches(self, batch_frames: int) -> Any:
             yield from super().batches(batch_frames)
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
+            raise AssertionError("the interrupt was not delivered")
 
+    source = Waiting(timed(two_frames(), [0, 5]))
     experiment = experiment_of(_any_configuration(), CostModel())
-    source = Interrupted(timed(two_frames(), [0, 5]))
     result = run_inline(experiment, lambda: source, None, lambda frames, share: None)
     assert result.interrupted
     assert everything(result)[0]["arrived"] == 2

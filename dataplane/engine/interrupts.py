@@ -1,0 +1,50 @@
+"""Ctrl-C between batches, never inside one: what a run has taken in is either whole or not there."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any
+
+
+class InterruptShield:
+    """While entered, SIGINT waits; leaving raises the KeyboardInterrupt that came meanwhile.
+
+    `install` puts the shield in the place of Python's handler and `remove` undoes that. Outside the main thread, where
+    no signal is ever delivered, both do nothing.
+    """
+
+    def __init__(self) -> None:
+        self._busy = False
+        self._pending = False
+        self._installed = False
+        self._before: Any = None
+
+    def install(self) -> None:
+        """Take over SIGINT."""
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._on_interrupt)
+            self._installed = True
+
+    def remove(self) -> None:
+        """Give SIGINT back."""
+        if self._installed:
+            signal.signal(signal.SIGINT, self._before)
+            self._installed = False
+
+    def _on_interrupt(self, number: int, frame: FrameType | None) -> None:
+        if not self._busy:
+            raise KeyboardInterrupt
+        self._pending = True
+
+    def __enter__(self) -> None:
+        self._busy = True
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._busy = False
+        if self._pending:
+            self._pending = False
+            raise KeyboardInterrupt
