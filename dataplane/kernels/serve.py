@@ -362,3 +362,26 @@ def move_flows(old: Any, new: Any) -> None:
             while new[slot].key != 0:
                 slot = (slot + np.uint64(1)) & mask
             new[slot] = old[i]
+
+
+@njit(cache=True, nogil=True)
+def process(
+    rows: npt.NDArray[np.uint32],
+    work: Any,
+    first_frame: int,
+    costs: Any,
+    window_start_ns: int,
+    window_ns: int,
+    service: Any,
+    accounts: Any,
+    tracked: Any,
+    done: npt.NDArray[np.int64],
+) -> bool:
+    """`serve`, `account` and `track_order` over the same rows in one call; true when all is done.
+
+    `done` (3,) says how many rows each of them has finished; when one had to stop, make room and call again.
+    """
+    done[0] += serve(rows[done[0] :], work, costs, window_start_ns, window_ns, service)
+    done[1] += account(rows[done[1] : done[0]], work, costs, window_start_ns, window_ns, accounts)
+    done[2] += track_order(rows[done[2] : done[0]], work, first_frame, tracked)
+    return done[0] == rows.shape[0] and done[1] == rows.shape[0] and done[2] == rows.shape[0]

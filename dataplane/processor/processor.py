@@ -70,34 +70,29 @@ class Processor:
         self._flows = kernels.Flows(
             table=np.zeros(1 << 12, kernels.FLOW_ROW), used=np.zeros(1, np.int64), order=np.zeros(2, np.int64)
         )
+        self._done = np.zeros(3, np.int64)
         #: Rows taken out of the logs, in order.
         self._busy_rows: list[npt.NDArray[Any]] = []
         self._entry_rows: list[npt.NDArray[Any]] = []
 
     def serve(self, work: WorkColumns, rows: npt.NDArray[np.uint32], first_frame: int) -> None:
         """Serve the given rows of a batch whose row 0 is frame `first_frame`; writes `drop` and `completion_ns`."""
-        self._serve(work, rows)
-        self._account(work, rows)
-        self._track_order(work, rows, first_frame)
-
-    def _serve(self, work: WorkColumns, rows: npt.NDArray[np.uint32]) -> None:
+        self._done[:] = 0
         start_ns, length_ns = self._windows.start_ns, self._windows.length_ns
-        while (done := kernels.serve(rows, work, self._costs, start_ns, length_ns, self._service)) < len(rows):
-            rows = rows[done:]
-            if not done and not self._service.busy_logged[0]:  # one item is busy for more windows than the log holds
-                larger = np.zeros(2 * len(self._service.busy_log), kernels.BUSY_ROW)
-                self._service = self._service._replace(busy_log=larger)
-            self._drain_busy_log()
+        while not kernels.process(
+            rows, work, first_frame, self._costs, start_ns, length_ns,
+            self._service, self._accounts, self._flows, self._done,
+        ):  # fmt: skip
+            self._make_room(len(rows))
 
-    def _account(self, work: WorkColumns, rows: npt.NDArray[np.uint32]) -> None:
-        start_ns, length_ns = self._windows.start_ns, self._windows.length_ns
-        while (done := kernels.account(rows, work, self._costs, start_ns, length_ns, self._accounts)) < len(rows):
-            rows = rows[done:]
-            self._drain_entry_log()
-
-    def _track_order(self, work: WorkColumns, rows: npt.NDArray[np.uint32], first_frame: int) -> None:
-        while (done := kernels.track_order(rows, work, first_frame, self._flows)) < len(rows):
-            rows = rows[done:]
+    def _make_room(self, rows: int) -> None:
+        """Empty the logs; enlarge what was too small even empty, and the flow table when it is half full."""
+        if self._done[0] < rows and not self._service.busy_logged[0]:  # one item is busy for more windows than it holds
+            larger = np.zeros(2 * len(self._service.busy_log), kernels.BUSY_ROW)
+            self._service = self._service._replace(busy_log=larger)
+        self._drain_busy_log()
+        self._drain_entry_log()
+        if 2 * self._flows.used[0] >= len(self._flows.table):
             larger = np.zeros(4 * len(self._flows.table), kernels.FLOW_ROW)
             kernels.move_flows(self._flows.table, larger)
             self._flows = self._flows._replace(table=larger)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dataplane.kernels import serve as kernels
 from dataplane.kernels.serve import bucket_of
 from dataplane.processor.costs import CostModel
 from dataplane.processor.histogram import LatencyHistogram
@@ -157,7 +158,7 @@ def test_order_measure_sees_reordering(completions: list[tuple[int, int]]) -> No
     work.completion_ns[:] = [completion for _, completion in completions]
     in_service_order = sorted(range(len(completions)), key=lambda row: (completions[row][1], row))
     processor = Processor(CostModel(), Windows(0, 1000), targets=1, entry_slots=1)
-    processor._track_order(work, np.array(in_service_order, np.uint32), 0)
+    kernels.track_order(np.array(in_service_order, np.uint32), work, 0, processor._flows)
     expected = measure_order(completions)
     report = processor.report()
     assert report.reordered == len(expected.reordered)
