@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from dataplane.kernels.encapsulation import look_inside
 from dataplane.kernels.match import (
     FILTER_ID,
     LAST_RANK,
@@ -93,7 +94,8 @@ def steer(
     mac_shift, filters, targets = snapshot.mac_shift[0], address_of(snapshot.filters), snapshot.targets
     general, general_count = address_of(snapshot.general_filters), snapshot.general_filters.shape[0]
     tests = address_of(snapshot.general_tests)
-    packet_filter, permanent_address = np.int64(snapshot.packet_filter[0]), snapshot.packet_filter[1]
+    packet_filter, permanent_address = np.int64(snapshot.settings[0]), snapshot.settings[1]
+    inner_headers = snapshot.settings[2] != 0
     listed, listed_count = address_of(snapshot.multicast_list), snapshot.multicast_list.shape[0]
     hash_kinds = snapshot.hash_kinds
     toeplitz_tables = address_of(snapshot.toeplitz_tables)
@@ -144,11 +146,19 @@ def steer(
             processor_out[i] = _NO_ROW
             continue
 
+        # the packet to hash, and the Ethernet header to match
+        kind, source, destination, ports, protocol, home, routing = parse(l3, ether_type, captured_end, start + wire)
+        header = start
+        if inner_headers:
+            header, kind, source, destination, ports, protocol, home, routing = look_inside(
+                start, l3, captured_end, kind, source, destination, ports, protocol, home, routing
+            )
+
         # match
-        address = read_u64_be(start) >> np.uint64(16)
+        address = read_u64_be(header) >> np.uint64(16)
         target = np.int64(-1)
         if transmit_by_source:
-            source_address = (read_u32_be(start + 6) << np.uint64(16)) | read_u16_be(start + 10)
+            source_address = (read_u32_be(header + 6) << np.uint64(16)) | read_u16_be(header + 10)
             target, sender_filter_id = match_sender(
                 macs, mac_mask, mac_shift, filters, general, general_count, tests, source_address, vid
             )
@@ -176,7 +186,6 @@ def steer(
         target_out[i] = target
 
         # hash
-        kind, source, destination, ports, protocol, home, routing = parse(l3, ether_type, captured_end, start + wire)
         scope = np.uint64(targets[target].target_id) | (np.uint64(flags_out[i] & _TRANSMIT) << np.uint64(16))
         flow_key_out[i] = _flow_key(start, ether_type, kind, source, destination, ports, protocol, home, routing, scope)
         fields = targets[target]

@@ -12,6 +12,7 @@ import numpy as np
 
 from dataplane.ids import format_mac
 from dataplane.kernels import parse as classes
+from dataplane.kernels.encapsulation import look_inside_frame
 from dataplane.kernels.parse import parse_frame
 from dataplane.receive.steering import steer_batch, steered_row
 from dataplane.receive.work import TRANSMIT, WorkColumns, new_work_columns
@@ -75,6 +76,15 @@ def _steps(snapshot: SteeringSnapshot, batch: FrameBatch, work: WorkColumns) -> 
     text = f"{wire_length} bytes{cut}, to {format_mac(address)} from {format_mac(sender)}, {tag}, EtherType "
     yield Step("frame", "MOD-10", f"{text}0x{ether_type:04x}")
 
+    if snapshot.configuration.inner_headers:
+        inside = look_inside_frame(data, l3, wire_length, ether_type)
+        header, kind, source, destination, ports, home, routing = inside
+        if header:
+            address = int.from_bytes(frame[header : header + 6], "big")
+            sender = int.from_bytes(frame[header + 6 : header + 12], "big")
+            yield Step(
+                "encapsulation", "HSH-30", f"inside is a frame to {format_mac(address)} from {format_mac(sender)}"
+            )
     is_send = bool(work.flags[0] & TRANSMIT)
     yield from _filter_steps(snapshot, sender if is_send else address, vid, tagged, work)
     row = steered_row(snapshot, work, 0)

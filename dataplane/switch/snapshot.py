@@ -91,7 +91,7 @@ class SnapshotArrays(NamedTuple):
     hash_kinds: npt.NDArray[np.uint8]  # flat (targets * CLASSES,): code of HASH_KINDS by packet class (HSH-09, HSH-19)
     toeplitz_tables: npt.NDArray[np.uint32]  # flat (keys * 36 * 256,)
     indirection_tables: npt.NDArray[np.uint16]  # flat, rows of `processors`
-    packet_filter: npt.NDArray[np.uint64]  # (2,) bits of PacketFilter, the permanent address
+    settings: npt.NDArray[np.uint64]  # (3,) bits of PacketFilter, the permanent address, 1 to look at inner headers
     multicast_list: npt.NDArray[np.uint64]
 
 
@@ -159,7 +159,11 @@ def compile_snapshot(
         hash_kinds=read_only(hash_kinds.reshape(-1)),
         toeplitz_tables=read_only(toeplitz_tables),
         indirection_tables=read_only(indirection_tables),
-        packet_filter=read_only(np.array([configuration.packet_filter, configuration.permanent_address], np.uint64)),
+        settings=read_only(
+            np.array(
+                [configuration.packet_filter, configuration.permanent_address, configuration.inner_headers], np.uint64
+            )
+        ),
         multicast_list=read_only(np.array(configuration.multicast_list, np.uint64)),
     )
     return SteeringSnapshot(epoch, configuration, processors, arrays, names)
