@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -167,20 +168,21 @@ def run_command(
       vmmq run my.toml --out results/first
       vmmq run my.toml --capture trace.pcap.gz --engine ray
     """
-    from dataplane.commands import RunOptions, run_experiment  # noqa: PLC0415
+    from dataplane.commands import INLINE, Engine, RunOptions, run_experiment  # noqa: PLC0415
 
     if engine not in {"inline", "ray"}:
         raise UserError(f"--engine {engine}: there is inline and ray")
     if engine == "inline" and (address or processors_per_actor != 1):
         raise UserError("--address and --processors-per-actor are for --engine ray")
-    run = None
+    chosen = INLINE
     if engine == "ray":
-        from actors.system import engine_on_ray  # noqa: PLC0415
+        from actors.system import BATCH_FRAMES, run_on_ray  # noqa: PLC0415
 
-        run = engine_on_ray(address=address, processors_per_actor=processors_per_actor)
+        run = partial(run_on_ray, address=address, processors_per_actor=processors_per_actor)
+        chosen = Engine(run, BATCH_FRAMES, reads_standard_input=False)
     options = RunOptions(scenario, capture, out, overwrite, seed)
     with _progress(quiet) as progress:
-        where, summary = run_experiment(options, run, progress)
+        where, summary = run_experiment(options, chosen, progress)
     if as_json:
         _print_json(summary)
     else:

@@ -56,17 +56,31 @@ class RunOptions:
     seed: int | None  # instead of the scenario's
 
 
-def run_experiment(options: RunOptions, engine: EngineRun | None, progress: Progress) -> tuple[Path, dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What runs an experiment."""
+
+    run: EngineRun
+    batch_frames: int  # unless the scenario says otherwise
+    reads_standard_input: bool
+
+
+INLINE = Engine(run_inline, DEFAULT_BATCH_FRAMES, reads_standard_input=True)
+
+
+def run_experiment(options: RunOptions, engine: Engine, progress: Progress) -> tuple[Path, dict[str, Any]]:
     """Run a scenario and write its run directory; returns the directory and summary.json's content."""
     scenario = _scenario(options)
-    prepared = experiment(scenario)
+    prepared = experiment(scenario, default_batch_frames=engine.batch_frames)
+    if not engine.reads_standard_input and scenario.traffic is not None and scenario.traffic.capture == "-":
+        raise UserError("this engine's source runs in another process and has no standard input: use --engine inline")
     where = options.out or free_name(Path("runs"), scenario.name)
     check_free(where, overwrite=options.overwrite)
     with written_aside(where, overwrite=options.overwrite) as directory:
         directory.mkdir()
         sink = PacketsParquet(directory, prepared.snapshot) if scenario.run.per_packet else None
         started = time.perf_counter()
-        result = (engine or run_inline)(prepared, partial(traffic_source, scenario), sink, progress)
+        result = engine.run(prepared, partial(traffic_source, scenario), sink, progress)
         seconds = time.perf_counter() - started
         if sink is not None:
             sink.close()
@@ -222,7 +236,7 @@ def encode_buffer(name: str, text: str, ndis_version: str, *, output: bool) -> s
         raise UserError(str(error)) from None
 
 
-def answer_script(script: str, write: Callable[[str], None]) -> int:
+def answer_script(script: str, write: Callable[[str], object]) -> int:
     """Run a script of the oracle from a file, or from standard input for "-"; its exit status."""
     if script == "-":
         return run_script(_text_lines(sys.stdin.buffer), write)
@@ -239,4 +253,4 @@ def answer_script_to_file(script: str, output: Path, *, overwrite: bool) -> int:
 def _text_lines(file: BinaryIO) -> Iterator[str]:
     """Lines of UTF-8; what is not UTF-8 becomes a malformed line, not the end of the script."""
     for line in file:
-        yield line.decode("utf-8", "replace")
+        yield line.decode("utf-8", "surrogateescape")

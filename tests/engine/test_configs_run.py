@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import configs
-from dataplane.commands import RunOptions, run_experiment
+from dataplane.commands import INLINE, RunOptions, run_experiment
 
 CONFIGS = {file.stem: file for file in sorted(Path(configs.__file__).parent.glob("*.toml"))}
 
@@ -16,7 +16,7 @@ CONFIGS = {file.stem: file for file in sorted(Path(configs.__file__).parent.glob
 def summary_of(name: str, directory: Path) -> dict[str, Any]:
     """Run a scenario; its summary."""
     options = RunOptions(CONFIGS[name], None, directory / name, False, None)
-    return run_experiment(options, None, lambda frames, share: None)[1]
+    return run_experiment(options, INLINE, lambda frames, share: None)[1]
 
 
 @pytest.mark.parametrize("name", CONFIGS)
