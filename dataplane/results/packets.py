@@ -67,7 +67,10 @@ class PacketTable:
         self._processors = pa.array([str(processor) for processor in snapshot.processors])
 
     def batch(self, frames: FrameBatch, work: WorkColumns, *, served: bool = False) -> pa.RecordBatch:
-        """Rows for the frames of a batch; with `served` also completion and latency."""
+        """Rows for the frames of a batch; with `served` also completion and latency.
+
+        The rows are copies: the work columns are used again for the next batch while these are still being written.
+        """
         count = len(frames)
         target = work.target[:count]
         no_target = target == NO_TARGET
@@ -80,18 +83,18 @@ class PacketTable:
         flags = work.flags[:count]
         untagged = (flags & TAGGED) == 0
         oob = work.oob_8021q[:count]
-        index = work.table_index[:count]
+        index = work.table_index[:count].copy()
         drop = work.drop[:count]
         columns = [
             pa.array(np.arange(frames.first_frame, frames.first_frame + count, dtype=np.uint64)),
-            pa.array(work.timestamp_ns[:count]),
-            pa.array(work.wire_length[:count]),
+            pa.array(work.timestamp_ns[:count].copy()),
+            pa.array(work.wire_length[:count].copy()),
             _dictionary((flags & TRANSMIT) >> 1, None, _DIRECTIONS),
             target_ids if switch else unknown,
             unknown if switch else target_ids,
-            pa.array(work.filter_id[:count]),
+            pa.array(work.filter_id[:count].copy()),
             _dictionary(hash_kind, None, _HASH_KINDS),
-            pa.array(work.hash_value[:count], mask=_mask(unhashed)),
+            pa.array(work.hash_value[:count].copy(), mask=_mask(unhashed)),
             pa.array(index, mask=_mask(index >= 0xFFFE)),
             _dictionary(work.processor[:count], work.processor[:count] == NO_PROCESSOR, self._processors),
             pa.array(oob >> 4, mask=_mask(untagged)),
@@ -101,7 +104,7 @@ class PacketTable:
         ]
         schema = _DICTIONARY_SCHEMA
         if served:
-            completion = work.completion_ns[:count]
+            completion = work.completion_ns[:count].copy()
             columns += [
                 pa.array(completion, mask=_mask(drop != NOT_DROPPED)),
                 pa.array(completion - work.timestamp_ns[:count], mask=_mask(drop != NOT_DROPPED)),

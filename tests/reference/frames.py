@@ -52,7 +52,7 @@ IPV6_ADDRESSES = tuple(
 )
 PORTS = tuple(bytes.fromhex(text) for text in ("0aea", "06e6", "0035"))
 
-TCP, UDP, ICMP, ICMPV6, NO_NEXT_HEADER, ESP = 6, 17, 1, 58, 59, 50
+TCP, UDP, ICMP, ICMPV6, NO_NEXT_HEADER, ESP, GRE = 6, 17, 1, 58, 59, 50, 47
 FRAGMENT, AUTHENTICATION, ROUTING, DESTINATION_OPTIONS = 44, 51, 43, 60
 EIGHT_BYTE_UNIT_HEADERS = (0, ROUTING, DESTINATION_OPTIONS, 135, 139, 140)
 
@@ -73,7 +73,10 @@ def _rarely(draw: st.DrawFn, unlikely: int = 8) -> bool:
 
 
 def frames(macs: Sequence[int] = MAC_ADDRESSES, vlan_ids: Sequence[int] = VLAN_IDS) -> st.SearchStrategy[Frame]:
-    """Any frame: mostly structured ones, now and then plain random bytes; `macs` are 48-bit addresses."""
+    """Any frame: mostly structured ones, now and then plain random bytes; `macs` are 48-bit addresses.
+
+    Tunnels are none of them: `encapsulated_frames` draws those.
+    """
     structured = structured_frames(macs, vlan_ids)
     return st.integers(0, 15).flatmap(lambda kind: random_frames() if kind == 7 else structured)
 
@@ -90,19 +93,85 @@ def structured_frames(
     draw: st.DrawFn, macs: Sequence[int] = MAC_ADDRESSES, vlan_ids: Sequence[int] = VLAN_IDS
 ) -> Frame:
     """An Ethernet frame: tags, IPv4, IPv6 or something else, padding behind, and perhaps cut off anywhere."""
-    address = st.sampled_from(macs)
-    header = draw(address).to_bytes(6, "big") + draw(address).to_bytes(6, "big") + draw(tags(vlan_ids))
-    kind = draw(st.sampled_from(("ipv4", "ipv4", "ipv4", "ipv6", "ipv6", "ipv6", "ipv6", "other")))
-    if kind == "ipv4":
-        payload = b"\x08\x00" + draw(ipv4_packets())
-    elif kind == "ipv6":
-        payload = b"\x86\xdd" + draw(ipv6_packets())
-    else:
-        # ARP, an LLC length, an inner customer tag, IP under the wrong EtherType
-        ether_type = draw(st.sampled_from((b"\x08\x06", b"\x00\x2e", b"\x88\xa8", b"\x08\x00", b"\x86\xdd")))
-        payload = ether_type + draw(st.one_of(st.binary(max_size=60), ipv4_packets(), ipv6_packets()))
+    header, payload = draw(ethernet_headers(macs, vlan_ids)), draw(_ether_types_and_packets())
     padding = b"\x00" * draw(st.sampled_from((0, 0, 1, 18, 46)))
     return _cut(draw, header + payload + padding, len(header) + 2)
+
+
+@st.composite
+def ethernet_headers(draw: st.DrawFn, macs: Sequence[int], vlan_ids: Sequence[int]) -> bytes:
+    """Everything in front of the last EtherType."""
+    address = st.sampled_from(macs)
+    return draw(address).to_bytes(6, "big") + draw(address).to_bytes(6, "big") + draw(tags(vlan_ids))
+
+
+@st.composite
+def _ether_types_and_packets(draw: st.DrawFn) -> bytes:
+    """An EtherType and what follows."""
+    kind = draw(st.sampled_from(("ipv4", "ipv4", "ipv4", "ipv6", "ipv6", "ipv6", "ipv6", "other")))
+    if kind == "ipv4":
+        return b"\x08\x00" + draw(ipv4_packets())
+    if kind == "ipv6":
+        return b"\x86\xdd" + draw(ipv6_packets())
+    # ARP, an LLC length, an inner customer tag, IP under the wrong EtherType
+    ether_type = draw(st.sampled_from((b"\x08\x06", b"\x00\x2e", b"\x88\xa8", b"\x08\x00", b"\x86\xdd")))
+    return ether_type + draw(st.one_of(st.binary(max_size=60), ipv4_packets(), ipv6_packets()))
+
+
+@st.composite
+def encapsulated_frames(
+    draw: st.DrawFn, macs: Sequence[int] = MAC_ADDRESSES, vlan_ids: Sequence[int] = VLAN_IDS
+) -> Frame:
+    """A frame inside a VXLAN or NVGRE packet (HSH-30), now and then inside something that only resembles one.
+
+    Outer and inner headers are as varied as any; the outer packet may end anywhere inside the frame, which itself may
+    be cut anywhere.
+    """
+    outer_header, inner_header = draw(ethernet_headers(macs, vlan_ids)), draw(ethernet_headers(macs, vlan_ids))
+    protocol = draw(st.sampled_from((UDP, UDP, GRE)))
+    tunnel_header = draw(vxlan_headers() if protocol == UDP else nvgre_headers())
+    inner_frame = inner_header + draw(_ether_types_and_packets()) + b"\x00" * draw(st.sampled_from((0, 0, 1, 18)))
+    inside, behind = tunnel_header + inner_frame, b""
+    if _rarely(draw, 4):  # the rest lies in the frame but behind the outer packet
+        near = st.integers(-3, 3).map(lambda offset: len(tunnel_header + inner_header) + 2 + offset)
+        end = draw(st.one_of(near, st.integers(0, len(inside))))
+        inside, behind = inside[:end], inside[end:]
+    if draw(st.booleans()):
+        packet = b"\x08\x00" + draw(ipv4_packets((protocol, inside)))
+    else:
+        packet = b"\x86\xdd" + draw(ipv6_packets((protocol, inside)))
+    inner_frame_at = len(outer_header + packet) - len(inside) + len(tunnel_header)
+    packet_at = draw(
+        st.sampled_from((len(outer_header) + 2, inner_frame_at + 14, inner_frame_at + len(inner_header) + 2))
+    )
+    return _cut(draw, outer_header + packet + behind, packet_at)
+
+
+@st.composite
+def vxlan_headers(draw: st.DrawFn) -> bytes:
+    """A UDP and a VXLAN header: mostly with the right destination port and the I flag, among any reserved bits."""
+    source_port = draw(st.sampled_from((*PORTS, b"\x12\xb5")))
+    destination_port = PORTS[0] if _rarely(draw) else b"\x12\xb5"
+    flags = draw(st.sampled_from((*[0x08] * 6, 0xFF, 0x88, 0x00, 0xF7)))
+    network_identifier = draw(st.sampled_from((0, 1, 0xFFFFFF)))
+    udp_length_and_checksum = draw(st.sampled_from((b"\x00\x00\x00\x00", b"\x00\x64\xab\xcd")))
+    return (
+        source_port
+        + destination_port
+        + udp_length_and_checksum
+        + bytes([flags])
+        + draw(st.sampled_from((b"\x00" * 3, b"\xff" * 3)))
+        + (network_identifier << 8).to_bytes(4, "big")
+    )
+
+
+@st.composite
+def nvgre_headers(draw: st.DrawFn) -> bytes:
+    """A GRE header of 8 bytes: mostly the flags and the protocol type of NVGRE."""
+    flags = draw(st.sampled_from((*[0x2000] * 8, 0x0000, 0x3000, 0xA000, 0x2001)))
+    protocol_type = draw(st.sampled_from((*[0x6558] * 8, 0x0800, 0x6559)))
+    key = draw(st.sampled_from((0, 1, 0xFFFFFFFF)))
+    return flags.to_bytes(2, "big") + protocol_type.to_bytes(2, "big") + key.to_bytes(4, "big")
 
 
 @st.composite
@@ -147,13 +216,18 @@ def transport(draw: st.DrawFn, protocol: int) -> bytes:
 
 
 @st.composite
-def ipv4_packets(draw: st.DrawFn) -> bytes:
-    """An IPv4 packet with any IHL, options, fragment fields, protocol and, rarely, lies about version and length."""
-    protocol = draw(st.sampled_from((*[TCP] * 4, *[UDP] * 4, ICMP, ESP, AUTHENTICATION, 4, 255)))
+def ipv4_packets(draw: st.DrawFn, carrying: tuple[int, bytes] | None = None) -> bytes:
+    """An IPv4 packet with any IHL, options, fragment fields, protocol and, rarely, lies about version and length.
+
+    `carrying` is the protocol and what follows the header, instead of anything.
+    """
+    protocol = (
+        carrying[0] if carrying else draw(st.sampled_from((*[TCP] * 4, *[UDP] * 4, ICMP, ESP, AUTHENTICATION, 4, 255)))
+    )
     address = st.one_of(st.sampled_from(IPV4_ADDRESSES), st.binary(min_size=4, max_size=4))
     ihl = draw(st.sampled_from((5, 5, 5, 5, 5, 6, 7, 15)))
     options = draw(st.binary(min_size=(ihl - 5) * 4, max_size=(ihl - 5) * 4))
-    body = draw(transport(protocol))
+    body = carrying[1] if carrying else draw(transport(protocol))
     version = draw(st.integers(0, 15)) if _rarely(draw, 16) else 4
     stated_ihl = draw(st.sampled_from((4, 0, 6, 15))) if _rarely(draw) else ihl
     # reserved and DF bits alone do not fragment; MF and offsets do
@@ -174,17 +248,22 @@ def ipv4_packets(draw: st.DrawFn) -> bytes:
 
 
 @st.composite
-def ipv6_packets(draw: st.DrawFn) -> bytes:
-    """An IPv6 packet with any chain of extension headers, any upper layer and, rarely, lies about its fields."""
-    upper_layer = draw(st.sampled_from((*[TCP] * 4, *[UDP] * 4, ICMPV6, NO_NEXT_HEADER, ESP, 4, 254, 255)))
+def ipv6_packets(draw: st.DrawFn, carrying: tuple[int, bytes] | None = None) -> bytes:
+    """An IPv6 packet with any chain of extension headers, any upper layer and, rarely, lies about its fields.
+
+    `carrying` is the upper layer's number and bytes, instead of anything.
+    """
+    numbers_above = (*[TCP] * 4, *[UDP] * 4, ICMPV6, NO_NEXT_HEADER, ESP, 4, 254, 255)
+    upper_layer = carrying[0] if carrying else draw(st.sampled_from(numbers_above))
     numbers = (*EIGHT_BYTE_UNIT_HEADERS, *[DESTINATION_OPTIONS, ROUTING, FRAGMENT] * 2, AUTHENTICATION)
-    chain = draw(st.lists(st.sampled_from(numbers), max_size=4))
+    chains = st.lists(st.sampled_from(numbers), max_size=4)
+    chain = draw(st.just([]) | chains if carrying else chains)  # GRE counts only without extension headers (HSH-30)
     following = [*chain, upper_layer][1:]
     headers = [
         draw(extension_headers(number, following_number))
         for number, following_number in zip(chain, following, strict=True)
     ]
-    body = b"".join(headers) + draw(transport(upper_layer))
+    body = b"".join(headers) + (carrying[1] if carrying else draw(transport(upper_layer)))
     version = draw(st.integers(0, 15)) if _rarely(draw, 16) else 6
     address = st.one_of(st.sampled_from(IPV6_ADDRESSES), st.binary(min_size=16, max_size=16))
     return (

@@ -10,7 +10,7 @@ then a disagreement about a sentence, not about code.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dataplane.ids import BROADCAST_ADDRESS, DEFAULT_QUEUE_ID, DEFAULT_VPORT_ID, NO_FILTER_ID, ProcessorNumber
 from dataplane.switch.configuration import (
@@ -48,6 +48,16 @@ EIGHT_BYTE_UNIT_HEADERS = (HOP_BY_HOP, ROUTING, DESTINATION_OPTIONS, MOBILITY, H
 
 PAD1 = 0
 HOME_ADDRESS = 0xC9
+
+#: Encapsulation (HSH-30).
+ETHERNET_HEADER_BYTES = 14
+VXLAN_PORT = (4789).to_bytes(2, "big")
+VXLAN_INSTANCE_FLAG = 0x08
+UDP_AND_VXLAN_HEADER_BYTES = 16
+GRE = 47
+#: Nothing but the key is present, version 0; then the protocol type of bridged Ethernet.
+NVGRE_FIRST_BYTES = bytes.fromhex("2000 6558")
+NVGRE_HEADER_BYTES = 8
 
 RUNT = "runt"
 PACKET_FILTER = "packet filter"
@@ -88,34 +98,6 @@ class Tag:
         return self.user_priority | self.canonical_format_id << 3 | self.vlan_id << 4
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedPacket:
-    """The parts of a parseable IP packet that a hash or a flow can use."""
-
-    version: int  # 4 or 6
-    source: bytes  # of the IP header, 4 or 16 bytes
-    destination: bytes
-    protocol: (
-        int  # IPv4 protocol; IPv6: the next-header value the chain ended with, behind a real Fragment header its own
-    )
-    fragmented: bool  # really fragmented: atomic IPv6 fragments are not (HSH-10, HSH-24)
-    ports: bytes | None  # source and destination port, 4 bytes; None without TCP/UDP header or when fragmented
-    home_address: bytes | None = None  # of the first Home Address option (HSH-16, HSH-26)
-    routing_address: bytes | None = None  # of the first type 2 Routing header (HSH-17)
-
-
-@dataclass(frozen=True, slots=True)
-class ParsedFrame:
-    """A frame that is not a runt."""
-
-    destination: int  # MAC address, 48 bits
-    source: int
-    tag: Tag | None
-    ether_type: int  # the one behind the tag (RX-11); 0 when the frame ends before it
-    packet: ParsedPacket | None  # None: neither IPv4 nor IPv6, or unparseable
-    unparseable: str = ""  # why an IP packet could not be parsed (HSH-22, HSH-32)
-
-
 class UnparseableError(Exception):
     """The headers of an IP packet cannot be interpreted: no hash at all (HSH-22)."""
 
@@ -141,9 +123,85 @@ class _Packet:
             raise UnparseableError(f"{what} is beyond the frame")
         return _Packet(self.captured[:length], length)
 
+    def behind(self, headers_length: int) -> _Packet:
+        """What follows the first `headers_length` bytes, to the end of the packet."""
+        return _Packet(self.captured[headers_length:], self.length - headers_length)
 
-def parse(frame: bytes, wire_length: int) -> ParsedFrame | None:
+
+@dataclass(frozen=True, slots=True)
+class ParsedPacket:
+    """The parts of a parseable IP packet that a hash or a flow can use."""
+
+    version: int  # 4 or 6
+    source: bytes  # of the IP header, 4 or 16 bytes
+    destination: bytes
+    protocol: (
+        int  # IPv4 protocol; IPv6: the next-header value the chain ended with, behind a real Fragment header its own
+    )
+    fragmented: bool  # really fragmented: atomic IPv6 fragments are not (HSH-10, HSH-24)
+    ports: bytes | None  # source and destination port, 4 bytes; None without TCP/UDP header or when fragmented
+    home_address: bytes | None = None  # of the first Home Address option (HSH-16, HSH-26)
+    routing_address: bytes | None = None  # of the first type 2 Routing header (HSH-17)
+    has_extension_headers: bool = False  # of any kind, IPv6 only
+    upper_layer: _Packet | None = None  # what follows these headers up to the packet's end; None when fragmented
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedFrame:
+    """A frame that is not a runt."""
+
+    destination: int  # MAC address, 48 bits
+    source: int
+    tag: Tag | None
+    ether_type: int  # the one behind the tag (RX-11); 0 when the frame ends before it
+    packet: ParsedPacket | None  # None: neither IPv4 nor IPv6, or unparseable
+    unparseable: str = ""  # why an IP packet could not be parsed (HSH-22, HSH-32)
+    encapsulated: bool = False  # the addresses are those of an inner frame, `packet` is what HSH-30 says
+
+
+def parse(frame: bytes, wire_length: int, inner_headers: bool = False) -> ParsedFrame | None:
     """Parse a frame of `wire_length` bytes without FCS, of which `frame` was captured; None for a runt (MOD-10).
+
+    With `inner_headers` the addresses and the packet of an encapsulated frame are what HSH-30 makes them: the inner
+    addresses; the inner packet if it has ports, otherwise the outer packet as one without ports. Tag and EtherType
+    are always those of the outer frame.
+    """
+    outer = _parse_frame(frame, wire_length)
+    if outer is None or outer.packet is None or not inner_headers:
+        return outer
+    inner_frame = _inner_frame(outer.packet)
+    if inner_frame is None:
+        return outer
+    inner = _parse_frame(inner_frame.captured, inner_frame.length)  # None when it ends inside its tag: not IP
+    if inner is not None and inner.packet is not None and inner.packet.ports is not None:
+        packet = inner.packet
+    else:
+        packet = replace(outer.packet, ports=None)
+    destination = int.from_bytes(inner_frame.captured[0:6], "big")
+    source = int.from_bytes(inner_frame.captured[6:12], "big")
+    return ParsedFrame(destination, source, outer.tag, outer.ether_type, packet, encapsulated=True)
+
+
+def _inner_frame(outer: ParsedPacket) -> _Packet | None:
+    """The Ethernet frame inside a VXLAN or NVGRE packet (HSH-30); it ends with the outer packet. None: none there.
+
+    Readings: the length in the UDP header, the reserved bits of VXLAN, the network identifiers and the key mean
+    nothing here. GRE counts behind an IPv6 header only without extension headers in between.
+    """
+    if outer.upper_layer is None:
+        return None
+    content = outer.upper_layer.captured  # ends with the packet
+    flags = int.from_bytes(content[8:9], "big")
+    is_vxlan = outer.protocol == UDP and content[2:4] == VXLAN_PORT and flags & VXLAN_INSTANCE_FLAG != 0
+    is_nvgre = outer.protocol == GRE and not outer.has_extension_headers and content[0:4] == NVGRE_FIRST_BYTES
+    at = UDP_AND_VXLAN_HEADER_BYTES if is_vxlan else NVGRE_HEADER_BYTES
+    if not (is_vxlan or is_nvgre) or len(content) < at + ETHERNET_HEADER_BYTES:
+        return None
+    return _Packet(content[at:], outer.upper_layer.length - at)
+
+
+def _parse_frame(frame: bytes, wire_length: int) -> ParsedFrame | None:
+    """Parse a frame by its own headers alone.
 
     Readings: a frame ends inside its tag when the four bytes TPID and TCI are not all there; a frame of 16 or 17 bytes
     has its tag but no EtherType, which counts as EtherType 0. A frame whose MAC addresses, EtherType or tag were not
@@ -192,7 +250,8 @@ def _parse_ipv4(packet: _Packet) -> ParsedPacket:
     fragmented = more_fragments_or_offset != 0
     protocol = header[9]
     ports = None if fragmented else _ports(packet, header_length, protocol)
-    return ParsedPacket(4, header[12:16], header[16:20], protocol, fragmented, ports)
+    upper_layer = None if fragmented else packet.behind(header_length)
+    return ParsedPacket(4, header[12:16], header[16:20], protocol, fragmented, ports, upper_layer=upper_layer)
 
 
 def _parse_ipv6(packet: _Packet) -> ParsedPacket:
@@ -226,7 +285,18 @@ def _parse_ipv6(packet: _Packet) -> ParsedPacket:
         at += len(extension)
 
     ports = None if fragmented else _ports(packet, at, next_header)
-    return ParsedPacket(6, header[8:24], header[24:40], next_header, fragmented, ports, home_address, routing_address)
+    return ParsedPacket(
+        version=6,
+        source=header[8:24],
+        destination=header[24:40],
+        protocol=next_header,
+        fragmented=fragmented,
+        ports=ports,
+        home_address=home_address,
+        routing_address=routing_address,
+        has_extension_headers=at > 40,
+        upper_layer=None if fragmented else packet.behind(at),
+    )
 
 
 def _extension_header(packet: _Packet, at: int, unit: int, units_not_counted: int) -> bytes:
@@ -463,11 +533,9 @@ class _Spreading:
 def steer(configuration: AdapterConfiguration, frame: bytes, wire_length: int, direction: str = "rx") -> SteeredFrame:
     """Steer one frame as a received one (`"rx"`) or as a send whose sender its source MAC names (`"tx"`).
 
-    Raises ValueError for `"tx"` when the frame is nobody's send, NotImplementedError for the encapsulation feature.
+    Raises ValueError for `"tx"` when the frame is nobody's send.
     """
-    if configuration.inner_headers:
-        raise NotImplementedError("the optional encapsulation feature (HSH-30) has no reference")
-    parsed = parse(frame, wire_length)
+    parsed = parse(frame, wire_length, configuration.inner_headers)
     if direction == "tx":
         sender = find_sender(configuration, parsed) if parsed else None
         if parsed is None or sender is None:
@@ -483,7 +551,7 @@ def steer(configuration: AdapterConfiguration, frame: bytes, wire_length: int, d
 
 def steer_by_source_mac(configuration: AdapterConfiguration, frame: bytes, wire_length: int) -> SteeredFrame:
     """Steer one frame under `transmit = "by-source-mac"`: a send if it has a sender, else a received frame."""
-    parsed = parse(frame, wire_length)
+    parsed = parse(frame, wire_length, configuration.inner_headers)
     is_send = parsed is not None and find_sender(configuration, parsed) is not None
     return steer(configuration, frame, wire_length, "tx" if is_send else "rx")
 
@@ -572,16 +640,18 @@ def native_table_in_use(
 # --- flow -------------------------------------------------------------------------------------------------------------
 
 
-def flow_identity(frame: bytes, wire_length: int, direction: str, target_id: int) -> bytes:
+def flow_identity(frame: bytes, wire_length: int, direction: str, target_id: int, inner_headers: bool = False) -> bytes:
     """The canonical bytes of a frame's flow (ORD-01): two frames are of one flow exactly when these are equal.
 
     A direction byte (0 rx, 1 tx) and the VPort or queue id (2 bytes, big endian), then for a parseable IP packet
     the version byte (4, 6), source and destination of the IP header, for IPv6 a presence byte (bit 0 Home Address,
     bit 1 type 2 Routing header) with the addresses present in that order, the protocol byte, and the ports (4 bytes) if
     there are; for anything else a byte 0, source MAC, destination MAC and the EtherType behind the tag.
+    With `inner_headers` the packet of an encapsulated frame is the inner one if it has ports, otherwise the outer one
+    without ports (HSH-30).
     Raises ValueError for a runt, which belongs to no flow.
     """
-    parsed = parse(frame, wire_length)
+    parsed = parse(frame, wire_length, inner_headers)
     if parsed is None:
         raise ValueError("a runt belongs to no flow")
     prefix = bytes([{"rx": 0, "tx": 1}[direction]]) + target_id.to_bytes(2, "big")
