@@ -1,0 +1,14 @@
+"""The Ray engine: actors are shells around the dataplane's objects.
+
+Importing this package does not import Ray. It only says how Ray is to start, which must be settled before Ray is
+imported: actors run at the driver's priority (by default a busy driver starves them), calls that fail because another
+actor died are not reported a second time, and nothing is reported to the makers of Ray.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("RAY_worker_niceness", "0")
+os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")

@@ -1,0 +1,132 @@
+"""The descriptor ring: the slots that batches lie in while processors serve them, and the credits that bound them.
+
+A slot holds the work columns of one batch, its selection vector and its offsets; nothing is gathered or copied for a
+processor. The memory is an anonymous file: it has no name, is handed to the processors over their doorbells and is
+gone with the last process that maps it, however that process ends.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from dataplane.receive.work import WorkColumns, work_bytes, work_columns_in
+
+
+class Slot(NamedTuple):
+    """The buffers of one batch."""
+
+    work: WorkColumns
+    offsets: npt.NDArray[np.int64]  # (processors + 1,)
+    selection: npt.NDArray[np.uint32]  # row numbers grouped by processor
+
+
+def slot_bytes(rows: int, processors: int) -> int:
+    """Bytes that `slot_in` needs; a whole number of pages."""
+    size = work_bytes(rows) + 8 * (processors + 1) + 4 * rows
+    return -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
+
+
+def slot_in(buffer: npt.NDArray[np.uint8], rows: int, processors: int) -> Slot:
+    """Lay a slot for `rows` frames out in `buffer` (uint8, at least `slot_bytes`, 64-byte aligned)."""
+    offsets_at = work_bytes(rows)
+    selection_at = offsets_at + 8 * (processors + 1)
+    return Slot(
+        work_columns_in(buffer, rows),
+        buffer[offsets_at:selection_at].view(np.int64),
+        buffer[selection_at : selection_at + 4 * rows].view(np.uint32),
+    )
+
+
+class DescriptorRing:
+    """The slots of one simulated host, in memory that its processes share."""
+
+    def __init__(self, descriptor: int, slots: int, batch_frames: int, processors: int) -> None:
+        """Map the memory behind `descriptor`, which stays the caller's."""
+        size = slot_bytes(batch_frames, processors)
+        mapping = mmap.mmap(descriptor, slots * size, mmap.MAP_SHARED | mmap.MAP_POPULATE)
+        memory = np.frombuffer(mapping, np.uint8)  # keeps the mapping
+        self._slots = [slot_in(memory[i * size : (i + 1) * size], batch_frames, processors) for i in range(slots)]
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def __getitem__(self, slot: int) -> Slot:
+        return self._slots[slot]
+
+
+def new_ring_memory(slots: int, batch_frames: int, processors: int) -> int:
+    """An anonymous file for a ring of that shape; the caller closes the descriptor."""
+    descriptor = os.memfd_create("vmmq-descriptor-ring")
+    os.ftruncate(descriptor, slots * slot_bytes(batch_frames, processors))
+    return descriptor
+
+
+class Credits:
+    """Who still has to acknowledge which batch; the bound on what is in flight.
+
+    Batches are numbered from 0 and use slots in turn. A batch is in flight until every host that has rows of it has
+    acknowledged them and no older batch is in flight. Hosts acknowledge in the order in which they were rung.
+    """
+
+    def __init__(self, slots: int, hosts: int) -> None:
+        self._slots = slots
+        self._sent = 0  # batches
+        self._open: deque[int] = deque()  # acknowledgements missing, by batch in flight, oldest first
+        self._rung = [0] * hosts  # doorbells so far, by host
+        self._acknowledged = [0] * hosts
+        self._batches: list[deque[int]] = [deque() for _ in range(hosts)]  # batch of each open doorbell, by host
+
+    @property
+    def in_flight(self) -> int:
+        """Batches in flight; at most the number of slots."""
+        return len(self._open)
+
+    @property
+    def next_slot(self) -> int:
+        """The slot of the next batch; it must be free."""
+        assert len(self._open) < self._slots, "the next slot is still in flight"
+        return self._sent % self._slots
+
+    def waiting_for(self) -> list[int]:
+        """Hosts that have yet to acknowledge something."""
+        return [host for host, batches in enumerate(self._batches) if batches]
+
+    def rung(self, host: int) -> int:
+        """Doorbells with work that a host has got."""
+        return self._rung[host]
+
+    def send(self, hosts: Sequence[int]) -> list[int]:
+        """Put the next batch in flight; the number of the doorbell of each of the hosts that have rows of it."""
+        assert len(self._open) < self._slots, "the next slot is still in flight"
+        numbers = []
+        for host in hosts:
+            self._batches[host].append(self._sent)
+            numbers.append(self._rung[host])
+            self._rung[host] += 1
+        self._open.append(len(hosts))
+        self._sent += 1
+        return numbers
+
+    def acknowledge(self, host: int, number: int) -> None:
+        """A host has served the rows that its doorbell `number` announced."""
+        expected = self._acknowledged[host]
+        assert number == expected, f"host {host} acknowledged {number}, not {expected}: a gap or a repeat"
+        assert self._batches[host], f"host {host} acknowledged {number} without having been rung"
+        self._acknowledged[host] += 1
+        oldest = self._sent - len(self._open)
+        self._open[self._batches[host].popleft() - oldest] -= 1
+
+    def settle(self) -> int:
+        """Take finished batches out of flight, oldest first; how many."""
+        count = 0
+        while self._open and not self._open[0]:
+            self._open.popleft()
+            count += 1
+        return count

@@ -1,0 +1,80 @@
+"""Doorbells keep order and boundaries, carry descriptors, and report a dead peer."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from actors.doorbell import Doorbell, DoorbellListener, PeerLostError, connect
+from actors.wire import Acknowledge, End, Hello
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[Doorbell, Doorbell]]:
+    """The NIC's and the processor's end of one connection."""
+    listener = DoorbellListener()
+    processor = connect(listener.address)
+    nic = listener.accept()
+    yield nic, processor
+    for one in (nic, processor, listener):
+        one.close()
+
+
+def test_order_and_boundaries(ends: tuple[Doorbell, Doorbell]) -> None:
+    """Messages arrive one by one in the order they were sent, in both directions."""
+    nic, processor = ends
+    for number in range(50):
+        nic.ring(Acknowledge(number))
+        processor.ring(End(number))
+    assert [Acknowledge(number) for number in range(50)] == [processor.wait() for _ in range(50)]
+    assert [End(number) for number in range(50)] == [nic.wait() for _ in range(50)]
+
+
+def test_descriptor_travels_with_a_message(ends: tuple[Doorbell, Doorbell]) -> None:
+    """The other side gets a descriptor of the same memory, which needs no name."""
+    nic, processor = ends
+    memory = os.memfd_create("test")
+    os.write(memory, b"ring")
+    nic.ring(Hello(3), memory)
+    os.close(memory)
+    message, received = processor.wait_with_descriptor()
+    assert Hello(3) == message
+    assert os.pread(received, 10, 0) == b"ring"
+    os.close(received)
+
+
+def test_closed_peer_is_an_end_of_file(ends: tuple[Doorbell, Doorbell]) -> None:
+    """What was sent before the end is still delivered; then waiting and ringing raise PeerLostError."""
+    nic, processor = ends
+    nic.ring(End(0))
+    nic.close()
+    assert End(0) == processor.wait()
+    with pytest.raises(PeerLostError):
+        processor.wait()
+    with pytest.raises(PeerLostError):
+        processor.ring(Acknowledge(0))
+
+
+def test_killed_peer_is_an_end_of_file_and_leaves_nothing() -> None:
+    """SIGKILL of the listening process ends its connections, and its name is gone at once (ENG-02)."""
+    told, tell = os.pipe()
+    if not (child := os.fork()):
+        listener = DoorbellListener()
+        os.write(tell, listener.address.encode())
+        listener.accept()
+        signal.pause()
+    address = os.read(told, 100).decode()
+    doorbell = connect(address)
+    os.kill(child, signal.SIGKILL)
+    with pytest.raises(PeerLostError):
+        doorbell.wait()
+    os.waitpid(child, 0)
+    assert address not in Path("/proc/net/unix").read_text()
+    with pytest.raises(PeerLostError):
+        connect(address)
+    for descriptor in (told, tell, doorbell):
+        os.close(descriptor if isinstance(descriptor, int) else descriptor.fileno())

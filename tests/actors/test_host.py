@@ -1,0 +1,164 @@
+"""The shells of one simulated host, joined by their ring and doorbells in one process: all of the engine but Ray."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.doorbell import DoorbellListener, PeerLostError
+from actors.nic import NicActor, NicPlan
+from actors.processor import ProcessorActor, ProcessorHost, plan_hosts
+from actors.ring import Slot, slot_bytes, slot_in
+from actors.transport import Sent, Transport
+from actors.wire import End, Work
+from dataplane.engine.inline import run_inline
+from tests.actors.small_hosts import (
+    KeptRows,
+    ignore_progress,
+    plain,
+    run_in_threads,
+    small_experiment,
+    source_of,
+)
+
+
+@given(
+    seed=st.integers(0, 1000),
+    frames=st.integers(0, 300),
+    processors=st.integers(1, 5),
+    processors_per_actor=st.integers(1, 5),
+    batch_frames=st.sampled_from([1, 7, 64, 65_536]),
+    slots=st.integers(1, 4),
+)
+def test_equal_to_inline(
+    seed: int, frames: int, processors: int, processors_per_actor: int, batch_frames: int, slots: int
+) -> None:
+    """Results and rows equal those of the inline engine, whatever the batches, actors and credits (ENG-01, TIM-01)."""
+    experiment = small_experiment(seed, processors, 100)
+    expected_rows, rows = KeptRows(), KeptRows()
+    expected = run_inline(experiment, source_of(seed, frames), expected_rows, ignore_progress)
+    actual = run_in_threads(
+        replace(experiment, batch_frames=batch_frames),
+        source_of(seed, frames),
+        rows,
+        processors_per_actor=processors_per_actor,
+        slots=slots,
+    )
+    assert plain(expected) == plain(actual)
+    assert expected_rows == rows
+
+
+def test_traffic_reaches_several_processors_and_is_dropped_for_every_reason() -> None:
+    """The random experiments are worth comparing: every way a frame can go is taken (ENG-03)."""
+    result = run_inline(small_experiment(1, 4, 100), source_of(1, 300), None, ignore_progress)
+    assert {"runt", "packet filter"} == set(result.dropped)
+    assert all(report.counters["accepted"] for report in result.processors)
+    assert any(report.counters["dropped"] for report in result.processors)
+
+
+def test_lost_processor_ends_the_run() -> None:
+    """When a processor goes away the NIC front end notices instead of waiting for ever."""
+    experiment = small_experiment(0, 2, 1)
+    plans = plan_hosts(experiment, 1)
+    plan = NicPlan(source_of(0, 50), False, (1, 2), "ring", 2, 1, os.getcwd(), rows_wanted=False)
+    nic = NicActor(plan)
+    broken = ProcessorActor(replace(plans[1], processors=2))
+    broken._host.serve = None  # type: ignore[assignment, method-assign]
+    with ThreadPoolExecutor(2) as pool:
+        serving = [pool.submit(actor.serve, nic.address()) for actor in (ProcessorActor(plans[0]), broken)]
+        with pytest.raises(PeerLostError):
+            list(nic.run(experiment.snapshot, []))
+        assert isinstance(serving[0].exception(), PeerLostError)
+        assert isinstance(serving[1].exception(), TypeError)
+
+
+def test_stop_finishes_what_was_taken() -> None:
+    """A stopped NIC front end reports what it took in and says that it was stopped."""
+    experiment = small_experiment(0, 1, 1)
+    nic = NicActor(NicPlan(source_of(0, 50), False, (1,), "ring", 2, 1, os.getcwd(), rows_wanted=True))
+    actor = ProcessorActor(plan_hosts(experiment, 1)[0])
+    with ThreadPoolExecutor(1) as pool:
+        serving = pool.submit(actor.serve, nic.address())
+        items = nic.run(experiment.snapshot, [])
+        taken = [next(items) for _ in range(3)]
+        nic.stop()
+        *rest, report = [*taken, *items]
+        serving.result()
+    counters = actor.report()[0].counters
+    assert report.stopped  # type: ignore[union-attr]
+    assert 0 < report.arrived < 50  # type: ignore[union-attr]
+    finished = counters["accepted"] + counters["dropped"] + sum(report.dropped.values())  # type: ignore[union-attr]
+    assert finished == report.arrived  # type: ignore[union-attr]
+    assert len(rest) == 1 + report.arrived  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("doorbell", "complaint"),
+    [(Work(1, 0, 0, 1, 0), "gap"), (Work(0, -1, 0, 1, 0), "epoch"), (End(1), "rung")],
+)
+def test_processor_refuses_what_is_out_of_order(doorbell: Work | End, complaint: str) -> None:
+    """A gap, work of an older epoch and an early end are seen at once."""
+    experiment = small_experiment(0, 1, 1)
+    host = ProcessorHost(plan_hosts(experiment, 1)[0])
+    host.start(0)
+    slot = slot_in(np.zeros(slot_bytes(1, 1), np.uint8), 1, 1)
+    with pytest.raises(AssertionError, match=complaint):
+        host.end(doorbell) if isinstance(doorbell, End) else host.serve(doorbell, slot)
+
+
+class NoteOfDoorbells(Transport):
+    """Keeps what it is to send, and has every host acknowledge at once."""
+
+    def __init__(self, host_ends: tuple[int, ...]) -> None:
+        super().__init__(host_ends, 2)
+        self.rung: list[dict[int, Work]] = []
+
+    def start(self, start_ns: int) -> None:
+        """Nobody to tell."""
+
+    def next_slot(self, rows: int) -> Slot:
+        """A slot for five processors."""
+        return slot_in(np.zeros(slot_bytes(rows, 5), np.uint8), rows, 5)
+
+    def end(self) -> None:
+        """Nobody to tell."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    def _ring_doorbells(self, doorbells: Mapping[int, Work], batch: Sent) -> None:
+        self.rung.append(dict(doorbells))
+
+    def _take_acknowledgements(self) -> None:
+        for host, work in self.rung.pop(0).items():
+            self._credits.acknowledge(host, work.number)
+
+
+@pytest.mark.parametrize(("host_ends", "told"), [((2, 4, 5), [0, 2]), ((1, 2, 3, 4, 5), [1, 4]), ((5,), [0])])
+def test_only_hosts_with_rows_are_told(host_ends: tuple[int, ...], told: list[int]) -> None:
+    """A host whose processors got nothing of a batch hears nothing of it; its doorbells are numbered without gap."""
+    transport = NoteOfDoorbells(host_ends)
+    batches = []
+    for number, offsets in enumerate(([0, 0, 4, 4, 4, 9], [0, 0, 0, 0, 0, 0], [0, 0, 4, 4, 4, 9])):
+        transport.settle(1)
+        slot = transport.next_slot(9)
+        slot.offsets[:] = offsets
+        batches.append(Sent(slot, 9, 9 * number))
+        transport.send(batches[-1], epoch=7)
+    assert transport.rung[-1] == {host: Work(1, 7, 0, 9, 18) for host in told}
+    assert [back.first_frame for back in transport.settle(0)] == [18]
+
+
+def test_addresses_are_never_the_same() -> None:
+    """Hosts on one machine do not meet."""
+    listeners = [DoorbellListener() for _ in range(3)]
+    assert len({listener.address for listener in listeners}) == 3
+    for listener in listeners:
+        listener.close()

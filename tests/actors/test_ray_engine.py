@@ -1,0 +1,187 @@
+"""The Ray engine on a real cluster of this machine: equal results, recovery, clean ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from actors.system import ray_session, run_on_ray
+from dataplane.engine.inline import run_inline
+from dataplane.errors import ExitCode, UserError
+from dataplane.traffic.batch import FrameBatch
+from tests.actors.processes import DeadlySource, actors_below, descendants, wait_for_end
+from tests.actors.small_hosts import (
+    KeptRows,
+    SmallTraffic,
+    ignore_progress,
+    plain,
+    small_experiment,
+    small_traffic,
+    source_of,
+)
+
+pytestmark = pytest.mark.ray
+
+SEED, FRAMES = 5, 300
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    """One Ray for all tests here: starting it takes seconds."""
+    with ray_session(None, actors=6):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def no_actors_left() -> Iterator[None]:
+    """However a run ends, its actors do."""
+    yield
+    for process in [*actors_below(os.getpid(), "NicActor"), *actors_below(os.getpid(), "ProcessorActor")]:
+        assert wait_for_end(process)
+
+
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.parametrize(
+    ("transport", "processors_per_actor", "batch_frames", "slots"),
+    [("ring", 1, 7, 2), ("object-store", 2, 20, 3)],
+)
+def test_equal_to_inline(transport: str, processors_per_actor: int, batch_frames: int, slots: int) -> None:
+    """Results and rows equal those of the inline engine over either transport (ENG-01, ENG-03)."""
+    experiment = small_experiment(SEED, 3, 100)
+    expected_rows, rows = KeptRows(), KeptRows()
+    expected = run_inline(experiment, source_of(SEED, FRAMES), expected_rows, ignore_progress)
+    actual = run_on_ray(
+        replace(experiment, batch_frames=batch_frames),
+        source_of(SEED, FRAMES),
+        rows,
+        ignore_progress,
+        processors_per_actor=processors_per_actor,
+        transport="ring" if transport == "ring" else "object-store",
+        slots=slots,
+    )
+    assert plain(expected) == plain(actual)
+    assert expected_rows == rows
+    assert actual.engine_facts["attempts"] == 1
+
+
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.parametrize(
+    ("victim", "transport", "processors"),
+    [("ProcessorActor", "ring", 2), ("NicActor", "ring", 1), ("ProcessorActor", "object-store", 1)],
+)
+def test_killed_actor_changes_nothing(victim: str, transport: str, processors: int, tmp_path: Path) -> None:
+    """After kill -9 of an actor in the middle, results and rows are those of an undisturbed run (ENG-02)."""
+    experiment = small_experiment(SEED, processors, 10)
+    expected_rows, rows = KeptRows(), KeptRows()
+    expected = run_inline(experiment, source_of(SEED, FRAMES), expected_rows, ignore_progress)
+    actual = run_on_ray(
+        experiment,
+        DeadlySource(SEED, FRAMES, batch=20, title=victim, mark=tmp_path / "killed"),
+        rows,
+        ignore_progress,
+        transport="ring" if transport == "ring" else "object-store",
+        slots=2,
+    )
+    assert plain(expected) == plain(actual)
+    assert expected_rows == rows
+    assert actual.engine_facts["attempts"] == 2
+
+
+@pytest.mark.usefixtures("cluster")
+def test_host_that_keeps_dying_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When every attempt loses an actor the user gets one line, not a hanging program."""
+    monkeypatch.setattr("actors.system.ATTEMPTS", 1)
+    experiment = small_experiment(SEED, 1, 10)
+    source = DeadlySource(SEED, 50, batch=1, title="NicActor", mark=tmp_path / "killed", always=True)
+    with pytest.raises(UserError, match=r"1 attempts.*inline") as caught:
+        run_on_ray(experiment, source, None, ignore_progress)
+    assert caught.value.exit_code == ExitCode.INCONCLUSIVE
+
+
+class DamagedSource(SmallTraffic):
+    """Ends with an error of the user."""
+
+    def batches(self, batch_frames: int) -> Iterator[FrameBatch]:
+        """After the first batch."""
+        yield next(super().batches(batch_frames))
+        raise UserError("the capture is damaged behind byte 1000", ExitCode.FINDINGS)
+
+
+def damaged_source() -> DamagedSource:
+    """A picklable factory."""
+    return DamagedSource(small_traffic(SEED, FRAMES).frames)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_errors_of_the_source_reach_the_user() -> None:
+    """What the source says in its own process is said here, in the same words."""
+    with pytest.raises(UserError, match=r"^the capture is damaged behind byte 1000$") as caught:
+        run_on_ray(small_experiment(SEED, 1, 10), damaged_source, None, ignore_progress)
+    assert caught.value.exit_code == ExitCode.FINDINGS
+
+
+class EndlessSource(SmallTraffic):
+    """Repeats its frames for ever."""
+
+    def batches(self, batch_frames: int) -> Iterator[FrameBatch]:
+        """Later and later."""
+        frames = self.frames
+        while True:
+            yield frames
+            frames = replace(
+                frames,
+                first_frame=frames.first_frame + len(frames),
+                timestamp_ns=frames.timestamp_ns + (frames.timestamp_ns[-1] - frames.timestamp_ns[0]),
+            )
+
+
+def endless_source() -> EndlessSource:
+    """A picklable factory."""
+    return EndlessSource(small_traffic(SEED, FRAMES).frames)
+
+
+def whole_program() -> None:
+    """Run until interrupted, with a Ray of its own; tell when frames flow, and what the result is."""
+    rows = KeptRows()
+    result = run_on_ray(
+        small_experiment(SEED, 2, FRAMES), endless_source, rows, lambda frames, share: print("running", flush=True)
+    )
+    served = sum(report.counters["accepted"] + report.counters["dropped"] for report in result.processors)
+    finished = served + sum(result.dropped.values())
+    print(json.dumps([result.interrupted, result.arrived, finished, rows.frames]))
+
+
+def test_interrupted_program_finishes_what_it_took_and_leaves_nothing() -> None:
+    """Ctrl-C on a terminal reaches every process; nothing that arrived is lost (ENG-03), no file or process remains."""
+    shared_memory_before = set(os.listdir("/dev/shm"))
+    folder = Path(tempfile.mkdtemp())  # not pytest's: its name would be too long for Ray
+    program = subprocess.Popen(
+        [sys.executable, "-c", "from tests.actors.test_ray_engine import whole_program; whole_program()"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"TMPDIR": str(folder)},
+        start_new_session=True,
+    )
+    assert program.stdout is not None
+    assert program.stdout.readline() == "running\n"
+    processes = [process for process, _ in descendants(program.pid)]
+    os.killpg(program.pid, signal.SIGINT)
+    output, _ = program.communicate(timeout=60)
+    assert program.returncode == 0
+    interrupted, arrived, finished, rows = json.loads(output.splitlines()[-1])
+    assert interrupted
+    assert arrived > 0
+    assert arrived == finished == rows
+    assert len(processes) > 4
+    assert all(wait_for_end(process) for process in processes)
+    folder.rmdir()  # it is empty
+    assert set(os.listdir("/dev/shm")) <= shared_memory_before

@@ -1,0 +1,105 @@
+"""The descriptor ring: slots that peers share, and credits that bound what is in flight."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.ring import Credits, DescriptorRing, Slot, new_ring_memory, slot_bytes, slot_in
+
+
+def arrays_of(slot: Slot) -> list[Any]:
+    """Everything in a slot."""
+    return [*slot.work, slot.offsets, slot.selection]
+
+
+@given(st.integers(1, 300), st.integers(1, 20))
+def test_arrays_of_a_slot_do_not_overlap(rows: int, processors: int) -> None:
+    """Each array has the promised length, lies inside the slot and shares no byte with another."""
+    buffer = np.zeros(slot_bytes(rows, processors), np.uint8)
+    slot = slot_in(buffer, rows, processors)
+    assert len(slot.offsets) == processors + 1
+    assert {rows} == {len(column) for column in (*slot.work, slot.selection)}
+    for array in arrays_of(slot):
+        assert array.flags.aligned
+        array.view(np.uint8)[:] += 1
+    assert sum(array.nbytes for array in arrays_of(slot)) == buffer.sum() == np.count_nonzero(buffer)
+
+
+def test_peers_see_each_others_writes() -> None:
+    """Two mappings of a ring are the same memory, slot by slot, and outlive the descriptor."""
+    memory = new_ring_memory(3, 10, 2)
+    nic, processor = DescriptorRing(memory, 3, 10, 2), DescriptorRing(memory, 3, 10, 2)
+    os.close(memory)
+    assert len(nic) == len(processor) == 3
+    for number in range(3):
+        nic[number].selection[:] = number + 1
+        processor[number].work.completion_ns[:] = -number
+    assert [int(processor[number].selection[9]) for number in range(3)] == [1, 2, 3]
+    assert [int(nic[number].work.completion_ns[0]) for number in range(3)] == [0, -1, -2]
+
+
+class Plan:
+    """What the credits must say, kept in the plainest way: a list of batches and who is missing."""
+
+    def __init__(self) -> None:
+        self.batches: list[set[int]] = []
+        self.settled = 0
+
+    def settle(self) -> int:
+        """Batches that came back just now."""
+        before = self.settled
+        while self.settled < len(self.batches) and not self.batches[self.settled]:
+            self.settled += 1
+        return self.settled - before
+
+
+@given(st.integers(1, 4), st.integers(1, 4), st.data())
+def test_credits_bound_what_is_in_flight(slots: int, hosts: int, data: st.DataObject) -> None:
+    """Never more batches in flight than slots; batches come back in order, when all their hosts have answered."""
+    bound, plan = Credits(slots, hosts), Plan()
+    rung: list[list[tuple[int, int]]] = [[] for _ in range(hosts)]  # (number, batch) not yet acknowledged
+    for _ in range(data.draw(st.integers(0, 30))):
+        if data.draw(st.booleans()) and bound.in_flight < slots:
+            some = sorted(data.draw(st.sets(st.integers(0, hosts - 1))))
+            assert bound.next_slot == len(plan.batches) % slots
+            for host, number in zip(some, bound.send(some), strict=True):
+                rung[host].append((number, len(plan.batches)))
+            plan.batches.append(set(some))
+        elif waiting := bound.waiting_for():
+            host = data.draw(st.sampled_from(waiting))
+            number, batch = rung[host].pop(0)
+            bound.acknowledge(host, number)
+            plan.batches[batch].remove(host)
+        assert plan.settle() == bound.settle()
+        assert len(plan.batches) - plan.settled == bound.in_flight <= slots
+        assert [host for host in range(hosts) if rung[host]] == bound.waiting_for()
+
+
+def test_a_slot_in_flight_is_never_given_out() -> None:
+    """With all slots in flight there is no next one: a missing wait is a defect, not an overwritten batch."""
+    bound = Credits(2, 1)
+    bound.send([0])
+    bound.send([0])
+    with pytest.raises(AssertionError, match="in flight"):
+        _ = bound.next_slot
+    with pytest.raises(AssertionError, match="in flight"):
+        bound.send([0])
+
+
+@pytest.mark.parametrize("numbers", [[0, 0], [1], [0, 2], [0, 1, 2]])
+def test_gap_repeat_or_surplus_is_seen(numbers: list[int]) -> None:
+    """Acknowledgements count from 0 without gap or repeat, and never exceed the doorbells."""
+    bound = Credits(4, 1)
+    bound.send([0])
+    bound.send([0])
+    *good, bad = numbers
+    for number in good:
+        bound.acknowledge(0, number)
+    with pytest.raises(AssertionError, match="acknowledged"):
+        bound.acknowledge(0, bad)

@@ -1,0 +1,66 @@
+"""The source thread runs a bounded number of batches ahead, passes errors on, and can be stopped."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from actors.source import BATCHES_AHEAD, batches_ahead
+from dataplane.errors import UserError
+from dataplane.traffic.batch import FrameBatch
+from tests.batches import FramesInMemory, batch_of
+
+FRAMES = batch_of([bytes(60)] * 20)
+
+
+class CountingSource(FramesInMemory):
+    """Counts the batches asked for; raises after `good` of them."""
+
+    def __init__(self, good: int) -> None:
+        super().__init__(FRAMES)
+        self.asked = 0
+        self.good = good
+
+    def batches(self, batch_frames: int) -> Iterator[FrameBatch]:
+        """One timestamp regression in each."""
+        for batch in super().batches(batch_frames):
+            if self.asked == self.good:
+                raise UserError("the capture is damaged")
+            self.asked += 1
+            self.timestamp_regressions += 1
+            yield batch
+
+
+def source_threads() -> list[threading.Thread]:
+    """Threads of sources that have not ended."""
+    return [thread for thread in threading.enumerate() if thread.name == "source"]
+
+
+def test_all_batches_come_in_order() -> None:
+    """Nothing is lost or changed, and each batch says what the source knew at that time."""
+    source = CountingSource(99)
+    items = list(batches_ahead(source, 3))
+    assert list(range(0, 20, 3)) == [item.batch.first_frame for item in items]
+    assert list(range(1, 8)) == [item.timestamp_regressions for item in items]
+    assert not source_threads()
+
+
+def test_only_a_few_batches_ahead_and_closed_at_will() -> None:
+    """Memory is bounded (ENG-04): no more than the queue and one in the making; closing ends the thread."""
+    source = CountingSource(99)
+    batches = batches_ahead(source, 1)
+    next(batches)
+    assert source.asked <= 1 + BATCHES_AHEAD + 1
+    batches.close()
+    assert source.asked <= 1 + BATCHES_AHEAD + 2
+    assert not source_threads()
+
+
+def test_errors_come_after_the_good_batches() -> None:
+    """What the source raises is raised in its place."""
+    batches = batches_ahead(CountingSource(2), 1)
+    assert [next(batches).batch.first_frame for _ in range(2)] == [0, 1]
+    with pytest.raises(UserError, match="damaged"):
+        next(batches)
