@@ -103,8 +103,8 @@ def _steering(context: Context, parameters: FilterParameters, target_id: int) ->
         raise invalid_parameter("FLT-09: RequestedFilterIdBitCount must be 0")
     if parameters.filter_id:
         raise invalid_parameter(f"FLT-09: FilterId {parameters.filter_id} must be 0 on input")
-    if parameters.flags & FilterFlags.PACKET_ENCAPSULATION:
-        raise not_supported("FLT-40: filters on inner headers are not supported")
+    if parameters.flags & FilterFlags.PACKET_ENCAPSULATION and not context.specification.inner_headers:
+        raise not_supported("FLT-40: the adapter does not look at inner headers")
     if not parameters.field_parameters:
         raise invalid_parameter("FLT-06: the filter has no field test")
     tests = tuple(_field_test(context, one) for one in parameters.field_parameters)

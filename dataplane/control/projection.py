@@ -32,6 +32,7 @@ def configuration_of(
         rss_processors=specification.rss_processors,
         permanent_address=specification.permanent_address,
         vlan_filtering=capabilities.vlan_filtering,
+        inner_headers=specification.inner_headers,
         filters=tuple(record.steering for record in state.filters.values()),
         vports=tuple(_vport(vport_id, record) for vport_id, record in state.vports.items() if not record.deleting),
         queues=tuple(_queue(queue_id, record) for queue_id, record in state.queues.items()),

@@ -38,6 +38,7 @@ class AdapterSpecification:
     nic_switch_capabilities: NicSwitchCapabilities | None = None
     receive_scale_capabilities: ScaleCapabilities | None = None
     switch: SwitchSpecification | None = None
+    inner_headers: bool = False  # the optional encapsulation feature is there (HSH-30, FLT-40)
     receive_buffers: int | None = None  # outstanding NBLs before indications use RESOURCES (RX-25); None = no limit
 
     @property

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 
+from dataplane.control import ControlPlane
 from dataplane.ids import parse_mac
 from dataplane.switch.configuration import FieldTest, MacField
 from dataplane.switch.configuration import Test as FilterTest
@@ -332,3 +334,10 @@ def test_enumeration_needs_room(queues: Host) -> None:
     assert short.completion.bytes_needed == needed
     answer = queues.oid("OID_RECEIVE_FILTER_ENUM_FILTERS", step={"buffer_length": needed}, queue_id=1)
     assert (answer["first_element_offset"], answer["element_size"], answer["num_elements"]) == (32, 16, 2)
+
+
+def test_encapsulation_is_accepted_where_the_feature_is(switch: Host) -> None:
+    """An adapter that looks at inner headers takes the flag, and says so to steering (FLT-40, HSH-30)."""
+    switch.control = ControlPlane(dataclasses.replace(switch.control.specification, inner_headers=True))
+    assert switch.filter(M1, flags=["PACKET_ENCAPSULATION"]) == SUCCESS
+    assert switch.control.configuration.inner_headers
