@@ -74,8 +74,7 @@ store_u16_be = _store(16, True, "store_u16_be")
 store_u64_be = _store(64, True, "store_u64_be")
 
 
-@intrinsic
-def address_of(typing_context: Any, array: Any) -> Any:
+def _address_of(typing_context: Any, array: Any) -> Any:
     """Address of an array's first element as int64.
 
     The `read_*` functions take such addresses. An address is a plain number: unlike an array it can be passed between
@@ -90,6 +89,9 @@ def address_of(typing_context: Any, array: Any) -> Any:
         )
 
     return types.int64(array), codegen
+
+
+address_of: Any = intrinsic(_address_of)
 
 
 def _read(bits: int, big_endian: bool, name: str) -> Any:

@@ -13,7 +13,7 @@ EXIT_DONE = 0
 EXIT_MALFORMED = 2
 
 
-def run_script(lines: Iterable[str], write: Callable[[str], None]) -> int:
+def run_script(lines: Iterable[str], write: Callable[[str], object]) -> int:
     """Run the steps of a script in order and write each result, newline included, as soon as its step is done.
 
     Returns the exit code: 2 if a line was malformed, otherwise 0. Failed requests, dropped frames and refused adapters

@@ -60,7 +60,7 @@ def entries_table(result: RunResult) -> pa.Table:
     rows = [report.entry_windows for report in result.processors]
     entries = np.concatenate(rows)
     processor = np.repeat(np.arange(len(rows)), [len(part) for part in rows])
-    target, index = slots.target[entries["slot"]], slots.index[entries["slot"]]
+    target, index = slots.target[entries["slot"]], slots.table_index[entries["slot"]]
     order = np.lexsort((processor, index, target, entries["window"]))
     entries, processor, target, index = entries[order], processor[order], target[order], index[order]
     names = np.array(["entry", "default", "primary"])

@@ -6,7 +6,7 @@ configuration makes the next one, with the next epoch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -99,7 +99,7 @@ class EntrySlots(NamedTuple):
     """Names of the steering parameters ("entry slots") of a snapshot, one row each."""
 
     target: npt.NDArray[np.uint16]  # row of `targets`
-    index: npt.NDArray[np.uint16]  # table index, or DEFAULT_PROCESSOR_INDEX / PRIMARY_PROCESSOR_INDEX
+    table_index: npt.NDArray[np.uint16]  # or DEFAULT_PROCESSOR_INDEX / PRIMARY_PROCESSOR_INDEX
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ def compile_snapshot(
     target_rows = {int(target["target_id"]): row for row, target in enumerate(targets)}
     matching = _compile_filters(configuration, target_rows)
     arrays = SnapshotArrays(
-        *matching,
+        **matching,
         targets=read_only(targets),
         hash_kinds=read_only(hash_kinds.reshape(-1)),
         toeplitz_tables=read_only(toeplitz_tables),
@@ -281,7 +281,7 @@ def _attracts(configuration: AdapterConfiguration, target_id: int) -> bool:
     return target_id == 0 or any(q.queue_id == target_id and q.running for q in configuration.queues)
 
 
-def _compile_filters(configuration: AdapterConfiguration, target_rows: dict[int, int]) -> Iterable[npt.NDArray[Any]]:
+def _compile_filters(configuration: AdapterConfiguration, target_rows: dict[int, int]) -> dict[str, npt.NDArray[Any]]:
     active = {target_id for target_id in target_rows if _attracts(configuration, target_id)}
     ordered = sorted(
         (one for one in configuration.filters if one.target_id in active),
@@ -312,13 +312,13 @@ def _compile_filters(configuration: AdapterConfiguration, target_rows: dict[int,
             slot = (slot + 1) % capacity
         macs[slot] = (address | MAC_USED, len(flat), len(group), 0)
         flat += group
-    return (
-        read_only(macs),
-        read_only(np.array([shift], np.uint64)),
-        read_only(np.array(flat, FILTER_ROW)),
-        read_only(np.array(general, FILTER_ROW)),
-        read_only(np.array(tests, TEST_ROW)),
-    )
+    return {
+        "macs": read_only(macs),
+        "mac_shift": read_only(np.array([shift], np.uint64)),
+        "filters": read_only(np.array(flat, FILTER_ROW)),
+        "general_filters": read_only(np.array(general, FILTER_ROW)),
+        "general_tests": read_only(np.array(tests, TEST_ROW)),
+    }
 
 
 def _simple(one: Filter) -> tuple[int | None, int, int]:

@@ -167,7 +167,7 @@ def test_steer_columns(scenario: Path, capture: Path, tmp_path: Path) -> None:
 
 
 def test_steer_sends(scenario: Path, capture: Path, tmp_path: Path) -> None:
-    """With transmit = "by-source-mac" a frame from a VPort's address is its send; RSS off: primary processor (TX-05)."""
+    """With transmit = "by-source-mac" a frame from a VPort's address is its send; RSS off: primary (TX-05)."""
     scenario.write_text(SCENARIO.replace("[traffic]", '[traffic]\ntransmit = "by-source-mac"'))
     output = tmp_path / "out.parquet"
     assert vmmq("steer", capture, "--config", scenario, "--output", output, "--quiet") == 0

@@ -85,8 +85,8 @@ def test_a_run_equals_the_references(
 ) -> None:
     """Steering by the slow reference and serving event by event come to the same totals, drops and latencies.
 
-    Receive: RX-12 to RX-15; sends: TX-01, TX-02, TX-07, TX-09, TX-10, TX-14; interrupts: INT-04, INT-07, INT-08, INT-11;
-    conservation: MOD-11, ENG-03.
+    Receive: RX-12 to RX-15; sends: TX-01, TX-02, TX-07, TX-09, TX-10, TX-14; interrupts: INT-04, INT-07, INT-08,
+    INT-11; conservation: MOD-11, ENG-03.
     """
     given_frames = data.draw(st.lists(frames(), min_size=1, max_size=20))
     gaps = data.draw(

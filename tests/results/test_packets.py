@@ -8,7 +8,8 @@ from dataplane.receive.work import new_work_columns
 from dataplane.results.packets import SERVED_PACKET_SCHEMA, PacketTable, as_strings
 from dataplane.switch.configuration import HashType
 from tests.batches import batch_of
-from tests.kernels.test_vectors import KEYS, one_vport
+from tests.kernels.test_vectors import one_vport
+from tests.reference.vectors import KEYS
 
 
 def test_rows_do_not_change_with_the_work_columns() -> None:
