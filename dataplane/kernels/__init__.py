@@ -8,6 +8,7 @@ shared with other users.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from pathlib import Path
@@ -22,14 +23,24 @@ def _is_private_folder(folder: Path) -> bool:
         return False
 
 
+def _version_of_sources() -> str:
+    """A fingerprint of everything a kernel can be compiled from."""
+    digest = hashlib.sha256()
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:16]
+
+
 def _choose_cache_folder() -> None:
     if os.environ.get("NUMBA_CACHE_DIR"):
         return
     cache_home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    for folder in (Path(cache_home) / "vmmq" / "numba", Path(tempfile.gettempdir()) / f"vmmq-numba-{os.getuid()}"):
-        if folder.is_absolute() and _is_private_folder(folder):
-            os.environ["NUMBA_CACHE_DIR"] = str(folder)
-            return
+    for parent in (Path(cache_home) / "vmmq" / "numba", Path(tempfile.gettempdir()) / f"vmmq-numba-{os.getuid()}"):
+        if parent.is_absolute() and _is_private_folder(parent):
+            folder = parent / _version_of_sources()
+            if _is_private_folder(folder):
+                os.environ["NUMBA_CACHE_DIR"] = str(folder)
+                return
     os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="vmmq-numba-")
 
 

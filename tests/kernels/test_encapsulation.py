@@ -217,6 +217,11 @@ def steer(
     return steered
 
 
+def cut(frame: bytes, from_end: int) -> Frame:
+    """The last bytes were not captured."""
+    return Frame(frame[:-from_end], len(frame))
+
+
 INSIDE = {
     "VXLAN over IPv4": (outer(ip4() / vxlan(inner(TCP4))), "tcp_ipv4", TCP4_HASH),
     "VXLAN over IPv4 with options": (
@@ -237,6 +242,7 @@ INSIDE = {
     "outer tag": (outer(ip4() / nvgre(inner(TCP4)), Dot1Q(vlan=8)), "tcp_ipv4", TCP4_HASH),
     "both tagged": (outer(ip6() / vxlan(inner(TCP4, Dot1Q(vlan=9))), Dot1Q(vlan=8)), "tcp_ipv4", TCP4_HASH),
     "inner padding": (outer(ip4() / vxlan(inner(TCP4 / (b"x" * 9)))) + b"\0" * 9, "tcp_ipv4", TCP4_HASH),
+    "cut behind the inner ports": (cut(outer(ip4() / vxlan(inner(TCP4))), 16), "tcp_ipv4", TCP4_HASH),
     "lying UDP length": (
         outer(ip4() / UDP(sport=1, dport=4789, len=9) / VXLAN(flags="Instance") / inner(TCP4)), "tcp_ipv4", TCP4_HASH,
     ),
@@ -244,7 +250,7 @@ INSIDE = {
 
 
 @pytest.mark.parametrize(("frame", "hash_type", "hash_value"), INSIDE.values(), ids=INSIDE)
-def test_inner_packet_is_hashed(frame: bytes, hash_type: str, hash_value: int) -> None:
+def test_inner_packet_is_hashed(frame: bytes | Frame, hash_type: str, hash_value: int) -> None:
     """The inner MAC selects the VPort; inner addresses and ports are hashed, as known from the vectors (HSH-30)."""
     steered = steer(adapter(), frame)
     assert (2, 2, hash_type, hash_value) == (
@@ -254,16 +260,11 @@ def test_inner_packet_is_hashed(frame: bytes, hash_type: str, hash_value: int) -
 
 
 @pytest.mark.parametrize("frame", [value[0] for value in INSIDE.values()], ids=INSIDE)
-def test_without_the_feature(frame: bytes) -> None:
+def test_without_the_feature(frame: bytes | Frame) -> None:
     """Without the feature the outer headers are used like those of any other packet (HSH-30)."""
     steered = steer(replace(adapter(), inner_headers=False), frame)
     assert steered.vport_id == 1
     assert steered.hash_value not in {TCP4_HASH, TCP6_HASH, None}
-
-
-def cut(frame: bytes, from_end: int) -> Frame:
-    """The last bytes were not captured."""
-    return Frame(frame[:-from_end], len(frame))
 
 
 INNER_TCP4_BYTES = len(bytes(TCP4))  # 40
