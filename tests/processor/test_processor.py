@@ -93,7 +93,10 @@ def facts(report: ProcessorReport) -> dict[str, Any]:
 def test_service_equals_the_event_by_event_machine(
     costs: CostModel, items: list[tuple[int, int, bool, int]], window_ns: int
 ) -> None:
-    """Completions, drops, interrupts, DPC runs and busy time are those of PRC-01 to PRC-04, INT-05 and INT-06."""
+    """Completions, drops, interrupts, DPC runs and busy time are those of PRC-01 to PRC-04, INT-05 and INT-06.
+
+    An item is in the DPC queue from its arrival on: steering has taken no model time (TIM-04).
+    """
     work = work_of(items)
     _, report = served(costs, work, window_ns)
     machine = reference_of(costs, work)
