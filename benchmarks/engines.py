@@ -97,7 +97,8 @@ def measure_engines(repetitions: int = 30, rounds: int = _ROUNDS) -> dict[str, S
     }
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Print a line for each engine."""
     speeds = measure_engines()
     reference = next(iter(speeds.values())).frames_per_second
     for engine, speed in speeds.items():
@@ -105,3 +106,7 @@ if __name__ == "__main__":
             f"{engine:<40} {speed.frames_per_second / 1e6:6.1f} M frames/s"
             f"   {speed.frames_per_second / reference:5.2f} of inline   start {speed.startup_seconds:5.1f} s"
         )
+
+
+if __name__ == "__main__":
+    main()

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import Phase, find, settings
 from hypothesis import strategies as st
 
-from dataplane.switch.configuration import AdapterConfiguration, MacField, PacketFilter, Test
+from dataplane.switch.configuration import AdapterConfiguration, MacField, PacketFilter
+from dataplane.switch.configuration import Test as FilterTest
 from tests.kernels.test_steer import reference_row, steered_rows
 from tests.reference import steering as reference
 from tests.reference.frames import Frame, adapter_configurations, frames
@@ -37,7 +38,7 @@ def any_test_passes(original: Callable[..., Any]) -> Callable[..., Any]:
 
     def mutant(candidate: Any, address: int) -> bool:
         tests = [test for test in candidate.tests if test.field is MacField.DESTINATION_ADDRESS]
-        return any(test.test is Test.EQUAL and test.value == address for test in tests) or bool(
+        return any(test.test is FilterTest.EQUAL and test.value == address for test in tests) or bool(
             original(candidate, address)
         )
 
