@@ -6,12 +6,13 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test format bench clean
+.PHONY: help setup run test nightly format bench clean
 
 help:
 	@echo "make setup   create $(VENV) with the locked dependencies and this project"
 	@echo "make run     run the quick start (SCENARIO=file.toml and ARGS=... change that)"
 	@echo "make test    format, lint, types, import directions, tests"
+	@echo "make nightly the property tests with many more examples"
 	@echo "make format  rewrite the sources in the project's format"
 	@echo "make bench   measure this machine"
 	@echo "make clean   remove everything that can be made again, $(VENV) included"
@@ -38,7 +39,11 @@ test: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n auto -m "not ray"
-	$(BIN)/pytest -m ray || test $$? -eq 5  # 5: no such tests
+	$(BIN)/pytest -m ray
+
+# Hypothesis with many more examples, drawn anew each time: an hour or more.
+nightly: $(INSTALLED)
+	HYPOTHESIS_PROFILE=nightly $(BIN)/pytest -n auto -m "not ray"
 
 format: $(INSTALLED)
 	$(BIN)/ruff format .

@@ -106,7 +106,8 @@ def _print_rich(renderable: Any) -> None:
     from rich.console import Console  # noqa: PLC0415
 
     # a pipe has no width of its own: do not fold tables for it
-    console = Console() if sys.stdout.isatty() else Console(width=200)
+    width = None if sys.stdout.isatty() else 200
+    console = Console(width=width, markup=False, emoji=False)  # a name may look like markup
     console.print(renderable, highlight=False)
 
 
@@ -259,6 +260,31 @@ def explain_command(
         from dataplane.results.screen import steps_screen  # noqa: PLC0415
 
         _print_rich(steps_screen((one["step"], one["rule"], one["text"]) for one in document["steps"]))
+    return ExitCode.DONE
+
+
+@app.command("show")
+def show_command(
+    *,
+    scenario: Annotated[Path, typer.Argument(metavar="SCENARIO", help="Scenario file that configures the NIC.")],
+    as_json: Json = False,
+) -> int:
+    """The adapter a scenario describes, as the Windows tools would show it: VPorts, queues, filters, RSS tables.
+
+    \b
+    Examples:
+      vmmq show my.toml
+      vmmq show my.toml --json
+    """
+    from dataplane.commands import show_adapter  # noqa: PLC0415
+
+    document = show_adapter(scenario)
+    if as_json:
+        _print_json(document)
+    else:
+        from dataplane.results.show import adapter_screen  # noqa: PLC0415
+
+        _print_rich(adapter_screen(document))
     return ExitCode.DONE
 
 

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import pyarrow as pa
 
+from dataplane.control.journal import JOURNAL_NAME, write_journal
 from dataplane.engine.experiment import DEFAULT_BATCH_FRAMES, EngineRun, Progress
 from dataplane.engine.inline import run_inline
 from dataplane.engine.prepare import experiment, steering_snapshot
@@ -30,12 +31,14 @@ from dataplane.oracle import run_script
 from dataplane.receive.explain import explain
 from dataplane.receive.steering import steer_batch
 from dataplane.receive.work import DROP_REASONS, new_work_columns
+from dataplane.results.adapter import adapter_document
 from dataplane.results.packets import BackgroundWriter, PacketTable, as_strings, open_packet_file, rows_as_json_array
 from dataplane.results.run_directory import PacketsParquet, check_free, free_name, write_results, written_aside
 from dataplane.results.summary import summarize
 from dataplane.scenario.load import load_scenario
 from dataplane.scenario.model import Scenario
 from dataplane.scenario.resolve import resolved_toml
+from dataplane.scenario.set_up import set_up
 from dataplane.scenario.source import traffic_source
 from dataplane.switch.snapshot import SteeringSnapshot
 from dataplane.traffic.batch import FrameBatch, TrafficSource
@@ -95,6 +98,8 @@ def run_experiment(options: RunOptions, engine: Engine, progress: Progress) -> t
             "versions": _versions(),
         }
         write_results(directory, result, summary, resolved_toml(scenario))
+        done = set_up(scenario)
+        write_journal(directory / JOURNAL_NAME, done.control.specification, done.accepted)
     return where, summary
 
 
@@ -174,6 +179,12 @@ def steer_first_rows(steering: Steering, limit: int) -> tuple[list[dict[str, Any
         if len(rows) < limit:
             rows += as_strings(batch).slice(0, limit - len(rows)).to_pylist()
     return rows, steering.packets - len(rows)
+
+
+def show_adapter(config: Path) -> dict[str, Any]:
+    """The adapter of a scenario after everything that the scenario lists has been set up."""
+    scenario = load_scenario(config)
+    return adapter_document(scenario.name, set_up(scenario).control)
 
 
 def explain_frame(frame: str, config: Path) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from scapy.utils import PcapWriter
 
 import configs
 from dataplane.scenario.load import load_scenario
-from dataplane.scenario.resolve import adapter_configuration, resolved_toml
+from dataplane.scenario.resolve import resolved_toml
+from dataplane.scenario.set_up import adapter_configuration
 
 CONFIGS = sorted(Path(configs.__file__).parent.glob("*.toml"))
 

@@ -11,9 +11,14 @@ from dataplane.control.decision import Context
 from dataplane.control.requests import Refusal, invalid_parameter, not_supported
 from dataplane.control.state import AdapterState
 from dataplane.ids import DEFAULT_VPORT_ID, ProcessorNumber
-from dataplane.ndis.constants import NDIS_DEFAULT_SWITCH_ID, NDIS_HASH_FUNCTION_MASK, NDIS_HASH_TYPE_MASK
+from dataplane.ndis.constants import (
+    NDIS_DEFAULT_SWITCH_ID,
+    NDIS_HASH_FUNCTION_MASK,
+    NDIS_HASH_TYPE_MASK,
+    HashInformation,
+)
 from dataplane.ndis.status import NdisStatus
-from dataplane.ndis.values import GroupAffinity
+from dataplane.ndis.values import GroupAffinity, format_flags
 from dataplane.switch.configuration import TOEPLITZ, HashType, Mode, RssState
 
 
@@ -156,7 +161,8 @@ def check_hash_information(context: Context, hash_information: int) -> HashType:
     if not types & NDIS_HASH_TYPE_MASK:
         raise invalid_parameter("HSH-31: Toeplitz without any hash type", by_miniport=True)
     if refused := types & ~int(context.capabilities.hash_types):
-        raise invalid_parameter(f"HSH-31: hash types {refused:#x} are not in the capabilities", by_miniport=True)
+        names = ", ".join(format_flags(HashInformation, refused))
+        raise invalid_parameter(f"HSH-31: the capabilities do not allow {names}", by_miniport=True)
     return HashType(types)
 
 

@@ -8,7 +8,7 @@ from dataplane.engine.experiment import DEFAULT_BATCH_FRAMES, Experiment
 from dataplane.errors import UserError
 from dataplane.processor.costs import CostModel
 from dataplane.scenario.model import Scenario
-from dataplane.scenario.resolve import adapter_configuration
+from dataplane.scenario.set_up import adapter_configuration
 from dataplane.switch.snapshot import SteeringSnapshot, compile_snapshot, processors_of
 
 

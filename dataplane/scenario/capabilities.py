@@ -2,64 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from enum import IntFlag
 from typing import Any
 
-#: Flag names of each member without their common prefix, by ascending bit (docs/constants.md, sections 6, 8 and 9).
-CAPABILITY_FLAGS: dict[str, tuple[str, ...]] = {
-    "enabled_filter_types": ("VMQ_FILTERS_ENABLED", "PACKET_COALESCING_FILTERS_ENABLED"),
-    "enabled_queue_types": ("VM_QUEUES_ENABLED",),
-    "supported_queue_properties": (
-        "MSI_X",
-        "VM_QUEUE",
-        "LOOKAHEAD_SPLIT",
-        "DYNAMIC_PROCESSOR_AFFINITY_CHANGE",
-        "INTERRUPT_VECTOR_COALESCING",
-    ),
-    "supported_filter_tests": ("EQUAL", "MASK_EQUAL", "NOT_EQUAL"),
-    "supported_headers": ("MAC", "IPV4", "IPV6", "ARP", "UDP"),
-    "supported_mac_header_fields": ("DEST_ADDR", "SOURCE_ADDR", "PROTOCOL", "VLAN_ID", "PRIORITY", "PACKET_TYPE"),
-    "nic_switch_capabilities": (
-        "VLAN_SUPPORTED",
-        "PER_VPORT_INTERRUPT_MODERATION_SUPPORTED",
-        "ASYMMETRIC_QUEUE_PAIRS_FOR_NONDEFAULT_VPORT_SUPPORTED",
-        "VF_RSS_SUPPORTED",
-        "SINGLE_VPORT_POOL",
-        "RSS_PARAMETERS_PER_PF_VPORT_SUPPORTED",
-        "NIC_SWITCH_WITHOUT_IOV_SUPPORTED",
-        "RSS_ON_PF_VPORTS_SUPPORTED",
-        "RSS_PER_PF_VPORT_INDIRECTION_TABLE_SUPPORTED",
-        "RSS_PER_PF_VPORT_HASH_FUNCTION_SUPPORTED",
-        "RSS_PER_PF_VPORT_HASH_TYPE_SUPPORTED",
-        "RSS_PER_PF_VPORT_HASH_KEY_SUPPORTED",
-        "RSS_PER_PF_VPORT_INDIRECTION_TABLE_SIZE_RESTRICTED",
-    ),
-    "capabilities_flags": (
-        "Toeplitz",
-        "HASH_TYPE_TCP_IPV4",
-        "HASH_TYPE_TCP_IPV6",
-        "HASH_TYPE_TCP_IPV6_EX",
-        "HASH_TYPE_UDP_IPV4",
-        "HASH_TYPE_UDP_IPV6",
-        "HASH_TYPE_UDP_IPV6_EX",
-        "MESSAGE_SIGNALED_INTERRUPTS",
-        "CLASSIFICATION_AT_ISR",
-        "CLASSIFICATION_AT_DPC",
-        "USING_MSI_X",
-        "RSS_AVAILABLE_ON_PORTS",
-        "SUPPORTS_MSI_X",
-        "SUPPORTS_INDEPENDENT_ENTRY_MOVE",
-    ),
-}
+from dataplane.control.capabilities import HASH_TYPES_BY_CAPABILITY
+from dataplane.ndis.constants import (
+    EnabledFilterTypes,
+    EnabledQueueTypes,
+    NicSwitchCapabilityFlags,
+    RssCapabilitiesFlags,
+    SupportedFilterTests,
+    SupportedHeaders,
+    SupportedMacHeaderFields,
+    SupportedQueueProperties,
+)
+from dataplane.switch.configuration import HashType
 
-#: Which capability flag allows which hash types (CAP-29).
-HASH_TYPES_BY_FLAG = {
-    "HASH_TYPE_TCP_IPV4": ("ipv4", "tcp_ipv4"),
-    "HASH_TYPE_TCP_IPV6": ("ipv6", "tcp_ipv6"),
-    "HASH_TYPE_TCP_IPV6_EX": ("ipv6_ex", "tcp_ipv6_ex"),
-    "HASH_TYPE_UDP_IPV4": ("udp_ipv4",),
-    "HASH_TYPE_UDP_IPV6": ("udp_ipv6",),
-    "HASH_TYPE_UDP_IPV6_EX": ("udp_ipv6_ex",),
+#: The flags of each capability member that is a word of flags (docs/constants.md, sections 6, 8 and 9).
+CAPABILITY_FLAGS: Mapping[str, type[IntFlag]] = {
+    "enabled_filter_types": EnabledFilterTypes,
+    "enabled_queue_types": EnabledQueueTypes,
+    "supported_queue_properties": SupportedQueueProperties,
+    "supported_filter_tests": SupportedFilterTests,
+    "supported_headers": SupportedHeaders,
+    "supported_mac_header_fields": SupportedMacHeaderFields,
+    "nic_switch_capabilities": NicSwitchCapabilityFlags,
+    "capabilities_flags": RssCapabilitiesFlags,
 }
 
 
@@ -77,7 +46,7 @@ def default_flags(member: str, data: Mapping[str, Any]) -> tuple[str, ...]:
         case "enabled_queue_types":
             return ("VM_QUEUES_ENABLED",) if interface == "vmq" else ()
         case "supported_queue_properties":
-            return _without(member, "LOOKAHEAD_SPLIT")
+            return ("MSI_X", "VM_QUEUE", "DYNAMIC_PROCESSOR_AFFINITY_CHANGE", "INTERRUPT_VECTOR_COALESCING")
         case "supported_filter_tests":
             return ("EQUAL",)
         case "supported_headers":
@@ -85,7 +54,12 @@ def default_flags(member: str, data: Mapping[str, Any]) -> tuple[str, ...]:
         case "supported_mac_header_fields":
             return ("DEST_ADDR", "VLAN_ID")
         case "nic_switch_capabilities":
-            basic = (*CAPABILITY_FLAGS[member][:3], "SINGLE_VPORT_POOL")
+            basic = (
+                "VLAN_SUPPORTED",
+                "PER_VPORT_INTERRUPT_MODERATION_SUPPORTED",
+                "ASYMMETRIC_QUEUE_PAIRS_FOR_NONDEFAULT_VPORT_SUPPORTED",
+                "SINGLE_VPORT_POOL",
+            )
             with_vmmq = _without(
                 member,
                 "VF_RSS_SUPPORTED",
@@ -101,10 +75,21 @@ def default_flags(member: str, data: Mapping[str, Any]) -> tuple[str, ...]:
     raise KeyError(member)
 
 
-def allowed_hash_types(capabilities_flags: tuple[str, ...]) -> tuple[str, ...]:
-    """The hash types that the capability flags allow (CAP-29)."""
-    return tuple(name for flag, names in HASH_TYPES_BY_FLAG.items() if flag in capabilities_flags for name in names)
+def allowed_hash_types(capabilities_flags: Collection[str]) -> tuple[str, ...]:
+    """The names of the hash types that the capability flags allow (CAP-29)."""
+    return tuple(
+        str(one.name).lower()
+        for flag, types in HASH_TYPES_BY_CAPABILITY.items()
+        if flag.name in capabilities_flags
+        for one in types
+    )
+
+
+def capability_of(hash_type: str) -> str:
+    """The name of the capability flag that allows a hash type (CAP-29)."""
+    wanted = HashType[hash_type.upper()]
+    return next(str(flag.name) for flag, types in HASH_TYPES_BY_CAPABILITY.items() if wanted in types)
 
 
 def _without(member: str, *flags: str) -> tuple[str, ...]:
-    return tuple(flag for flag in CAPABILITY_FLAGS[member] if flag not in flags)
+    return tuple(flag for flag in CAPABILITY_FLAGS[member].__members__ if flag not in flags)

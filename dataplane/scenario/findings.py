@@ -61,6 +61,10 @@ class Findings:
         if finding not in self.found:
             self.found.append(finding)
 
+    def is_given(self, path: Path) -> bool:
+        """Whether the file says something at `path` itself."""
+        return path in self._lines
+
     def _line(self, path: Path) -> int | None:
         while path:
             if path in self._lines:

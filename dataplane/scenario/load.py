@@ -95,6 +95,8 @@ def _validated(document: Mapping[str, Any], findings: Findings) -> Sheet:
     _add_all(errors, findings)
     broken = frozenset(_broken_part(details["loc"]) for details in errors)
     pruned, rows = _pruned(document, broken)
+    if "adapter" in pruned:
+        pruned["adapter"] = listed_limits(pruned) | pruned["adapter"]  # in the place of limits that are wrong
     return Sheet(Scenario.model_validate(pruned), rows, broken)
 
 
@@ -141,7 +143,7 @@ def _add_all(errors: list[ErrorDetails], findings: Findings) -> None:
             messages[path] = [_unknown_key(str(loc[-1]), model)]
             continue
         messages.setdefault(path, []).append(_message(details))
-        rules[path] = details.get("ctx", {}).get("rule", "") or _rule(model, path)
+        rules[path] = _rule(model, path)
     for path, parts in messages.items():
         findings.add(path, " or ".join(dict.fromkeys(parts)), rules.get(path, ""))
 
@@ -150,8 +152,6 @@ def _message(details: ErrorDetails) -> str:
     kind, given = details["type"], details["input"]
     if kind == "value_error":
         return str(details["ctx"]["error"])
-    if kind == "broken_rule":
-        return details["msg"]
     if kind in _PLAIN_MESSAGES:
         plain = _PLAIN_MESSAGES[kind]
         return plain if kind in {"missing", "too_short"} else f"{plain}, not {_show(given)}"

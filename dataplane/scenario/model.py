@@ -26,9 +26,9 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
 from dataplane.ids import NdisVersion, ProcessorNumber, parse_mac
+from dataplane.ndis.values import parse_string
 from dataplane.scenario.capabilities import CAPABILITY_FLAGS, default_flags
 
 T = TypeVar("T")
@@ -67,11 +67,6 @@ class Rule:
     """Field metadata: the rule a wrong value breaks."""
 
     rule_id: str
-
-
-def broken_rule(rule_id: str, message: str) -> PydanticCustomError:
-    """The error of a validator that knows which rule is broken."""
-    return PydanticCustomError("broken_rule", "{message}", {"message": message, "rule": rule_id})
 
 
 def _text(parse: Callable[[str], T]) -> Callable[[Any], T]:
@@ -191,6 +186,7 @@ Cost = Annotated[int, Field(ge=0, le=COST_MAX)]
 Time = Annotated[int, Field(ge=0, le=TIME_MAX_NS)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Name = Annotated[str, AfterValidator(parse_string)]  # travels in an NDIS_IF_COUNTED_STRING
 
 
 class Table(BaseModel):
@@ -272,7 +268,7 @@ class Adapter(Table):
     def _read_flags(cls, value: Any, info: ValidationInfo) -> tuple[str, ...]:
         """A list of flags, or `{ add = [...], remove = [...] }` against the default."""
         field = str(info.field_name)
-        read = _names(CAPABILITY_FLAGS[field])
+        read = _names(tuple(CAPABILITY_FLAGS[field].__members__))
         if not isinstance(value, Mapping):
             return read(value)
         if unknown := set(value) - {"add", "remove"}:
@@ -313,19 +309,11 @@ class Filter(Table):
     """[[vport.filter]] or [[queue.filter]]: what a frame must carry to go there; all given tests must pass (FLT-32)."""
 
     mac: Annotated[MacAddress | None, Rule("FLT-15")] = None
-    vlan: Annotated[int | None, Field(ge=1, le=4094), Rule("FLT-14")] = None
+    vlan: Annotated[int | None, Field(ge=0, le=0xFFFF), Rule("FLT-14")] = None
     #: Only untagged frames and VLAN 0 (FLT-16); false takes any VLAN (FLT-20).
     untagged_or_zero: Annotated[bool, Rule("FLT-24")] = Field(
         default_factory=lambda data: data["mac"] is not None and data["vlan"] is None
     )
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.mac is None and self.vlan is None:
-            raise broken_rule("FLT-06", "tests nothing: give mac, vlan or both")
-        if self.vlan is not None and self.untagged_or_zero:
-            raise broken_rule("FLT-24", "untagged_or_zero cannot be true together with vlan")
-        return self
 
 
 class Rss(Table):
@@ -349,7 +337,7 @@ class VPort(Table):
     """[[vport]]: a VPort, created and activated before traffic starts."""
 
     id: Annotated[int, Field(ge=0, le=0xFFFF), Rule("VPT-07")]
-    name: str = ""
+    name: Name = ""
     num_queue_pairs: Annotated[int, Field(ge=1, le=0xFFFF_FFFF), Rule("VPT-10")] = 0
     processor_affinity: Annotated[tuple[Processor, ...], Field(min_length=1, strict=False), Rule("VPT-11")] = ()
     filters: Rows[Filter] = Field(default=(), alias="filter")
@@ -365,7 +353,7 @@ class Queue(Table):
     """[[queue]]: a VMQ receive queue; id 0, the default queue, may be listed for its filters."""
 
     id: Annotated[int, Field(ge=0, le=0xFFFF), Rule("QUE-02")]
-    name: str = ""
+    name: Name = ""
     processor_affinity: Annotated[tuple[Processor, ...], Field(min_length=1, strict=False), Rule("QUE-10")] = ()
     filters: Rows[Filter] = Field(default=(), alias="filter")
 

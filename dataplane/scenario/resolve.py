@@ -1,4 +1,4 @@
-"""What a loaded scenario becomes: explicit TOML, and the configuration of the adapter it describes."""
+"""A loaded scenario as explicit TOML, and the writer for it."""
 
 from __future__ import annotations
 
@@ -9,111 +9,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dataplane.ids import NdisVersion, ProcessorNumber, format_mac
-from dataplane.scenario.model import Filter as FilterTable
-from dataplane.scenario.model import Queue, Rss, Scenario, Table
-from dataplane.scenario.model import VPort as VPortTable
-from dataplane.switch.configuration import (
-    AdapterConfiguration,
-    FieldTest,
-    Filter,
-    HashType,
-    MacField,
-    Mode,
-    PacketFilter,
-    ReceiveQueue,
-    RssState,
-    VPort,
-)
-
-#: The client that creates what a scenario lists; events issue their requests as the same client by default.
-SCENARIO_CLIENT = "A"
+from dataplane.scenario.model import Scenario, Table
 
 _ADDRESS_KEYS = {"mac", "permanent_address", "multicast_list"}
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
-
-
-def adapter_configuration(scenario: Scenario) -> AdapterConfiguration:
-    """What steering reads once everything the scenario lists has been set up, before its first event."""
-    adapter = scenario.adapter
-    mode = Mode.NEUTRAL
-    if adapter.interface == "switch":
-        mode = Mode.SWITCH
-    elif any(queue.id for queue in scenario.queues):
-        mode = Mode.VMQ
-    native = _rss_state(scenario.native_rss)
-    return AdapterConfiguration(
-        mode=mode,
-        ndis_version=adapter.ndis_version,
-        rss_processors=adapter.rss_processors,
-        rss_base_processor=adapter.rss_base_processor,
-        permanent_address=adapter.permanent_address,
-        packet_filter=_packet_filter(adapter.packet_filter),
-        multicast_list=adapter.multicast_list,
-        vlan_filtering=adapter.has_vlan_filtering,
-        filters=tuple(_filters(scenario)),
-        vports=tuple(_vports(scenario)) if mode is Mode.SWITCH else (),
-        queues=tuple(
-            ReceiveQueue(queue.id, bool(queue.filters), queue.processor, queue.name)  # QUE-05
-            for queue in sorted(scenario.queues, key=lambda queue: queue.id)
-            if queue.id
-        ),
-        native_rss=native,
-        native_table_in_use=table_in_use(native.indirection_table, adapter.number_of_receive_queues),
-        inner_headers=adapter.inner_headers,
-    )
-
-
-def table_in_use(table: tuple[ProcessorNumber, ...], queues: int) -> tuple[ProcessorNumber, ...]:
-    """A native table reduced to as many processors as there are hardware queues (RSS-26)."""
-    order = {processor: i for i, processor in enumerate(dict.fromkeys(table))}
-    kept = list(order)[:queues]
-    return tuple(kept[order[processor] % queues] for processor in table)
-
-
-def _packet_filter(names: tuple[str, ...]) -> PacketFilter:
-    value = PacketFilter(0)
-    for name in names:
-        value |= PacketFilter[name.upper()]
-    return value
-
-
-def _filters(scenario: Scenario) -> Iterator[Filter]:
-    """In file order, which is the order they are set in (FLT-30)."""
-    targets: tuple[VPortTable | Queue, ...] = (*scenario.vports, *scenario.queues)
-    listed = [(target.id, item) for target in targets for item in target.filters]
-    for filter_id, (target_id, item) in enumerate(listed, 1):
-        yield Filter(filter_id, target_id, _tests(item), item.untagged_or_zero, SCENARIO_CLIENT)
-
-
-def _tests(item: FilterTable) -> tuple[FieldTest, ...]:
-    mac = () if item.mac is None else (FieldTest(MacField.DESTINATION_ADDRESS, item.mac),)
-    vlan = () if item.vlan is None else (FieldTest(MacField.VLAN_ID, item.vlan),)
-    return mac + vlan
-
-
-def _vports(scenario: Scenario) -> Iterator[VPort]:
-    adapter = scenario.adapter
-    if not any(vport.id == 0 for vport in scenario.vports):
-        base = adapter.rss_base_processor  # VPT-13
-        yield VPort(0, True, base, _initial_rss(base, adapter.has_rss_v2), "default")
-    for vport in sorted(scenario.vports, key=lambda vport: vport.id):
-        primary = vport.primary_processor
-        rss = _rss_state(vport.rss) if vport.rss else _initial_rss(primary, adapter.has_rss_v2)
-        yield VPort(vport.id, True, primary, rss, vport.name)
-
-
-def _initial_rss(primary: ProcessorNumber, has_rss_v2: bool) -> RssState:
-    """RSS-05, and UPD-15 for RSSv2."""
-    return RssState(indirection_table=(primary,), default_processor=primary) if has_rss_v2 else RssState()
-
-
-def _rss_state(rss: Rss | None) -> RssState:
-    if rss is None:
-        return RssState()
-    hash_types = HashType.NONE
-    for name in rss.hash_types:
-        hash_types |= HashType[name.upper()]
-    return RssState(True, hash_types, rss.key, rss.indirection_table, rss.default_processor)
 
 
 def resolved_toml(scenario: Scenario) -> str:

@@ -13,6 +13,7 @@ import pyarrow.parquet
 import pytest
 
 import cli
+from dataplane.control.journal import JOURNAL_NAME, recover
 from dataplane.traffic.batch import FRAME_SCHEMA
 from tests.batches import batch_of
 
@@ -88,6 +89,9 @@ def test_run_writes_a_run_directory(scenario: Path, tmp_path: Path, capsys: pyte
         table = pyarrow.parquet.read_table(out / f"{name}.parquet")
         assert table.schema.metadata[b"vmmq.schema_version"] == b"1"
     assert json.loads((out / "updates.json").read_text()) == []
+    control, recovered = recover(out / JOURNAL_NAME)
+    assert recovered.finding is None
+    assert [vport.name for vport in control.configuration.vports] == ["", "web", "vport-2"]
     again = tmp_path / "again"
     assert vmmq("run", out / "scenario.toml", "--out", again, "--quiet") == 0
     repeated = json.loads((again / "summary.json").read_text())

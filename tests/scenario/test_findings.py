@@ -61,7 +61,7 @@ seeed = 1
         (10, '[[vport]] 2 "web"', "id", "VPT-07"),
         (12, '[[vport]] 2 "web"', "filter 1", "FLT-06"),
         (15, '[[vport]] 2 "web"', "filter 2 vlan", "FLT-14"),
-        (17, '[[vport]] 2 "web"', "rss.indirection_table", "RSS-17"),
+        (17, '[[vport]] 2 "web"', "rss.indirection_table", "UPD-18"),
         (19, "[run]", "seeed", ""),
     ]
 
@@ -129,16 +129,18 @@ def test_unknown_keys_name_the_nearest_known_one(text: str, near: str) -> None:
         ("CAP-06", '[adapter]\ninterface = "vmq"\nnum_queues = 300\nmax_mac_header_filters = 299'),
         ("CAP-07", '[adapter]\nsupported_queue_properties = { add = ["LOOKAHEAD_SPLIT"] }'),
         ("CAP-07", "[adapter]\nmax_lookahead_split_size = 1"),
-        (
-            "CAP-09",
-            '[adapter]\nndis_version = "6.50"\nnic_switch_capabilities = { add = ["RSS_ON_PF_VPORTS_SUPPORTED"] }',
-        ),
+        ("CAP-04", "[adapter]\nnum_queues = 257"),
         ("CAP-13", "[adapter]\nmax_num_switches = 2"),
         ("CAP-14", "[adapter]\nmax_num_vports = 4\nmax_num_vfs = 4"),
         ("CAP-15", "[adapter]\nmax_num_queue_pairs = 63"),
         ("CAP-16", "[adapter]\nmax_num_mac_addresses = 63"),
         ("CAP-17", "[adapter]\nmax_num_queue_pairs_for_default_vport = 6"),
-        ("CAP-18", "[adapter]\nmax_num_vports = 2\n[[vport]]\nid = 1\n[[vport]]\nid = 2"),
+        ("CAP-14", "[adapter]\nmax_num_vports = 2\n[[vport]]\nid = 1\n[[vport]]\nid = 2"),
+        (
+            "CAP-18",
+            '[adapter]\nndis_version = "6.50"\nmax_num_vports = 4\nmax_num_vfs = 2\n'
+            'nic_switch_capabilities = { remove = ["SINGLE_VPORT_POOL"] }\n[[vport]]\nid = 1\n[[vport]]\nid = 2',
+        ),
         (
             "CAP-19",
             "[adapter]\nnic_switch_capabilities = "
@@ -147,18 +149,22 @@ def test_unknown_keys_name_the_nearest_known_one(text: str, near: str) -> None:
         ),
         ("CAP-20", "[adapter]\nmax_num_vports = 2\nmax_num_queue_pairs = 4\n[[vport]]\nid = 1\nnum_queue_pairs = 4"),
         ("CAP-21", '[adapter]\nnic_switch_capabilities = { remove = ["SINGLE_VPORT_POOL"] }'),
+        (
+            "CAP-21",
+            '[adapter]\nndis_version = "6.50"\nnic_switch_capabilities = { add = ["RSS_ON_PF_VPORTS_SUPPORTED"] }',
+        ),
         ("CAP-22", '[adapter]\nnic_switch_capabilities = { remove = ["RSS_PER_PF_VPORT_HASH_KEY_SUPPORTED"] }'),
         ("CAP-24", "[adapter]\nmax_num_rss_capable_non_default_pf_vports = 0"),
         ("CAP-25", "[adapter]\nnumber_of_indirection_table_entries_for_default_vport = 48"),
         ("CAP-25", rss("num_indirection_table_entries = 256")),
         (
-            "CAP-25",
+            "UPD-25",
             rss(
                 "indirection_table = [0, 1, 2, 3]",
                 adapter="number_of_indirection_table_entries_per_non_default_pf_vport = 2",
             ),
         ),
-        ("CAP-26", "[[vport]]\nid = 0\nnum_queue_pairs = 8\n[adapter]\nmax_num_queue_pairs_for_default_vport = 4"),
+        ("UPD-06", "[[vport]]\nid = 0\nnum_queue_pairs = 8\n[adapter]\nmax_num_queue_pairs_for_default_vport = 4"),
         ("CAP-29", '[adapter]\nndis_version = "6.60"\ncapabilities_flags = { add = ["HASH_TYPE_UDP_IPV4"] }'),
         (
             "CAP-30",
@@ -210,10 +216,13 @@ def test_unknown_keys_name_the_nearest_known_one(text: str, near: str) -> None:
         ("FLT-39", f"[adapter]\nmax_mac_header_filters = 0\n[[vport]]\nid = 1\n[[vport.filter]]\nmac = {MAC}"),
         ("RSS-10", '[adapter]\nndis_version = "6.30"\ninterface = "native-rss"\n[native_rss]\ndefault_processor = 1'),
         ("RSS-12", rss('hash_secret_key = "6d5a"')),
-        ("RSS-15", rss("indirection_table = [0, 1, 2]")),
+        ("UPD-25", rss("indirection_table = [0, 1, 2]")),
+        ("UPD-25", rss("indirection_table = [0, 0, 0]")),
+        ("RSS-15", rss("indirection_table = [0, 1, 2]", adapter='ndis_version = "6.60"')),
         ("RSS-15", rss("indirection_table = [0, 1, 2, 3]\nnum_indirection_table_entries = 2")),
-        ("RSS-17", rss("indirection_table = [0, 8]")),
-        ("RSS-17", rss("indirection_table = [0]\ndefault_processor = 8")),
+        ("RSS-17", rss("indirection_table = [0, 8]", adapter='ndis_version = "6.60"\nrss_processors = 8')),
+        ("UPD-18", rss("indirection_table = [0, 8]")),
+        ("UPD-18", rss("indirection_table = [0]\ndefault_processor = 8")),
         ("RSS-18", rss("indirection_table = [0, 1]", "num_queue_pairs = 1", 'ndis_version = "6.60"')),
         (
             "RSS-18",
@@ -304,6 +313,123 @@ def test_finding_names_the_broken_rule(rule: str, text: str) -> None:
 def test_wrong_shapes_are_findings(text: str) -> None:
     """One traffic source, one action for an event, and tables where tables belong."""
     assert findings(text)
+
+
+def test_refusal_says_what_the_adapter_answers() -> None:
+    """A refused request is told with its place, its rule, the OID and the status (ERR-26, ERR-41, ERR-14)."""
+    text = f"""\
+[[vport]]
+id = 1
+name = "web"
+processor_affinity = [40]
+[[vport]]
+id = 2
+name = "db"
+num_queue_pairs = 1
+[[vport.filter]]
+mac = {MAC}
+vlan = 7
+untagged_or_zero = true
+[vport.rss]
+indirection_table = [0, 1]
+"""
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario(text, name="x.toml")
+    assert caught.value.lines[0] == (
+        'x.toml:4: [[vport]] 1 "web" processor_affinity: processor 0:40 is not in the RSS processor set: '
+        "OID_NIC_SWITCH_CREATE_VPORT fails with NDIS_STATUS_INVALID_PARAMETER (VPT-11)"
+    )
+    assert caught.value.lines[1] == (
+        'x.toml:12: [[vport]] 2 "db" filter 1 untagged_or_zero: UNTAGGED_OR_ZERO together with a VLAN test: '
+        "OID_RECEIVE_FILTER_SET_FILTER fails with NDIS_STATUS_INVALID_PARAMETER (FLT-24)"
+    )
+    assert caught.value.lines[2] == (
+        'x.toml:14: [[vport]] 2 "db" rss.indirection_table: 2 processors in use, 1 queues: '
+        "OID_GEN_RECEIVE_SCALE_PARAMETERS_V2 fails with NDIS_STATUS_NO_QUEUES (UPD-19)"
+    )
+    assert len(caught.value.lines) == 3
+
+
+def test_refused_adapter_names_its_keys() -> None:
+    """Every capability rule that is broken is a finding at the key the file has for it (CAP-36, CAP-07, CAP-14)."""
+    text = "[adapter]\nmax_num_vports = 4\nmax_num_vfs = 4\nmax_lookahead_split_size = 1"
+    assert [(f.line, f.table, f.key, f.rule) for f in findings(text)] == [
+        (2, "[adapter]", "max_num_vports", "CAP-14"),
+        (4, "[adapter]", "max_lookahead_split_size", "CAP-07"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "table"),
+    [("rss.indirection_table", "indirection_table = [0, 9]"), ("rss.default_processor", "default_processor = 9")],
+)
+@pytest.mark.parametrize(("version", "rule"), [("6.60", "RSS-17"), ("6.80", "UPD-18")])
+def test_foreign_processors_are_found_where_they_are(key: str, table: str, version: str, rule: str) -> None:
+    """Table or default processor: the finding is at the one that names it (RSS-17, UPD-18)."""
+    adapter = f'ndis_version = "{version}"\nrss_processors = 8'
+    (finding,) = findings(rss(table, "num_queue_pairs = 8", adapter))
+    assert (key, rule) == (finding.key, finding.rule)
+    assert "processor 0:9 is not in the RSS processor set" in finding.message
+
+
+def test_what_only_follows_is_left_out() -> None:
+    """A VPort that cannot be created has no other findings, and an empty pool is told once (CAP-14, FLT-39)."""
+    rows = "".join(f"[[vport]]\nid = {i}\n[[vport.filter]]\nvlan = {i}\n[vport.rss]\n" for i in range(1, 6))
+    few = "[adapter]\nmax_num_vports = 3\n" + rows
+    assert [(f.table, f.rule) for f in findings(few)] == [("[[vport]] 3", "CAP-14")]
+    no_switch = '[adapter]\nndis_version = "6.20"\n' + rows
+    assert [(f.table, f.key, f.rule) for f in findings(no_switch)] == [("[adapter]", "interface", "OID-13")]
+    no_filters = "[adapter]\nmax_mac_header_filters = 2\n" + rows
+    assert [(f.table, f.key, f.rule) for f in findings(no_filters)] == [("[[vport]] 3", "filter 1", "FLT-39")]
+    no_pairs = (
+        "[adapter]\nmax_num_queue_pairs_for_default_vport = 2\n[[vport]]\nid = 0\nnum_queue_pairs = 4\n"
+        "[vport.rss]\nindirection_table = [0, 1, 2, 3]"
+    )
+    assert [(f.key, f.rule) for f in findings(no_pairs)] == [("num_queue_pairs", "UPD-06")]
+
+
+def test_others_go_on_after_a_refusal() -> None:
+    """VPorts behind one that was refused get their own findings, not those of a wrong id (VPT-07, VPT-11, HSH-31)."""
+    text = """
+[adapter]
+capabilities_flags = { remove = ["HASH_TYPE_TCP_IPV6_EX"] }
+[[vport]]
+id = 1
+processor_affinity = [40]
+[[vport]]
+id = 2
+[[vport.filter]]
+vlan = 5000
+[vport.rss]
+hash_types = ["ipv6_ex"]
+"""
+    assert [(f.table, f.key, f.rule) for f in findings(text)] == [
+        ("[[vport]] 1", "processor_affinity", "VPT-11"),
+        ("[[vport]] 2", "filter 1 vlan", "FLT-14"),
+        ("[[vport]] 2", "rss.hash_types", "HSH-31"),
+    ]
+
+
+def test_impossible_processors_are_not_requested() -> None:
+    """While the RSS processors themselves are wrong nothing else is said about processors (CAP-32, VPT-13)."""
+    text = "[adapter]\nrss_processors = [2, 3]\nrss_base_processor = 1\n[[vport]]\nid = 1\nprocessor_affinity = [9]"
+    assert [finding.rule for finding in findings(text)] == ["VPT-13"]
+
+
+def test_wrong_limit_makes_room() -> None:
+    """A limit that is no number is its own finding only, however many rows there are (CAP-14)."""
+    rows = "".join(f"[[vport]]\nid = {i}\n" for i in range(1, 71))
+    assert [finding.key for finding in findings('[adapter]\nmax_num_vports = "many"\n' + rows)] == ["max_num_vports"]
+
+
+@pytest.mark.parametrize("table", ["vport", "queue"])
+def test_name_fits_its_structure(table: str) -> None:
+    """A name goes into an NDIS_IF_COUNTED_STRING: 256 characters of UTF-16."""
+    interface = {"vport": "switch", "queue": "vmq"}[table]
+    head = f'[adapter]\ninterface = "{interface}"\n[[{table}]]\nid = 0\nname = '
+    load_scenario(f'{head}"{"x" * 256}"')
+    (finding,) = findings(f'{head}"{"x" * 257}"')
+    assert (finding.key, finding.message) == ("name", "a name has at most 256 characters, this one has 257")
 
 
 def test_a_broken_row_hides_nothing_elsewhere() -> None:

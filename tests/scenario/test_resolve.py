@@ -1,4 +1,4 @@
-"""What a scenario becomes: explicit TOML that loads to the same value, and the adapter's configuration."""
+"""A resolved scenario: explicit TOML that loads to the same value."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ import tomllib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataplane.ids import ProcessorNumber
 from dataplane.scenario.load import load_scenario
-from dataplane.scenario.resolve import adapter_configuration, resolved_toml, table_in_use, toml_text
-from dataplane.switch.configuration import FieldTest, HashType, MacField, Mode, PacketFilter, RssState
+from dataplane.scenario.resolve import resolved_toml, toml_text
 
 EVERYTHING = r"""
 name = "everything \"quoted\" \\ ü"
@@ -93,85 +91,3 @@ VALUES = st.recursive(
 def test_toml_text_is_what_it_says(document: dict[str, object]) -> None:
     """What the writer writes, the standard library reads back: every text, number and nesting."""
     assert document == tomllib.loads(toml_text(document))
-
-
-def test_switch_configuration() -> None:
-    """VPorts in order of their ids, filters numbered in file order (FLT-30), RSS as listed (RSS-01)."""
-    configuration = adapter_configuration(load_scenario(EVERYTHING))
-    low, high, other = ProcessorNumber(0, 2), ProcessorNumber(0, 4), ProcessorNumber(1, 0)
-    assert Mode.SWITCH is configuration.mode
-    assert configuration.packet_filter == PacketFilter.DIRECTED | PacketFilter.ALL_MULTICAST
-    assert configuration.multicast_list == (0x01005E000001,)
-    assert [(item.filter_id, item.target_id, item.untagged_or_zero) for item in configuration.filters] == [
-        (1, 1, False),
-        (2, 1, False),
-        (3, 1, True),
-    ]
-    mac_and_vlan = (FieldTest(MacField.DESTINATION_ADDRESS, 0x00155D010201), FieldTest(MacField.VLAN_ID, 7))
-    assert mac_and_vlan == configuration.filters[0].tests
-    default, first, second = configuration.vports
-    assert (0, low, True) == (default.vport_id, default.primary_processor, default.rss.enabled)
-    assert (HashType.TCP_IPV4, (low, high, low, high), low) == (
-        first.rss.hash_types,
-        first.rss.indirection_table,
-        first.rss.default_processor,
-    )
-    assert RssState(indirection_table=(other,), default_processor=other) == second.rss  # tracked (UPD-15)
-
-
-def test_default_vport_need_not_be_listed() -> None:
-    """It exists all the same, activated on the RSS base processor (VPT-01, VPT-13)."""
-    configuration = adapter_configuration(load_scenario('[adapter]\nndis_version = "6.60"\nrss_processors = [3, 4]'))
-    (default,) = configuration.vports
-    assert (0, True, ProcessorNumber(0, 3), RssState()) == (
-        default.vport_id,
-        default.activated,
-        default.primary_processor,
-        default.rss,  # empty with RSSv1 (RSS-05)
-    )
-
-
-def test_vmq_configuration() -> None:
-    """A queue with a filter is running (QUE-05), one without is not (QUE-06); the default queue is not among them."""
-    configuration = adapter_configuration(
-        load_scenario(
-            '[adapter]\ninterface = "vmq"\n[[queue]]\nid = 0\nfilter = [{ vlan = 1 }]\n'
-            "[[queue]]\nid = 1\nprocessor_affinity = [3, 2]\nfilter = [{ vlan = 2 }]\n"
-            "[[queue]]\nid = 2\nprocessor_affinity = [1]"
-        )
-    )
-    assert Mode.VMQ is configuration.mode
-    assert [(1, True, ProcessorNumber(0, 2)), (2, False, ProcessorNumber(0, 1))] == [
-        (queue.queue_id, queue.running, queue.processor) for queue in configuration.queues
-    ]
-    assert [(item.filter_id, item.target_id) for item in configuration.filters] == [(1, 0), (2, 1)]
-    assert configuration.vports == ()
-
-
-def test_native_rss_configuration() -> None:
-    """Native RSS is RSS of the whole adapter without switch or queues (MOD-04)."""
-    configuration = adapter_configuration(
-        load_scenario(
-            '[adapter]\ninterface = "native-rss"\nnumber_of_receive_queues = 2\n'
-            "[native_rss]\nindirection_table = [0, 1, 2, 1]"
-        )
-    )
-    assert Mode.NEUTRAL is configuration.mode
-    assert configuration.native_rss.enabled
-    assert [p.number for p in configuration.native_rss.indirection_table] == [0, 1, 2, 1]
-    assert [p.number for p in configuration.native_table_in_use] == [0, 1, 0, 1]
-
-
-def test_native_table_keeps_as_many_processors_as_there_are_queues() -> None:
-    """The first Q processors stay; another one maps to the kept one at its position mod Q (RSS-26)."""
-    table = tuple(ProcessorNumber(0, n) for n in (7, 3, 5, 7, 1, 9))
-    assert [p.number for p in table_in_use(table, 2)] == [7, 3, 7, 7, 3, 7]
-    assert table == table_in_use(table, 5)
-    assert table_in_use((), 4) == ()
-
-
-def test_vlan_filtering_follows_the_capability() -> None:
-    """An adapter that does not advertise VLAN_ID does not filter by it (CAP-03, FLT-26)."""
-    text = '[adapter]\nsupported_mac_header_fields = ["dest_addr"]'
-    assert not adapter_configuration(load_scenario(text)).vlan_filtering
-    assert adapter_configuration(load_scenario("")).vlan_filtering
