@@ -555,8 +555,9 @@ class StepMaker:
         """OID_GEN_RECEIVE_HASH, set."""
         hashing = {"flags": ["ENABLE_HASH"], "hash_secret_key": self.one_of(K1, K2)}
         information = self.one_of(["Toeplitz", "IPV4", "TCP_IPV4"], ["Toeplitz", "IPV6"])
-        enable = {**hashing, "hash_information": information}
-        return self.oid("GEN_RECEIVE_HASH", self.one_of({"flags": []}, enable))
+        enable: dict[str, Any] = {**hashing, "hash_information": information}
+        disable: dict[str, Any] = {"flags": []}
+        return self.oid("GEN_RECEIVE_HASH", self.one_of(disable, enable))
 
     # --- requests that only ask, and strange ones ---------------------------------------------------------------------
 
