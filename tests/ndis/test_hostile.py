@@ -6,6 +6,7 @@ import json
 import struct
 import tracemalloc
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -131,3 +132,19 @@ def test_a_declared_count_allocates_nothing(change: Callable[[bytes], bytes]) ->
         assert tracemalloc.get_traced_memory()[1] < 64 * 1024
     finally:
         tracemalloc.stop()
+
+
+CORPUS: dict[str, list[str]] = json.loads(Path(__file__).with_name("corpus.json").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("name", CORPUS)
+def test_corpus(name: str) -> None:
+    """The shortest buffer known for each answer that a structure can get, kept as hexadecimal digits (OID-09, OID-10)."""
+    for digits in CORPUS[name]:
+        for output in (False, True):
+            check(s.structure_named(name), bytes.fromhex(digits), output)
+
+
+def test_corpus_has_every_structure() -> None:
+    """A new structure comes with buffers of its own."""
+    assert set(CORPUS) == {cls.layout.name for cls in STRUCTURES.values()}
