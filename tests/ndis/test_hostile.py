@@ -139,7 +139,7 @@ CORPUS: dict[str, list[str]] = json.loads(Path(__file__).with_name("corpus.json"
 
 @pytest.mark.parametrize("name", CORPUS)
 def test_corpus(name: str) -> None:
-    """The shortest buffer known for each answer that a structure can get, kept as hexadecimal digits (OID-09, OID-10)."""
+    """The shortest buffer known for each answer that a structure can get, kept as hexadecimal digits (OID-09)."""
     for digits in CORPUS[name]:
         for output in (False, True):
             check(s.structure_named(name), bytes.fromhex(digits), output)
