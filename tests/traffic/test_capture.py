@@ -247,6 +247,7 @@ def resident_bytes(path: Path) -> int:
         (b"ARROW1\0\0" + bytes(30), "cannot be read as an Arrow file"),
         (b"\xff\xff\xff\xff" + bytes(30), "Arrow stream"),
     ],
+    ids=str.split("empty text bzip2 xz zip patched gzip0 gzip gzip2 cut10 cut12 zstd parquet arrow stream"),
 )
 def test_what_is_no_capture(tmp_path: Path, content: bytes, message: str) -> None:
     """What cannot be read is refused in one line that says what it is, whatever its name claims."""
