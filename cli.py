@@ -8,7 +8,10 @@ Commands import what they need inside, so that a short command does not wait for
 from __future__ import annotations
 
 import json
+import re
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -34,6 +37,9 @@ _WrongUsage: type[BaseException] = next(
     base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException"
 )
 
+#: What the names of unfinished files begin with: the user asked for the name behind it.
+_WRITTEN_ASIDE = re.compile(r"\.partial-\d+-")
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks on standard error.")]
 
@@ -41,6 +47,9 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no r
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status. Console script `vmmq`."""
     command = typer.main.get_command(app)
+    if threading.current_thread() is threading.main_thread():
+        # a polite end is an interrupt: what was finished is kept, nothing half-written stays
+        signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
     try:
         try:
             with command.make_context("vmmq", list(sys.argv[1:] if arguments is None else arguments)) as context:
@@ -69,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fail(message: str, code: ExitCode) -> int:
-    for line in message.splitlines():
+    for line in _WRITTEN_ASIDE.sub("", message).splitlines():
         print(f"vmmq: {line}", file=sys.stderr)
     return code
 
@@ -150,14 +159,18 @@ def run_command(
         Path | None, typer.Argument(metavar="SCENARIO", help="Scenario file; without one the packaged quick start.")
     ] = None,
     capture: Annotated[str | None, typer.Option(help="Take the frames from this capture instead; - is stdin.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Run directory to write; default runs/NAME.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Run directory to write; default runs/NAME, with a number if that exists.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run directory that exists.")] = False,
     engine: Annotated[str, typer.Option(help="inline, or ray: every processor an actor.")] = "inline",
     address: Annotated[
         str | None, typer.Option(help="Ray cluster to join (auto or HOST:PORT); default a local one.")
     ] = None,
     processors_per_actor: Annotated[int, typer.Option(min=1, help="Simulated processors in one Ray actor.")] = 1,
-    seed: Annotated[int | None, typer.Option(min=0, help="Instead of the scenario's [run] seed.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**63 - 1, help="Instead of the scenario's [run] seed.")
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> int:

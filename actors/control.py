@@ -10,6 +10,7 @@ journal stands where the one before it stood. A request that was never answered 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -47,6 +48,7 @@ class ControlPlan:
 
     specification: AdapterSpecification
     journal: str | None = None  # path of its journal, recovered when it is there; None: changes die with the actor
+    requests: tuple[OidRequest, ...] = ()  # set the adapter up, unless its journal already has
     fsync: bool = True  # what was answered survives a power failure, not just the death of the actor
 
 
@@ -71,16 +73,19 @@ class ControlActor:
         processors: tuple[ProcessorNumber, ...] | None = None,
     ) -> None:
         self._control: ControlPlane | _FixedConfiguration
+        self._epoch_of_set_up = 0
         self._recovered = Recovered(0)
         self._processors = processors
         if isinstance(owned, AdapterConfiguration):
             self._control = _FixedConfiguration(owned, epoch)
-        elif owned.journal is None:
-            self._control = ControlPlane(owned.specification)
-        else:
-            self._control, self._recovered = recover_or_create(
-                Path(owned.journal), owned.specification, fsync=owned.fsync
-            )
+            return
+        if owned.journal is None:
+            self._control = _issued(ControlPlane(owned.specification), owned.requests)
+            self._epoch_of_set_up = self._control.epoch
+            return
+        control, self._recovered = recover_or_create(Path(owned.journal), owned.specification, fsync=owned.fsync)
+        self._control = control if self._recovered.records else _issued(control, owned.requests)
+        self._epoch_of_set_up = _issued(ControlPlane(owned.specification), owned.requests).epoch
 
     def recovered(self) -> Recovered:
         """What was found in the journal when the actor started."""
@@ -98,4 +103,13 @@ class ControlActor:
 
     def publish(self) -> SteeringSnapshot:
         """The snapshot in force, for the NIC front end."""
-        return compile_snapshot(self._control.configuration, self._control.epoch, self._processors)
+        epoch = self._control.epoch - self._epoch_of_set_up
+        return compile_snapshot(self._control.configuration, epoch, self._processors)
+
+
+def _issued(control: ControlPlane, requests: Iterable[OidRequest]) -> ControlPlane:
+    """The control plane after the requests that set its adapter up; what they lead to is epoch 0."""
+    for request in requests:
+        completion = control.request(request)
+        assert completion.accepted, f"the set-up of an experiment has been tried before: {completion.why}"
+    return control

@@ -28,7 +28,7 @@ import ray
 from ray.util.placement_group import placement_group, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-from actors.control import ControlActor
+from actors.control import ControlActor, ControlPlan
 from actors.doorbell import PeerLostError
 from actors.nic import (
     CompleteRows,
@@ -254,7 +254,9 @@ def simulated_host(experiment: Experiment, nic_plan: NicPlan, plans: Sequence[Ho
 
         nic = start(NicActor, here | {"concurrency_groups": {"control": 1}}, nic_plan)
         processors = [start(ProcessorActor, elsewhere, plan) for plan in plans]
-        control = start(ControlActor, options, snapshot.configuration, snapshot.epoch, snapshot.processors)
+        set_up = experiment.set_up
+        owned = ControlPlan(set_up.specification, requests=set_up.requests) if set_up else snapshot.configuration
+        control = start(ControlActor, options, owned, snapshot.epoch, snapshot.processors)
         serving = []
         if nic_plan.transport == "ring":
             address = nic.address.remote()

@@ -32,7 +32,14 @@ from dataplane.receive.explain import explain
 from dataplane.receive.steering import steer_batch
 from dataplane.receive.work import DROP_REASONS, new_work_columns
 from dataplane.results.adapter import adapter_document
-from dataplane.results.packets import BackgroundWriter, PacketTable, as_strings, open_packet_file, rows_as_json_array
+from dataplane.results.packets import (
+    BackgroundWriter,
+    PacketTable,
+    as_strings,
+    check_format,
+    open_packet_file,
+    rows_as_json_array,
+)
 from dataplane.results.run_directory import PacketsParquet, check_free, free_name, write_results, written_aside
 from dataplane.results.summary import summarize
 from dataplane.scenario.load import load_scenario
@@ -98,8 +105,8 @@ def run_experiment(options: RunOptions, engine: Engine, progress: Progress) -> t
             "versions": _versions(),
         }
         write_results(directory, result, summary, resolved_toml(scenario))
-        done = set_up(scenario)
-        write_journal(directory / JOURNAL_NAME, done.control.specification, done.accepted)
+        if (adapter := prepared.set_up) is not None:
+            write_journal(directory / JOURNAL_NAME, adapter.specification, adapter.requests)
     return where, summary
 
 
@@ -165,6 +172,7 @@ def steer_capture(capture: str, config: Path) -> Steering:
 
 def steer_to_file(steering: Steering, output: Path, *, overwrite: bool, progress: Progress) -> dict[str, Any]:
     """Steer everything into a file named by its ending; returns the totals."""
+    check_format(output)
     with written_aside(output, overwrite=overwrite) as aside, BackgroundWriter(open_packet_file(aside)) as writer:
         for batch in steering.batches():
             writer.write(batch)

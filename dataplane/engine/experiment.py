@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from dataplane.control import AdapterSpecification, OidRequest
 from dataplane.processor.costs import CostModel
 from dataplane.processor.processor import ProcessorReport
 from dataplane.receive.work import WorkColumns
@@ -17,6 +18,14 @@ DEFAULT_BATCH_FRAMES = 16_384
 
 
 @dataclass(frozen=True, slots=True)
+class AdapterSetUp:
+    """How the configuration of an experiment came about: feed the requests to a control plane and it stands there."""
+
+    specification: AdapterSpecification
+    requests: tuple[OidRequest, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Experiment:
     """A checked, compiled experiment."""
 
@@ -25,6 +34,7 @@ class Experiment:
     transmit_by_source: bool
     window_ns: int
     batch_frames: int = DEFAULT_BATCH_FRAMES
+    set_up: AdapterSetUp | None = None  # None: the configuration of the snapshot is all there is
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from dataplane.engine.experiment import DEFAULT_BATCH_FRAMES, Experiment
+from dataplane.engine.experiment import DEFAULT_BATCH_FRAMES, AdapterSetUp, Experiment
 from dataplane.errors import UserError
 from dataplane.processor.costs import CostModel
 from dataplane.scenario.model import Scenario
-from dataplane.scenario.set_up import adapter_configuration
+from dataplane.scenario.set_up import adapter_configuration, set_up
+from dataplane.switch.configuration import AdapterConfiguration
 from dataplane.switch.snapshot import SteeringSnapshot, compile_snapshot, processors_of
 
 
 def steering_snapshot(scenario: Scenario) -> SteeringSnapshot:
     """The snapshot in force before the first event."""
-    configuration = adapter_configuration(scenario)
+    return _snapshot(scenario, adapter_configuration(scenario))
+
+
+def _snapshot(scenario: Scenario, configuration: AdapterConfiguration) -> SteeringSnapshot:
     processors = sorted({*processors_of(configuration), *scenario.used_processors})
     return compile_snapshot(configuration, 0, processors)
 
@@ -27,7 +31,8 @@ def experiment(scenario: Scenario, *, default_batch_frames: int = DEFAULT_BATCH_
         raise UserError("[[event]] cannot be run yet: take the events out, or ask `vmmq oracle` about single requests")
     if scenario.policy.name != "none":
         raise UserError('[policy] cannot be run yet: take the table out or set name = "none"')
-    snapshot = steering_snapshot(scenario)
+    done = set_up(scenario)
+    snapshot = _snapshot(scenario, done.control.configuration)
     names = [field.name for field in fields(CostModel)]
     return Experiment(
         snapshot=snapshot,
@@ -37,5 +42,6 @@ def experiment(scenario: Scenario, *, default_batch_frames: int = DEFAULT_BATCH_
         ),
         transmit_by_source=scenario.traffic.transmit == "by-source-mac",
         window_ns=scenario.run.window_ns,
+        set_up=AdapterSetUp(done.control.specification, done.accepted),
         batch_frames=default_batch_frames if scenario.run.batch_packets == "auto" else scenario.run.batch_packets,
     )

@@ -219,10 +219,14 @@ class ParquetPackets:
 _FORMATS: dict[str, Any] = {".parquet": ParquetPackets, ".arrow": _Arrow, ".csv": _Csv, ".jsonl": _JsonLines}
 
 
-def open_packet_file(path: Path) -> PacketFile:
-    """Open `path` by its ending; UserError for an ending nobody knows."""
+def check_format(path: Path) -> None:
+    """UserError for a name whose ending nobody knows."""
     if path.suffix not in _FORMATS:
         raise UserError(f"{path}: unknown output format {path.suffix!r}: end the name in {', '.join(_FORMATS)}")
+
+
+def open_packet_file(path: Path) -> PacketFile:
+    """Open `path` by its ending."""
     opened: PacketFile = _FORMATS[path.suffix](path)
     return opened
 

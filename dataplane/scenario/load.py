@@ -50,7 +50,16 @@ def load_scenario(
         try:
             text = source.read_text("utf-8")
         except UnicodeDecodeError as error:
-            raise ScenarioError(label, [Finding("", "", f"is not UTF-8 text: {error.reason}")]) from None
+            raise ScenarioError(
+                label,
+                [
+                    Finding(
+                        "",
+                        "",
+                        f"is not UTF-8 text: {error.reason}; a scenario is a TOML file, a capture goes with --capture",
+                    )
+                ],
+            ) from None
     try:
         document = tomllib.loads(str(text))
     except tomllib.TOMLDecodeError as error:
