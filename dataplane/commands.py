@@ -40,7 +40,7 @@ from dataplane.results.packets import (
     open_packet_file,
     rows_as_json_array,
 )
-from dataplane.results.run_directory import PacketsParquet, check_free, free_name, write_results, written_aside
+from dataplane.results.run_directory import PacketsParquet, free_name, write_results, written_aside
 from dataplane.results.summary import summarize
 from dataplane.scenario.load import load_scenario
 from dataplane.scenario.model import Scenario
@@ -85,7 +85,6 @@ def run_experiment(options: RunOptions, engine: Engine, progress: Progress) -> t
     if not engine.reads_standard_input and scenario.traffic is not None and scenario.traffic.capture == "-":
         raise UserError("this engine's source runs in another process and has no standard input: use --engine inline")
     where = options.out or free_name(Path("runs"), scenario.name)
-    check_free(where, overwrite=options.overwrite)
     with written_aside(where, overwrite=options.overwrite) as directory:
         directory.mkdir()
         sink = PacketsParquet(directory, prepared.snapshot) if scenario.run.per_packet else None
@@ -100,7 +99,6 @@ def run_experiment(options: RunOptions, engine: Engine, progress: Progress) -> t
             "seconds": round(seconds, 3),
             "frames_per_second": round(result.arrived / working),
             "batch_packets": prepared.batch_frames,
-            "engine": "inline",
             **result.engine_facts,
             "versions": _versions(),
         }
@@ -217,15 +215,7 @@ def _one_frame(text: str) -> FrameBatch:
             "has an odd number of hexadecimal digits" if odd else "is neither CAPTURE:N nor the bytes of a frame in hex"
         )
         raise UserError(f"{text if len(text) < 40 else text[:36] + '...'} {what}")
-    data = bytes.fromhex(re.sub(r"[:\s]", "", match[1]))
-    return FrameBatch(
-        0,
-        np.zeros(1, np.int64),
-        np.array([len(data)], np.uint32),
-        np.array([len(data)], np.uint32),
-        np.zeros(1, np.int64),
-        np.frombuffer(data, np.uint8),
-    )
+    return FrameBatch.of_one(bytes.fromhex(re.sub(r"[:\s]", "", match[1])))
 
 
 def decode_buffer(name: str, text: str, *, output: bool) -> tuple[list[Row], dict[str, Any]]:

@@ -60,4 +60,5 @@ def run_inline(
         findings=tuple(source.findings),
         processors=tuple(processor.report() for processor in processors),
         interrupted=interrupted,
+        engine_facts={"engine": "inline"},
     )

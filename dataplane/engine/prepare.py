@@ -9,18 +9,12 @@ from dataplane.errors import UserError
 from dataplane.processor.costs import CostModel
 from dataplane.scenario.model import Scenario
 from dataplane.scenario.set_up import adapter_configuration, set_up
-from dataplane.switch.configuration import AdapterConfiguration
-from dataplane.switch.snapshot import SteeringSnapshot, compile_snapshot, processors_of
+from dataplane.switch.snapshot import SteeringSnapshot, compile_snapshot
 
 
 def steering_snapshot(scenario: Scenario) -> SteeringSnapshot:
     """The snapshot in force before the first event."""
-    return _snapshot(scenario, adapter_configuration(scenario))
-
-
-def _snapshot(scenario: Scenario, configuration: AdapterConfiguration) -> SteeringSnapshot:
-    processors = sorted({*processors_of(configuration), *scenario.used_processors})
-    return compile_snapshot(configuration, 0, processors)
+    return compile_snapshot(adapter_configuration(scenario), 0)
 
 
 def experiment(scenario: Scenario, *, default_batch_frames: int = DEFAULT_BATCH_FRAMES) -> Experiment:
@@ -32,7 +26,7 @@ def experiment(scenario: Scenario, *, default_batch_frames: int = DEFAULT_BATCH_
     if scenario.policy.name != "none":
         raise UserError('[policy] cannot be run yet: take the table out or set name = "none"')
     done = set_up(scenario)
-    snapshot = _snapshot(scenario, done.control.configuration)
+    snapshot = compile_snapshot(done.control.configuration, 0)
     names = [field.name for field in fields(CostModel)]
     return Experiment(
         snapshot=snapshot,

@@ -17,6 +17,7 @@ from dataplane.kernels.parse import (
     IPV6_EX_UDP,
     IPV6_UDP,
     UNPARSEABLE,
+    offset_of,
     parse,
 )
 
@@ -98,9 +99,7 @@ def look_inside_frame(frame: npt.NDArray[np.uint8], l3: int, wire: int, ether_ty
     header, kind, source, destination, ports, protocol, home, routing = look_inside(
         base, base + l3, captured_end, kind, source, destination, ports, protocol, home, routing
     )
-    source = source - base if source >= 0 else -1
-    destination = destination - base if destination >= 0 else -1
-    ports = ports - base if ports >= 0 else -1
-    home = home - base if home >= 0 else -1
-    routing = routing - base if routing >= 0 else -1
-    return header - base, kind, source, destination, ports, home, routing
+    return (
+        header - base, kind, offset_of(source, base), offset_of(destination, base), offset_of(ports, base),
+        offset_of(home, base), offset_of(routing, base),
+    )  # fmt: skip

@@ -61,6 +61,12 @@ def parse(l3: int, ether_type: int, captured_end: int, wire_end: int) -> Any:
     return UNPARSEABLE, -1, -1, -1, 0, -1, -1
 
 
+@njit(inline="always")
+def offset_of(address: int, base: int) -> int:
+    """Where a field found by `parse` lies from `base` on; -1 stays "absent"."""
+    return address - base if address >= 0 else -1
+
+
 @njit(cache=True, nogil=True)
 def parse_frame(frame: npt.NDArray[np.uint8], wire: int) -> Any:
     """Parse one whole frame: (tagged, TCI, EtherType, layer 3 offset) + `Parsed` with offsets into the frame.
@@ -81,12 +87,10 @@ def parse_frame(frame: npt.NDArray[np.uint8], wire: int) -> Any:
     kind, source, destination, ports, protocol, home, routing = parse(
         base + l3, ether_type, base + captured, base + wire
     )
-    source = source - base if source >= 0 else -1
-    destination = destination - base if destination >= 0 else -1
-    ports = ports - base if ports >= 0 else -1
-    home = home - base if home >= 0 else -1
-    routing = routing - base if routing >= 0 else -1
-    return tagged, tci, ether_type, l3, kind, source, destination, ports, protocol, home, routing
+    return (
+        tagged, tci, ether_type, l3, kind, offset_of(source, base), offset_of(destination, base),
+        offset_of(ports, base), protocol, offset_of(home, base), offset_of(routing, base),
+    )  # fmt: skip
 
 
 @njit(cache=True, nogil=True)

@@ -18,7 +18,6 @@ from dataplane.receive.work import (
     TAGGED,
     WorkColumns,
     first_rows,
-    new_work_columns,
 )
 from dataplane.switch.configuration import HashType
 from dataplane.switch.snapshot import HASH_KINDS, SteeringSnapshot
@@ -59,22 +58,6 @@ class SteeredFrame:
     processor: ProcessorNumber | None
     tagged: bool
     oob_8021q: int  # RX-10
-
-
-def steer_one(snapshot: SteeringSnapshot, frame: bytes, wire_length: int | None = None) -> SteeredFrame:
-    """Steer one received frame with the batch kernel; for the oracle and for explanations."""
-    work = new_work_columns(1)
-    data = np.frombuffer(frame or b"\0", np.uint8)
-    batch = FrameBatch(
-        0,
-        np.zeros(1, np.int64),
-        np.array([len(frame) if wire_length is None else wire_length], np.uint32),
-        np.array([len(frame)], np.uint32),
-        np.zeros(1, np.int64),
-        data,
-    )
-    steer_batch(batch, snapshot, work, transmit_by_source=False)
-    return steered_row(snapshot, work, 0)
 
 
 def steered_row(snapshot: SteeringSnapshot, work: WorkColumns, row: int) -> SteeredFrame:

@@ -59,6 +59,13 @@ class FrameBatch:
         return self.data[start : start + int(self.captured_length[i])].tobytes()
 
     @classmethod
+    def of_one(cls, frame: bytes) -> FrameBatch:
+        """A batch of one whole frame, at time 0."""
+        length = np.array([len(frame)], np.uint32)
+        data = np.frombuffer(frame or b"\0", np.uint8)
+        return cls(0, np.zeros(1, np.int64), length, length, np.zeros(1, np.int64), data)
+
+    @classmethod
     def from_arrow(cls, batch: pa.RecordBatch, first_frame: int) -> FrameBatch:
         """View an Arrow batch of `FRAME_SCHEMA` without copying; raises ValueError for another schema or nulls."""
         if not batch.schema.equals(FRAME_SCHEMA, check_metadata=False):

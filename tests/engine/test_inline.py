@@ -63,17 +63,21 @@ def timed(given_frames: Sequence[Frame], gaps_ns: Sequence[int]) -> FrameBatch:
     return batch_of([f.data for f in given_frames], [f.wire_length for f in given_frames], times)
 
 
+def drawn(data: st.DataObject) -> tuple[list[Frame], FrameBatch]:
+    """Some frames, and the batch of them with gaps between none and several services."""
+    given_frames = data.draw(st.lists(frames(), min_size=1, max_size=20))
+    gaps = st.sampled_from([0, 1, 500, 3000])
+    count = len(given_frames)
+    return given_frames, timed(given_frames, data.draw(st.lists(gaps, min_size=count, max_size=count)))
+
+
 @settings(max_examples=40)
 @given(st.data(), adapter_configurations(), COSTS)
 def test_results_do_not_depend_on_batches(
     data: st.DataObject, configuration: AdapterConfiguration, costs: CostModel
 ) -> None:
     """Summary and tables are equal for batches of 1, 7 and everything (ENG-01, TIM-01)."""
-    given_frames = data.draw(st.lists(frames(), min_size=1, max_size=20))
-    gaps = data.draw(
-        st.lists(st.sampled_from([0, 1, 500, 3000]), min_size=len(given_frames), max_size=len(given_frames))
-    )
-    batch = timed(given_frames, gaps)
+    batch = drawn(data)[1]
     results = [everything(run(experiment_of(configuration, costs, size), batch)) for size in (1, 7, 65_536)]
     assert results[0] == results[1] == results[2]
 
@@ -88,11 +92,7 @@ def test_a_run_equals_the_references(
     Receive: RX-12 to RX-15; sends: TX-01, TX-02, TX-07, TX-09, TX-10, TX-14; interrupts: INT-04, INT-07, INT-08,
     INT-11; conservation: MOD-11, ENG-03.
     """
-    given_frames = data.draw(st.lists(frames(), min_size=1, max_size=20))
-    gaps = data.draw(
-        st.lists(st.sampled_from([0, 1, 500, 3000]), min_size=len(given_frames), max_size=len(given_frames))
-    )
-    batch = timed(given_frames, gaps)
+    given_frames, batch = drawn(data)
     summary = everything(run(experiment_of(configuration, costs), batch))[0]
     model = reference_processor.ProcessorCosts(**asdict(costs))
     queues: dict[str, list[reference_processor.Item]] = {row["processor"]: [] for row in summary["processors"]}
