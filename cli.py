@@ -196,13 +196,18 @@ def run_command(
         chosen = Engine(run, BATCH_FRAMES, reads_standard_input=False)
     options = RunOptions(scenario, capture, out, overwrite, seed)
     with _progress(quiet) as progress:
-        where, summary = run_experiment(options, chosen, progress)
+        outcome = run_experiment(options, chosen, progress)
+    summary = outcome.summary
     if as_json:
         _print_json(summary)
     else:
         from dataplane.results.screen import run_screen  # noqa: PLC0415
 
-        _print_rich(run_screen(summary, where))
+        _print_rich(run_screen(summary, outcome.directory))
+        if outcome.updates.certificates or outcome.updates.failed_requests:
+            from dataplane.results.updates import updates_screen  # noqa: PLC0415
+
+            _print_rich(updates_screen(outcome.updates))
     if summary["interrupted"]:
         return ExitCode.INCONCLUSIVE
     healthy = all(summary["checks"].values()) and not summary["findings"]

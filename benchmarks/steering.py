@@ -85,7 +85,7 @@ def measure_steering() -> dict[str, float]:
             "numpy_64": lambda: steer_with_numpy(small, snapshot),
             "kernel_1500_header_split": lambda: steer_batch(split, snapshot, work, transmit_by_source=False),
             "kernel_1500_apart": lambda: steer_batch(apart, snapshot, work, transmit_by_source=False),
-            "grouping": lambda: group_rows(work, FRAMES, offsets, selection),
+            "grouping": lambda: group_rows(work, 0, FRAMES, offsets, selection),
         }
     )
     rates = {f"{name}_frames_per_second": FRAMES / timing.median for name, timing in times.items()}

@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from dataplane.control.journal import JOURNAL_NAME, write_journal
-from dataplane.engine.experiment import DEFAULT_BATCH_FRAMES, EngineRun, Progress
+from dataplane.engine.experiment import DEFAULT_BATCH_FRAMES, EngineRun, Progress, RunResult
 from dataplane.engine.inline import run_inline
 from dataplane.engine.prepare import experiment, steering_snapshot
 from dataplane.errors import UserError
@@ -42,6 +42,7 @@ from dataplane.results.packets import (
 )
 from dataplane.results.run_directory import PacketsParquet, free_name, write_results, written_aside
 from dataplane.results.summary import summarize
+from dataplane.results.tables import target_key
 from dataplane.scenario.load import load_scenario
 from dataplane.scenario.model import Scenario
 from dataplane.scenario.resolve import resolved_toml
@@ -50,6 +51,7 @@ from dataplane.scenario.source import traffic_source
 from dataplane.switch.snapshot import SteeringSnapshot
 from dataplane.traffic.batch import FrameBatch, TrafficSource
 from dataplane.traffic.capture import open_capture, read_frame
+from dataplane.update.certificates import UpdateReport, certify
 
 QUICK_START = "quick-start.toml"
 _HEX = re.compile(r"(?:0x)?((?:[0-9a-fA-F]{2}[:\s]?)+)")
@@ -78,8 +80,17 @@ class Engine:
 INLINE = Engine(run_inline, DEFAULT_BATCH_FRAMES, reads_standard_input=True)
 
 
-def run_experiment(options: RunOptions, engine: Engine, progress: Progress) -> tuple[Path, dict[str, Any]]:
-    """Run a scenario and write its run directory; returns the directory and summary.json's content."""
+@dataclass(frozen=True, slots=True)
+class RunOutcome:
+    """What a run has come to."""
+
+    directory: Path
+    summary: dict[str, Any]  # the content of summary.json
+    updates: UpdateReport
+
+
+def run_experiment(options: RunOptions, engine: Engine, progress: Progress) -> RunOutcome:
+    """Run a scenario and write its run directory."""
     scenario = _scenario(options)
     prepared = experiment(scenario, default_batch_frames=engine.batch_frames)
     if not engine.reads_standard_input and scenario.traffic is not None and scenario.traffic.capture == "-":
@@ -93,19 +104,38 @@ def run_experiment(options: RunOptions, engine: Engine, progress: Progress) -> t
         seconds = time.perf_counter() - started
         if sink is not None:
             sink.close()
-        summary = summarize(result, scenario=scenario.name, seed=scenario.run.seed)
-        working = max(seconds - result.startup_seconds, 1e-9)
+        report = update_report(result)
+        summary = summarize(result, report, scenario=scenario.name, seed=scenario.run.seed)
+        working = max(seconds - result.startup_seconds - result.control_seconds, 1e-9)
         summary["wall"] = {
             "seconds": round(seconds, 3),
             "frames_per_second": round(result.arrived / working),
             "batch_packets": prepared.batch_frames,
+            "control_seconds": round(result.control_seconds, 3),
+            "remarks": list(result.remarks),
             **result.engine_facts,
             "versions": _versions(),
         }
-        write_results(directory, result, summary, resolved_toml(scenario))
+        write_results(directory, result, report, summary, resolved_toml(scenario))
         if (adapter := prepared.set_up) is not None:
             write_journal(directory / JOURNAL_NAME, adapter.specification, adapter.requests)
-    return where, summary
+    return RunOutcome(where, summary, report)
+
+
+def update_report(result: RunResult) -> UpdateReport:
+    """What a run says about its updates."""
+    return certify(
+        result.updates,
+        result.requests,
+        [processor.updates for processor in result.processors],
+        processors=result.experiment.snapshot.processors,
+        target_ids=result.target_ids,
+        target_key=target_key(result),
+        hand_over=result.experiment.hand_over,
+        start_ns=result.start_ns,
+        last_arrival_ns=result.last_arrival_ns,
+        arrived=result.arrived,
+    )
 
 
 def _scenario(options: RunOptions) -> Scenario:

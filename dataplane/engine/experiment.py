@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from dataplane.control import AdapterSpecification, OidRequest
 from dataplane.processor.costs import CostModel
 from dataplane.processor.processor import ProcessorReport
 from dataplane.receive.work import WorkColumns
 from dataplane.switch.snapshot import SteeringSnapshot
-from dataplane.traffic.batch import FrameBatch, TrafficSource
+from dataplane.traffic.batch import TrafficSource
+from dataplane.update.records import RequestRecord, UpdateRecord
+from dataplane.update.timeline import ScheduledRequest
+
+HandOver = Literal["permissive", "ordered"]
 
 #: Frames in a batch unless the scenario says otherwise: the columns of a batch fit the second-level cache.
 DEFAULT_BATCH_FRAMES = 16_384
@@ -26,6 +30,24 @@ class AdapterSetUp:
 
 
 @dataclass(frozen=True, slots=True)
+class UpdatePlan:
+    """What changes while traffic flows; picklable, and a new `ControlTimeline` can be made of it for every attempt."""
+
+    schedule: tuple[ScheduledRequest, ...] = ()
+    policy: PolicyPlan | None = None
+    tick_ns: int = 100_000_000
+    control_latency_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyPlan:
+    """A policy by name, as `update.policies.make_policy` takes it."""
+
+    name: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Experiment:
     """A checked, compiled experiment."""
 
@@ -35,6 +57,8 @@ class Experiment:
     window_ns: int
     batch_frames: int = DEFAULT_BATCH_FRAMES
     set_up: AdapterSetUp | None = None  # None: the configuration of the snapshot is all there is
+    hand_over: HandOver = "permissive"  # EPO-06, EPO-07
+    updates: UpdatePlan | None = None  # None: nothing changes, and processors remember nothing for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +67,44 @@ class RunResult:
 
     experiment: Experiment
     start_ns: int  # first arrival; 0 when nothing arrived
+    last_arrival_ns: int
     arrived: int
     dropped: dict[str, int]  # before any processor, by reason
     timestamp_regressions: int
     findings: tuple[str, ...]  # what was wrong with the input, one line each
     processors: tuple[ProcessorReport, ...]  # by row of `snapshot.processors`
+    target_ids: tuple[int, ...]  # VPort or queue ids by target row, those that came later included
+    target_names: tuple[str, ...]
+    updates: tuple[UpdateRecord, ...] = ()  # that were adopted
+    requests: tuple[RequestRecord, ...] = ()  # that were made while traffic flowed
     interrupted: bool = False  # ended early by the user: what was processed is whole
+    control_seconds: float = 0.0  # deciding requests and asking the policy, where that does not run beside the traffic
+    remarks: tuple[str, ...] = ()  # what a clock showed; no result depends on it
     startup_seconds: float = 0.0  # before the first frame: starting actors
     engine_facts: Mapping[str, Any] = field(default_factory=dict)  # for the `wall` section: engine, actors, transport
+
+
+class EpochSpan(NamedTuple):
+    """Rows of a batch that one snapshot has steered."""
+
+    end_row: int
+    epoch: int
+    target_ids: Sequence[int]  # by target row
+
+
+class CompleteRows(NamedTuple):
+    """Rows of a batch with their completions."""
+
+    first_frame: int  # number of row 0
+    work: WorkColumns
+    spans: tuple[EpochSpan, ...]  # ascending
 
 
 class PacketSink(Protocol):
     """Takes every batch once its rows are complete, in order."""
 
-    def write(self, batch: FrameBatch, work: WorkColumns) -> None:
-        """Keep the rows of one batch."""
+    def write(self, rows: CompleteRows) -> None:
+        """Keep the rows of one batch; they are overwritten afterwards."""
 
 
 #: Called after every batch with (frames so far, share of the input consumed).

@@ -1,22 +1,30 @@
-"""The `inline` engine: source, NIC front end and processors, one after the other in this process."""
+"""The `inline` engine: source, NIC and processors, one after the other in this process."""
 
 from __future__ import annotations
 
-import numpy as np
-
+from dataplane.engine.control import ControlOutcome, run_control
 from dataplane.engine.experiment import Experiment, PacketSink, Progress, RunResult, SourceFactory
 from dataplane.engine.interrupts import InterruptShield
-from dataplane.processor.processor import Processor, Windows
-from dataplane.receive.front_end import NicFrontEnd
-from dataplane.receive.work import new_work_columns
+from dataplane.engine.nic import Nic
+from dataplane.engine.transport import LocalTransport
+from dataplane.processor.host import HostPlan
 
 
-def new_processors(experiment: Experiment, start_ns: int) -> list[Processor]:
-    """The processors of an experiment by row; `start_ns` is the first arrival."""
-    windows = Windows(start_ns, experiment.window_ns)
-    slots = len(experiment.snapshot.entry_slots().target)
-    targets = len(experiment.snapshot.target_names)
-    return [Processor(costs, windows, targets, slots) for costs in experiment.costs]
+def plan_host(experiment: Experiment, host: int, first: int, end: int, *, late_wanted: bool) -> HostPlan:
+    """The host process that owns the processor rows `first` to `end - 1`."""
+    updates = experiment.updates
+    return HostPlan(
+        host=host,
+        first_processor=first,
+        costs=experiment.costs[first:end],
+        processors=len(experiment.costs),
+        window_ns=experiment.window_ns,
+        targets=len(experiment.snapshot.targets),
+        updates=updates is not None,
+        ordered=updates is not None and experiment.hand_over == "ordered",
+        ticks=updates is not None and updates.policy is not None,
+        late_wanted=late_wanted,
+    )
 
 
 def run_inline(
@@ -24,41 +32,41 @@ def run_inline(
 ) -> RunResult:
     """Run an experiment to its end, or to the user's Ctrl-C: then what was taken in is finished and reported."""
     source = open_source()
-    front_end = NicFrontEnd(experiment.snapshot, transmit_by_source=experiment.transmit_by_source)
-    work = new_work_columns(experiment.batch_frames)
-    offsets = np.zeros(len(experiment.costs) + 1, np.int64)
-    selection = np.zeros(experiment.batch_frames, np.uint32)
-    processors: list[Processor] = []
-    start_ns, interrupted = 0, False
+    control = run_control(experiment)
+    plan = plan_host(experiment, 0, 0, len(experiment.costs), late_wanted=sink is not None)
+    transport = LocalTransport(plan, experiment.batch_frames)
+    nic = Nic(experiment, transport, control, sink.write if sink is not None else None)
+    interrupted = False
     shield = InterruptShield()
     shield.install()
     try:
         for batch in source.batches(experiment.batch_frames):
             with shield:
-                if not processors:
-                    start_ns = int(batch.timestamp_ns[0])
-                    processors = new_processors(experiment, start_ns)
-                front_end.accept(batch, work, offsets, selection)
-                for row, processor in enumerate(processors):
-                    rows = selection[offsets[row] : offsets[row + 1]]
-                    if len(rows):
-                        processor.serve(work, rows, batch.first_frame)
-                if sink is not None:
-                    sink.write(batch, work)
-            progress(front_end.arrived, source.progress())
+                nic.take(batch)
+            progress(nic.arrived, source.progress())
     except KeyboardInterrupt:
         interrupted = True
     finally:
         shield.remove()
-    processors = processors or new_processors(experiment, start_ns)
+    nic.finish()
+    told = nic.result()
+    last_arrival_ns = told.last_arrival_ns if told.arrived else None
+    outcome = control.outcome(last_arrival_ns, interrupted=interrupted) if control else ControlOutcome()
     return RunResult(
         experiment=experiment,
-        start_ns=start_ns,
-        arrived=front_end.arrived,
-        dropped=front_end.dropped(),
+        start_ns=told.start_ns,
+        last_arrival_ns=told.last_arrival_ns,
+        arrived=told.arrived,
+        dropped=told.dropped,
         timestamp_regressions=source.timestamp_regressions,
-        findings=tuple(source.findings),
-        processors=tuple(processor.report() for processor in processors),
+        findings=(*source.findings, *outcome.findings),
+        processors=tuple(transport.reports()),
+        target_ids=told.target_ids,
+        target_names=told.target_names,
+        updates=told.updates,
+        requests=outcome.requests,
+        control_seconds=outcome.seconds,
+        remarks=outcome.remarks,
         interrupted=interrupted,
         engine_facts={"engine": "inline"},
     )

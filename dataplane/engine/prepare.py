@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from dataplane.engine.experiment import DEFAULT_BATCH_FRAMES, AdapterSetUp, Experiment
+from dataplane.control import ControlPlane
+from dataplane.engine.experiment import DEFAULT_BATCH_FRAMES, AdapterSetUp, Experiment, PolicyPlan, UpdatePlan
 from dataplane.errors import UserError
+from dataplane.ids import ProcessorNumber
 from dataplane.processor.costs import CostModel
+from dataplane.scenario.events import scheduled_requests
 from dataplane.scenario.model import Scenario
 from dataplane.scenario.set_up import adapter_configuration, set_up
-from dataplane.switch.snapshot import SteeringSnapshot, compile_snapshot
+from dataplane.switch.configuration import Mode
+from dataplane.switch.snapshot import SteeringSnapshot, compile_snapshot, processors_of
+from dataplane.update.policies import make_policy
 
 
 def steering_snapshot(scenario: Scenario) -> SteeringSnapshot:
@@ -21,12 +26,11 @@ def experiment(scenario: Scenario, *, default_batch_frames: int = DEFAULT_BATCH_
     """Compile a scenario; raises UserError for what this program cannot run."""
     if scenario.traffic is None:
         raise UserError("the scenario has no [traffic]: give it a capture or a profile, or pass --capture FILE")
-    if scenario.events:
-        raise UserError("[[event]] cannot be run yet: take the events out, or ask `vmmq oracle` about single requests")
-    if scenario.policy.name != "none":
-        raise UserError('[policy] cannot be run yet: take the table out or set name = "none"')
     done = set_up(scenario)
-    snapshot = compile_snapshot(done.control.configuration, 0)
+    set_up_done = AdapterSetUp(done.control.specification, done.accepted)
+    updates = _update_plan(scenario)
+    configuration = done.control.configuration
+    snapshot = compile_snapshot(configuration, 0, _processors(done.control, updates))
     names = [field.name for field in fields(CostModel)]
     return Experiment(
         snapshot=snapshot,
@@ -36,6 +40,34 @@ def experiment(scenario: Scenario, *, default_batch_frames: int = DEFAULT_BATCH_
         ),
         transmit_by_source=scenario.traffic.transmit == "by-source-mac",
         window_ns=scenario.run.window_ns,
-        set_up=AdapterSetUp(done.control.specification, done.accepted),
+        set_up=set_up_done,
+        hand_over=scenario.update.hand_over,
+        updates=updates,
         batch_frames=default_batch_frames if scenario.run.batch_packets == "auto" else scenario.run.batch_packets,
     )
+
+
+def _update_plan(scenario: Scenario) -> UpdatePlan | None:
+    """What changes while traffic flows; None when nothing does."""
+    policy = None
+    if scenario.policy.name != "none":
+        policy = PolicyPlan(scenario.policy.name, dict(scenario.policy.parameters))
+        make_policy(policy.name, policy.parameters)  # wrong parameters are told before anything starts
+    if not scenario.events and policy is None:
+        return None
+    return UpdatePlan(scheduled_requests(scenario), policy, scenario.policy.tick_ns, scenario.update.control_latency_ns)
+
+
+def _processors(control: ControlPlane, updates: UpdatePlan | None) -> tuple[ProcessorNumber, ...]:
+    """Every processor that steering may name during the run, ascending.
+
+    VPorts use RSS processors (VPT-11, UPD-40), but a receive queue may be allocated to any other (QUE-10): what is
+    scheduled is rehearsed to see. This uses `control` up.
+    """
+    named = set(processors_of(control.configuration))
+    if updates is not None and control.configuration.mode is not Mode.SWITCH:
+        for one in updates.schedule:
+            for request in one.make(control.configuration):
+                control.request(request)
+            named.update(processors_of(control.configuration))
+    return tuple(sorted(named))

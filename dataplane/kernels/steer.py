@@ -28,6 +28,7 @@ _RUNT, _PACKET_FILTER = 1, 2  # codes of DROP_REASONS
 _TAGGED, _TRANSMIT = 1, 2  # bits of WorkColumns.flags
 _NO_ROW = 0xFFFF
 _DEFAULT_INDEX, _PRIMARY_INDEX = 0xFFFF, 0xFFFE
+_TABLE_ENTRIES_MAX, _SLOTS_PER_TARGET, _DEFAULT_SLOT, _PRIMARY_SLOT = 128, 130, 128, 129  # see switch.snapshot
 _FIRST_EX_KIND = 7  # codes of HASH_KINDS from IPV6_EX on use the substituted addresses (HSH-16, HSH-17)
 
 _FLOW_SEED = np.uint64(0x2545_F491_4F6C_DD1D)
@@ -210,47 +211,51 @@ def steer(
             hash_kind_out[i] = hash_kind
 
         # index and assign
-        entry = np.int64(fields.entry_first)
-        entries = np.int64(fields.table_mask) + 1
+        slot = target * _SLOTS_PER_TARGET
         if not fields.spread:
             processor_out[i] = fields.primary_processor
             table_index_out[i] = _PRIMARY_INDEX
-            entry += entries + 1
+            slot += _PRIMARY_SLOT
         elif hash_kind != 0:
             index = np.int64(value & np.uint64(fields.table_mask))
-            processor_out[i] = indirection_tables[fields.table_first + index]
+            processor_out[i] = indirection_tables[target * _TABLE_ENTRIES_MAX + index]
             table_index_out[i] = index
-            entry += index
+            slot += index
         else:
             processor_out[i] = fields.default_processor
-            entry += entries
-        entry_slot_out[i] = entry
+            slot += _DEFAULT_SLOT
+        entry_slot_out[i] = slot
 
 
 @njit(cache=True, nogil=True)
 def group_by_processor(
-    processor: npt.NDArray[np.uint16], offsets: npt.NDArray[np.int64], selection: npt.NDArray[np.uint32]
+    processor: npt.NDArray[np.uint16],
+    first_row: int,
+    end_row: int,
+    offsets: npt.NDArray[np.int64],
+    selection: npt.NDArray[np.uint32],
 ) -> None:
-    """Stable counting sort of row numbers by processor, dropped rows left out.
+    """Stable counting sort of the row numbers `first_row` to `end_row - 1` by processor, dropped rows left out.
 
-    `processor` (n,), `offsets` (processors + 1,), `selection` at least (n,): the rows of processor p are
-    `selection[offsets[p]:offsets[p + 1]]`, ascending.
+    `processor` (n,), `offsets` (processors + 1,), `selection` (n,): the rows of processor p become
+    `selection[offsets[p]:offsets[p + 1]]`, ascending; nothing outside [first_row, end_row) of `selection` is written.
     """
     offsets[:] = 0
     count = offsets.shape[0] - 1
-    for i in range(processor.shape[0]):
+    for i in range(first_row, end_row):
         if processor[i] != _NO_ROW:
             offsets[np.int64(processor[i]) + 1] += 1
+    offsets[0] = first_row
     for p in range(count):
         offsets[p + 1] += offsets[p]
-    for i in range(processor.shape[0]):
+    for i in range(first_row, end_row):
         if processor[i] != _NO_ROW:
             p = np.int64(processor[i])
             selection[offsets[p]] = i
             offsets[p] += 1
     for p in range(count, 0, -1):  # each offset has moved to the start of the next group
         offsets[p] = offsets[p - 1]
-    offsets[0] = 0
+    offsets[0] = first_row
 
 
 @njit(cache=True, nogil=True)

@@ -10,11 +10,13 @@ import numpy.typing as npt
 
 from dataplane.arrays import read_only
 from dataplane.kernels import serve as kernels
+from dataplane.kernels.tracking import NEVER
 from dataplane.processor.costs import CostModel
 from dataplane.processor.histogram import LatencyHistogram
+from dataplane.processor.log import UpdateLog
 from dataplane.receive.work import WorkColumns
+from dataplane.switch.snapshot import SLOTS_PER_TARGET
 
-_NEVER = -(1 << 62)
 _LARGEST = (1 << 63) - 1
 
 
@@ -37,8 +39,9 @@ class ProcessorReport:
     entry_windows: npt.NDArray[Any]  # ENTRY_ROW, ascending by window
     flow_keys: npt.NDArray[np.uint64]
     flow_items: npt.NDArray[np.int64]
-    reordered: int
+    reordered: int  # behind a later frame of their flow on this processor
     late_ns_max: int
+    updates: UpdateLog | None = None  # None in a run in which nothing changes
 
 
 class Processor:
@@ -47,11 +50,13 @@ class Processor:
     `serve` takes rows in arrival order. State, counters and results do not depend on how rows are cut into calls.
     """
 
-    def __init__(self, costs: CostModel, windows: Windows, targets: int, entry_slots: int) -> None:
+    def __init__(self, costs: CostModel, windows: Windows, targets: int, *, ticks: bool = False) -> None:
+        """`ticks`: somebody will ask for loads."""
         self._windows = windows
         self._costs = read_only(costs.as_row())
+        entry_slots = targets * SLOTS_PER_TARGET
         state = np.zeros(1, kernels.STATE)
-        state["first_arrival_ns"] = state["last_interrupt_ns"] = state["free_ns"] = _NEVER
+        state["first_arrival_ns"] = state["last_interrupt_ns"] = state["free_ns"] = NEVER
         state["latency_min_ns"] = _LARGEST
         self._service = kernels.Service(
             state=state,
@@ -65,6 +70,7 @@ class Processor:
             touched=np.zeros(entry_slots, np.uint32),
             position=np.array([-1, 0, 0], np.int64),
             entry_log=np.zeros(max(1024, entry_slots), kernels.ENTRY_ROW),
+            loads=np.zeros(entry_slots if ticks else 0, kernels.LOAD_ROW),
             by_target=np.zeros((targets, 5), np.int64),
         )
         self._flows = kernels.Flows(
@@ -83,19 +89,25 @@ class Processor:
             rows, work, first_frame, self._costs, start_ns, length_ns,
             self._service, self._accounts, self._flows, self._done,
         ):  # fmt: skip
-            self._make_room(len(rows))
+            if not self._make_room():
+                self._enlarge_busy_log()
 
-    def _make_room(self, rows: int) -> None:
-        """Empty the logs; enlarge what was too small even empty, and the flow table when it is half full."""
-        if self._done[0] < rows and not self._service.busy_logged[0]:  # one item is busy for more windows than it holds
-            larger = np.zeros(2 * len(self._service.busy_log), kernels.BUSY_ROW)
-            self._service = self._service._replace(busy_log=larger)
+    def _make_room(self) -> bool:
+        """Empty the logs, and enlarge the flow table when it is half full; false when there was nothing to do."""
+        logged = bool(self._service.busy_logged[0] or self._accounts.position[2])
         self._drain_busy_log()
         self._drain_entry_log()
-        if 2 * self._flows.used[0] >= len(self._flows.table):
-            larger = np.zeros(4 * len(self._flows.table), kernels.FLOW_ROW)
-            kernels.move_flows(self._flows.table, larger)
-            self._flows = self._flows._replace(table=larger)
+        if 2 * self._flows.used[0] < len(self._flows.table):
+            return logged
+        larger = np.zeros(4 * len(self._flows.table), kernels.FLOW_ROW)
+        kernels.move_flows(self._flows.table, larger)
+        self._flows = self._flows._replace(table=larger)
+        return True
+
+    def _enlarge_busy_log(self) -> None:
+        """One item is busy for more windows than the log holds."""
+        larger = np.zeros(2 * len(self._service.busy_log), kernels.BUSY_ROW)
+        self._service = self._service._replace(busy_log=larger)
 
     def _drain_busy_log(self) -> None:
         self._busy_rows.append(self._service.busy_log[: self._service.busy_logged[0]].copy())

@@ -40,9 +40,15 @@ def steer_batch(batch: FrameBatch, snapshot: SteeringSnapshot, work: WorkColumns
     )
 
 
-def group_rows(work: WorkColumns, rows: int, offsets: npt.NDArray[np.int64], selection: npt.NDArray[np.uint32]) -> None:
-    """Group the first `rows` rows by processor: `selection[offsets[p]:offsets[p + 1]]` are those of processor row p."""
-    kernels.group_by_processor(work.processor[:rows], offsets, selection)
+def group_rows(
+    work: WorkColumns,
+    first_row: int,
+    end_row: int,
+    offsets: npt.NDArray[np.int64],
+    selection: npt.NDArray[np.uint32],
+) -> None:
+    """Group rows by processor: `selection[offsets[p]:offsets[p + 1]]` are those of processor row p."""
+    kernels.group_by_processor(work.processor, first_row, end_row, offsets, selection)
 
 
 @dataclass(frozen=True, slots=True)

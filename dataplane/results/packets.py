@@ -16,8 +16,18 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
+from dataplane.engine.experiment import CompleteRows
 from dataplane.errors import UserError
-from dataplane.receive.work import DROP_REASONS, NO_PROCESSOR, NO_TARGET, NOT_DROPPED, TAGGED, TRANSMIT, WorkColumns
+from dataplane.receive.work import (
+    DROP_REASONS,
+    NO_PROCESSOR,
+    NO_TARGET,
+    NOT_DROPPED,
+    TAGGED,
+    TRANSMIT,
+    WorkColumns,
+    first_rows,
+)
 from dataplane.switch.configuration import Mode
 from dataplane.switch.snapshot import HASH_KIND_NAMES, SteeringSnapshot
 from dataplane.traffic.batch import FrameBatch
@@ -66,12 +76,26 @@ class PacketTable:
         self._target_ids = np.array([*snapshot.target_ids, 0], np.uint16)  # the last for dropped frames
         self._processors = pa.array([str(processor) for processor in snapshot.processors])
 
-    def batch(self, frames: FrameBatch, work: WorkColumns, *, served: bool = False) -> pa.RecordBatch:
-        """Rows for the frames of a batch; with `served` also completion and latency.
+    def served_batch(self, rows: CompleteRows) -> pa.RecordBatch:
+        """Rows of a run, with completion and latency, each with the epoch and the targets of its snapshot."""
+        spans = rows.spans
+        ends = [span.end_row for span in spans]
+        epoch = np.repeat([span.epoch for span in spans], np.diff(ends, prepend=0))
+        if len(spans[-1].target_ids) >= len(self._target_ids):  # targets keep their rows, new ones come behind
+            self._target_ids = np.array([*spans[-1].target_ids, 0], np.uint16)
+        return self._batch(rows.first_frame, first_rows(rows.work, 0, ends[-1]), epoch, served=True)
 
-        The rows are copies: the work columns are used again for the next batch while these are still being written.
-        """
+    def batch(self, frames: FrameBatch, work: WorkColumns) -> pa.RecordBatch:
+        """Rows for the frames of a batch that the snapshot has steered."""
         count = len(frames)
+        epoch = np.full(count, self._snapshot.epoch)
+        return self._batch(frames.first_frame, first_rows(work, 0, count), epoch, served=False)
+
+    def _batch(
+        self, first_frame: int, work: WorkColumns, epoch: npt.NDArray[np.int64], *, served: bool
+    ) -> pa.RecordBatch:
+        """Rows that are copies: the columns are used again for the next batch while these are still being written."""
+        count = len(epoch)
         target = work.target[:count]
         no_target = target == NO_TARGET
         target_id = self._target_ids[np.minimum(target, len(self._target_ids) - 1)]
@@ -86,7 +110,7 @@ class PacketTable:
         index = work.table_index[:count].copy()
         drop = work.drop[:count]
         columns = [
-            pa.array(np.arange(frames.first_frame, frames.first_frame + count, dtype=np.uint64)),
+            pa.array(np.arange(first_frame, first_frame + count, dtype=np.uint64)),
             pa.array(work.timestamp_ns[:count].copy()),
             pa.array(work.wire_length[:count].copy()),
             _dictionary((flags & TRANSMIT) >> 1, None, _DIRECTIONS),
@@ -100,7 +124,7 @@ class PacketTable:
             pa.array(oob >> 4, mask=_mask(untagged)),
             pa.array((oob & 7).astype(np.uint8), mask=_mask(untagged)),
             _dictionary(drop, drop == NOT_DROPPED, _DROP_REASONS),
-            pa.array(np.full(count, self._snapshot.epoch, np.uint32)),
+            pa.array(epoch.astype(np.uint32)),
         ]
         schema = _DICTIONARY_SCHEMA
         if served:

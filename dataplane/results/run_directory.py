@@ -12,21 +12,20 @@ from typing import Any
 
 import pyarrow.parquet
 
-from dataplane.engine.experiment import PacketSink, RunResult
+from dataplane.engine.experiment import CompleteRows, PacketSink, RunResult
 from dataplane.errors import UserError
-from dataplane.receive.work import WorkColumns
 from dataplane.results.packets import BackgroundWriter, PacketTable, ParquetPackets
 from dataplane.results.tables import (
     PROCESSORS_SCHEMA,
     QUEUES_SCHEMA,
-    UPDATES_SCHEMA,
     VPORTS_SCHEMA,
     entries_table,
     rows_table,
     windows_table,
 )
+from dataplane.results.updates import updates_document, updates_table
 from dataplane.switch.snapshot import SteeringSnapshot
-from dataplane.traffic.batch import FrameBatch
+from dataplane.update.certificates import UpdateReport
 
 _MARK = "summary.json"
 
@@ -78,16 +77,18 @@ class PacketsParquet(PacketSink):
         self._table = PacketTable(snapshot)
         self._writer = BackgroundWriter(ParquetPackets(directory / "packets.parquet", served=True))
 
-    def write(self, batch: FrameBatch, work: WorkColumns) -> None:
+    def write(self, rows: CompleteRows) -> None:
         """Append the frames of a batch."""
-        self._writer.write(self._table.batch(batch, work, served=True))
+        self._writer.write(self._table.served_batch(rows))
 
     def close(self) -> None:
         """Finish the file."""
         self._writer.close()
 
 
-def write_results(directory: Path, result: RunResult, summary: dict[str, Any], resolved_scenario: str) -> None:
+def write_results(
+    directory: Path, result: RunResult, report: UpdateReport, summary: dict[str, Any], resolved_scenario: str
+) -> None:
     """Fill an existing directory with everything a run leaves (docs/results.md)."""
     (directory / "scenario.toml").write_text(resolved_scenario, encoding="utf-8")
     tables = {
@@ -95,13 +96,14 @@ def write_results(directory: Path, result: RunResult, summary: dict[str, Any], r
         "vports": rows_table(summary["vports"], VPORTS_SCHEMA),
         "windows": windows_table(result),
         "entries": entries_table(result),
-        "updates": rows_table([], UPDATES_SCHEMA),
+        "updates": updates_table(report),
     }
     if summary["queues"]:
         tables["queues"] = rows_table(summary["queues"], QUEUES_SCHEMA)
     for name, table in tables.items():
         pyarrow.parquet.write_table(table, directory / f"{name}.parquet")
-    (directory / "updates.json").write_text("[]\n", encoding="utf-8")
+    document = json.dumps(updates_document(report), indent=2, allow_nan=False) + "\n"
+    (directory / "updates.json").write_text(document, encoding="utf-8")
     text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
     (directory / _MARK).write_text(text, encoding="utf-8")
 

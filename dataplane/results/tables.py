@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from dataplane.engine.experiment import RunResult
 from dataplane.ids import DEFAULT_PROCESSOR_INDEX, PRIMARY_PROCESSOR_INDEX
+from dataplane.switch.snapshot import slot_names
 
 SCHEMA_VERSION = 1
 _METADATA = {"vmmq.schema_version": str(SCHEMA_VERSION)}
@@ -56,16 +57,15 @@ def entries_table(result: RunResult) -> pa.Table:
     `index` is the indirection table index; for the default and the primary processor it is null and `parameter` says
     which. `busy_ns` is the service cost of the items that arrived in the window.
     """
-    slots = result.experiment.snapshot.entry_slots()
     rows = [report.entry_windows for report in result.processors]
     entries = np.concatenate(rows)
     processor = np.repeat(np.arange(len(rows)), [len(part) for part in rows])
-    target, index = slots.target[entries["slot"]], slots.table_index[entries["slot"]]
+    target, index = slot_names(entries["slot"])
     order = np.lexsort((processor, index, target, entries["window"]))
     entries, processor, target, index = entries[order], processor[order], target[order], index[order]
     names = np.array(["entry", "default", "primary"])
     kind = np.select([index == DEFAULT_PROCESSOR_INDEX, index == PRIMARY_PROCESSOR_INDEX], [1, 2], 0)
-    target_ids = np.array(result.experiment.snapshot.target_ids, np.uint16)
+    target_ids = np.array(result.target_ids, np.uint16)
     return pa.table(
         {
             "window": entries["window"],
@@ -119,6 +119,7 @@ QUEUES_SCHEMA = pa.schema(
     [("queue_id", pa.uint16()), ("name", pa.string()), *((name, pa.int64()) for name in _TARGET_COLUMNS)]
 )
 
+_VERDICTS = ("no_loss", "conservation", "adopted_everywhere", "drained_in_order", "order_kept")
 UPDATES_SCHEMA = pa.schema(
     [
         ("epoch", pa.uint32()),
@@ -127,14 +128,20 @@ UPDATES_SCHEMA = pa.schema(
         ("drained_at_ns", pa.int64()),
         ("retired_at_ns", pa.int64()),
         ("hand_over", pa.string()),
+        ("entries_moved", pa.int64()),
         ("frames_old_epoch_after_adoption", pa.int64()),
+        ("frames_new_epoch_before_drained", pa.int64()),
         ("frames_held", pa.int64()),
         ("longest_hold_ns", pa.int64()),
         ("blocked_time_ns", pa.int64()),
+        ("blocked_time_lost_over_rate_ns", pa.int64()),
         ("frames_lost", pa.int64()),
+        ("frames_dropped_behind_holds", pa.int64()),
         ("frames_reordered", pa.int64()),
         ("flows_reordered", pa.int64()),
         ("max_extent", pa.int64()),
+        ("max_late_ns", pa.int64()),
+        *((f"verdicts_{name}", pa.bool_()) for name in _VERDICTS),
     ]
 )
 

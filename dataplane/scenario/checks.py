@@ -17,7 +17,7 @@ from dataplane.control.processors import rss_candidates
 from dataplane.ids import ProcessorNumber, format_mac
 from dataplane.scenario.capabilities import allowed_hash_types, capability_of
 from dataplane.scenario.findings import Findings, Path
-from dataplane.scenario.model import Adapter, Event, Rss, Scenario, Traffic
+from dataplane.scenario.model import Adapter, Event, Rss, RssChange, Scenario, Traffic
 from dataplane.scenario.set_up import RefusedRequest, set_up
 
 #: [adapter] keys that nearly every check looks at; when one is wrong those checks would only repeat it.
@@ -285,11 +285,28 @@ def _check_event(path: Path, event: Event, sheet: Sheet, findings: Findings) -> 
                 findings.add((*path, key), f"{_list(outside)} not in rss_processors", "RSS-17")
         if change.hash_types is not None:
             _check_hash_types((*path, "hash_types"), change.hash_types, adapter, findings)
+        if change.default_processor is not None and adapter.ndis_version < (6, 60):
+            findings.add((*path, "default_processor"), "can be chosen from NDIS 6.60 on", "RSS-10")
+        if change.num_queue_pairs is not None and adapter.interface == "native-rss" and not adapter.has_rss_v2:
+            findings.add((*path, "num_queue_pairs"), "the queues of the adapter can change with RSSv2 only", "UPD-25")
+        if not change.enabled:
+            _check_disabling(path, change, adapter, findings)
         entries = change.num_indirection_table_entries or len(change.indirection_table or (None,))
         if not power_of_two(entries):
             findings.add((*path, "indirection_table"), f"{entries} entries are not a power of two", "RSS-15")
         if len(change.indirection_table or ()) > entries:
             findings.add((*path, "indirection_table"), f"has more than {entries} entries", "RSS-15")
+
+
+def _check_disabling(path: Path, change: RssChange, adapter: Adapter, findings: Findings) -> None:
+    """Keys that a request to disable RSS ignores: RSSv1 forgets everything, RSSv2 tracks the table."""
+    keys: tuple[str, ...] = ("hash_types", "hash_secret_key")
+    rule = "UPD-22"
+    if not adapter.has_rss_v2:
+        keys, rule = (*keys, "indirection_table", "num_indirection_table_entries", "default_processor"), "RSS-07"
+    for key in keys:
+        if getattr(change, key) is not None:
+            findings.add((*path, key), "has no effect with enabled = false", rule)
 
 
 def _check_hash_types(path: Path, hash_types: Sequence[str], adapter: Adapter, findings: Findings) -> None:

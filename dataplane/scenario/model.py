@@ -28,6 +28,7 @@ from pydantic import (
 )
 
 from dataplane.ids import NdisVersion, ProcessorNumber, parse_mac
+from dataplane.ndis.status import NdisStatus
 from dataplane.ndis.values import parse_string
 from dataplane.scenario.capabilities import CAPABILITY_FLAGS, default_flags
 
@@ -488,6 +489,8 @@ class Event(Table):
     move_entries: MoveEntries | None = None
     rss: RssChange | None = None
     oid: OidRequest | None = None
+    #: How it is to end; without it, it is to succeed. Of moves the status of the first entry that failed (UPD-36).
+    expect: Annotated[str, AfterValidator(_one_of(tuple(NdisStatus.__members__)))] | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:

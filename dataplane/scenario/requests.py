@@ -7,24 +7,22 @@ does that. What the file can say and a request cannot (an affinity over two grou
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from enum import IntFlag
 from functools import reduce
 from operator import or_
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from dataplane.control import NDIS, AdapterSpecification, OidRequest
-from dataplane.ids import DEFAULT_PROCESSOR_INDEX, NdisVersion, ProcessorNumber
-from dataplane.ndis.codec import encode_output
+from dataplane.ids import NdisVersion, ProcessorNumber
 from dataplane.ndis.constants import (
     FilterFieldFlags,
     MacHeaderField,
     PacketFilterFlags,
-    RssParametersV2Flags,
     VPortParametersFlags,
     VPortState,
 )
-from dataplane.ndis.layout import HeadedStructure, Structure
+from dataplane.ndis.layout import HeadedStructure
 from dataplane.ndis.oids import Oid, RequestKind
 from dataplane.ndis.structures import (
     AllocationCompleteArray,
@@ -38,19 +36,17 @@ from dataplane.ndis.structures import (
     PacketFilter,
     QueueParameters,
     ScaleCapabilities,
-    ScaleParameters,
-    ScaleParametersV2,
-    SetIndirectionEntries,
-    SetIndirectionEntry,
     VPortParameters,
 )
 from dataplane.ndis.values import GroupAffinity
 from dataplane.scenario.capabilities import CAPABILITY_FLAGS
 from dataplane.scenario.model import Adapter, Filter, Queue, Rss, VPort
-from dataplane.switch.configuration import TOEPLITZ, HashType, RssState
+from dataplane.switch.configuration import TOEPLITZ, HashType
+from dataplane.update import requests as update
+from dataplane.update.requests import oid_request, set_parameters, set_parameters_v2
 
 #: The client that creates what a scenario lists; events issue their requests as the same client by default.
-SCENARIO_CLIENT = "A"
+SCENARIO_CLIENT = update.CLIENT
 
 #: The keywords that make an adapter offer each interface (CAP-10).
 _KEYWORDS = {
@@ -101,7 +97,7 @@ def _word(flags: type[IntFlag], names: Sequence[str]) -> int:
 
 def create_switch(adapter: Adapter) -> OidRequest:
     """OID_NIC_SWITCH_CREATE_SWITCH, which is for NDIS to issue (OID-16)."""
-    return _request(
+    return oid_request(
         Oid.OID_NIC_SWITCH_CREATE_SWITCH,
         NicSwitchParameters(num_vfs=adapter.max_num_vfs),
         adapter.ndis_version,
@@ -118,13 +114,13 @@ def query_filter_types() -> OidRequest:
 def set_packet_filter(adapter: Adapter) -> OidRequest:
     """OID_GEN_CURRENT_PACKET_FILTER (MOD-12)."""
     wanted = _word(PacketFilterFlags, [name.upper() for name in adapter.packet_filter])
-    return _request(Oid.OID_GEN_CURRENT_PACKET_FILTER, PacketFilter(packet_filter=wanted), adapter.ndis_version)
+    return oid_request(Oid.OID_GEN_CURRENT_PACKET_FILTER, PacketFilter(packet_filter=wanted), adapter.ndis_version)
 
 
 def set_multicast_list(adapter: Adapter) -> OidRequest:
     """OID_802_3_MULTICAST_LIST (MOD-12)."""
     addresses = MulticastList(addresses=adapter.multicast_list)
-    return _request(Oid.OID_802_3_MULTICAST_LIST, addresses, adapter.ndis_version)
+    return oid_request(Oid.OID_802_3_MULTICAST_LIST, addresses, adapter.ndis_version)
 
 
 # VPorts and queues ---------------------------------------------------------------------------------------------------
@@ -138,7 +134,7 @@ def create_vport(vport: VPort, version: NdisVersion) -> OidRequest:
         vport_state=VPortState.Deactivated,
         processor_affinity=_affinity(vport.processor_affinity),
     )
-    return _request(Oid.OID_NIC_SWITCH_CREATE_VPORT, parameters, version, kind=RequestKind.METHOD)
+    return oid_request(Oid.OID_NIC_SWITCH_CREATE_VPORT, parameters, version, kind=RequestKind.METHOD)
 
 
 def activate_vport(vport_id: int, version: NdisVersion) -> OidRequest:
@@ -164,18 +160,11 @@ def name_and_affinity(vport: VPort, version: NdisVersion) -> OidRequest:
 
 def change_queue_pairs(vport: VPort, version: NdisVersion) -> OidRequest:
     """OID_NIC_SWITCH_VPORT_PARAMETERS with NUM_QUEUE_PAIRS_CHANGED (UPD-06)."""
-    return _change_vport(
-        VPortParameters(
-            vport_id=vport.id,
-            flags=VPortParametersFlags.NUM_QUEUE_PAIRS_CHANGED,
-            num_queue_pairs=vport.num_queue_pairs,
-        ),
-        version,
-    )
+    return update.change_queue_pairs(vport.id, vport.num_queue_pairs, version)
 
 
 def _change_vport(parameters: VPortParameters, version: NdisVersion) -> OidRequest:
-    return _request(Oid.OID_NIC_SWITCH_VPORT_PARAMETERS, parameters, version)
+    return oid_request(Oid.OID_NIC_SWITCH_VPORT_PARAMETERS, parameters, version)
 
 
 def allocate_queue(queue: Queue, version: NdisVersion) -> OidRequest:
@@ -183,13 +172,13 @@ def allocate_queue(queue: Queue, version: NdisVersion) -> OidRequest:
     parameters = QueueParameters(
         processor_affinity=_affinity(queue.processor_affinity), vm_name=queue.name, queue_name=queue.name
     )
-    return _request(Oid.OID_RECEIVE_FILTER_ALLOCATE_QUEUE, parameters, version, kind=RequestKind.METHOD)
+    return oid_request(Oid.OID_RECEIVE_FILTER_ALLOCATE_QUEUE, parameters, version, kind=RequestKind.METHOD)
 
 
 def complete_allocation(queue_id: int, version: NdisVersion) -> OidRequest:
     """OID_RECEIVE_FILTER_QUEUE_ALLOCATION_COMPLETE for one queue (QUE-14)."""
     array = AllocationCompleteArray(elements=(AllocationCompleteParameters(queue_id=queue_id),))
-    return _request(Oid.OID_RECEIVE_FILTER_QUEUE_ALLOCATION_COMPLETE, array, version, kind=RequestKind.METHOD)
+    return oid_request(Oid.OID_RECEIVE_FILTER_QUEUE_ALLOCATION_COMPLETE, array, version, kind=RequestKind.METHOD)
 
 
 def set_filter(item: Filter, version: NdisVersion, *, vport_id: int = 0, queue_id: int = 0) -> OidRequest:
@@ -211,7 +200,7 @@ def set_filter(item: Filter, version: NdisVersion, *, vport_id: int = 0, queue_i
             for i, (field, value) in enumerate(tests)
         ),
     )
-    return _request(Oid.OID_RECEIVE_FILTER_SET_FILTER, parameters, version, kind=RequestKind.METHOD)
+    return oid_request(Oid.OID_RECEIVE_FILTER_SET_FILTER, parameters, version, kind=RequestKind.METHOD)
 
 
 def _affinity(processors: Sequence[ProcessorNumber]) -> GroupAffinity:
@@ -225,33 +214,35 @@ def _affinity(processors: Sequence[ProcessorNumber]) -> GroupAffinity:
 
 def set_rss_parameters(rss: Rss, version: NdisVersion, vport_id: int | None) -> OidRequest:
     """OID_GEN_RECEIVE_SCALE_PARAMETERS: everything at once, which enables RSS (generation 1)."""
-    parameters = ScaleParameters(
-        hash_information=hash_information(rss),
+    return set_parameters(
+        version,
+        vport_id,
         indirection_table=rss.indirection_table,
+        hash_information=hash_information(rss.hash_types),
         hash_secret_key=rss.key,
-        default_processor_number=rss.default_processor,
+        default_processor=rss.default_processor,
     )
-    return _request(Oid.OID_GEN_RECEIVE_SCALE_PARAMETERS, parameters, version, vport_id=vport_id)
 
 
 def set_table_size(entries: int, version: NdisVersion, vport_id: int | None) -> OidRequest:
     """OID_GEN_RECEIVE_SCALE_PARAMETERS_V2 of an entity whose RSS is off and stays off (UPD-22, UPD-26)."""
-    parameters = ScaleParametersV2(
-        flags=RssParametersV2Flags.NUMBER_OF_ENTRIES_CHANGED, number_of_indirection_table_entries=entries
-    )
-    return _request(Oid.OID_GEN_RECEIVE_SCALE_PARAMETERS_V2, parameters, version, vport_id=vport_id)
+    return set_parameters_v2(version, vport_id, enable=False, entries=entries)
 
 
 def enable_rss(rss: Rss, version: NdisVersion, vport_id: int | None) -> OidRequest:
     """OID_GEN_RECEIVE_SCALE_PARAMETERS_V2: all entries, hash types and key, and RSS on (UPD-21, UPD-23)."""
-    flags = RssParametersV2Flags
-    parameters = ScaleParametersV2(
-        flags=flags.ENABLE_RSS | flags.HASH_INFO_CHANGED | flags.HASH_KEY_CHANGED | flags.NUMBER_OF_ENTRIES_CHANGED,
-        hash_information=hash_information(rss),
+    return set_parameters_v2(
+        version,
+        vport_id,
+        enable=True,
+        hash_information=hash_information(rss.hash_types),
         hash_secret_key=rss.key,
-        number_of_indirection_table_entries=rss.num_indirection_table_entries,
+        entries=rss.num_indirection_table_entries,
     )
-    return _request(Oid.OID_GEN_RECEIVE_SCALE_PARAMETERS_V2, parameters, version, vport_id=vport_id)
+
+
+#: OID_GEN_RSS_SET_INDIRECTION_TABLE_ENTRIES, one request for each processor that entries leave (UPD-31, UPD-38).
+move_entries = update.move_entries
 
 
 def shortest_table(rss: Rss) -> tuple[ProcessorNumber, ...]:
@@ -263,50 +254,6 @@ def shortest_table(rss: Rss) -> tuple[ProcessorNumber, ...]:
     return table[: min(size, entries)]
 
 
-def hash_information(rss: Rss) -> int:
+def hash_information(hash_types: Sequence[str]) -> int:
     """The hash types that are named, with the hash function (RSS-06)."""
-    return _word(HashType, [name.upper() for name in rss.hash_types]) | TOEPLITZ
-
-
-def move_entries(
-    current: RssState,
-    table: Sequence[ProcessorNumber],
-    default: ProcessorNumber,
-    version: NdisVersion,
-    vport_id: int = 0,
-) -> Iterator[OidRequest]:
-    """OID_GEN_RSS_SET_INDIRECTION_TABLE_ENTRIES: whatever leads from `current` to `table` and `default`.
-
-    A parameter is moved by a request on the processor it points to now (UPD-38): there is one request for each of
-    those, with one group of commands (UPD-31). VPort 0 is the adapter when there is no switch (UPD-49).
-    """
-    places = [*enumerate(current.indirection_table), (DEFAULT_PROCESSOR_INDEX, current.default_processor)]
-    commands: dict[ProcessorNumber, list[SetIndirectionEntry]] = {}
-    for (index, source), target in zip(places, (*table, default), strict=True):
-        assert source is not None, "an RSSv2 entity has a default processor from the start (UPD-15)"
-        if source != target:
-            command = SetIndirectionEntry(
-                vport_id=vport_id, indirection_table_index=index, target_processor_number=target
-            )
-            commands.setdefault(source, []).append(command)
-    for source, group in commands.items():
-        yield _request(
-            Oid.OID_GEN_RSS_SET_INDIRECTION_TABLE_ENTRIES,
-            SetIndirectionEntries(rss_entry_table=tuple(group)),
-            version,
-            kind=RequestKind.METHOD,
-            processor=source,
-            synchronous=True,
-        )
-
-
-def _request(
-    oid: Oid,
-    parameters: Structure,
-    version: NdisVersion,
-    *,
-    kind: RequestKind = RequestKind.SET,
-    issuer: str = SCENARIO_CLIENT,
-    **members: Any,
-) -> OidRequest:
-    return OidRequest(oid, kind, issuer, encode_output(parameters, version), **members)
+    return _word(HashType, [name.upper() for name in hash_types]) | TOEPLITZ

@@ -64,17 +64,24 @@ HASH_KINDS: tuple[HashType, ...] = (
 )
 HASH_KIND_NAMES = tuple("none" if kind is HashType.NONE else str(kind.name).lower() for kind in HASH_KINDS)
 
+#: Entries of the largest indirection table (RSS-15).
+TABLE_ENTRIES_MAX = 128
+
+#: Every target has so many steering parameters (*slots*), whatever the size of its table: its entries, then the default
+#: and the primary processor. A slot keeps its number over all epochs of a run.
+SLOTS_PER_TARGET = TABLE_ENTRIES_MAX + 2
+DEFAULT_SLOT = TABLE_ENTRIES_MAX
+PRIMARY_SLOT = TABLE_ENTRIES_MAX + 1
+
 TARGET_ROW = np.dtype(
     [
         ("target_id", np.uint16),  # VPort or queue id
         ("has_hash", np.bool_),  # compute hashes at all (RSS enabled, or receive hash RSS-23)
         ("spread", np.bool_),  # RSS enabled: use table and default processor
         ("key_first", np.int64),  # first entry of this target's key in `toeplitz_tables`
-        ("table_first", np.int64),  # first entry of its indirection table in `indirection_tables`
         ("table_mask", np.uint32),  # number of entries - 1 (HSH-27)
         ("default_processor", np.uint16),  # rows of `processors`
         ("primary_processor", np.uint16),
-        ("entry_first", np.int64),  # first steering parameter of this target, see `SteeringSnapshot.entry_slots`
     ]
 )
 
@@ -90,16 +97,20 @@ class SnapshotArrays(NamedTuple):
     targets: npt.NDArray[Any]  # TARGET_ROW; row 0 is the default VPort or queue
     hash_kinds: npt.NDArray[np.uint8]  # flat (targets * CLASSES,): code of HASH_KINDS by packet class (HSH-09, HSH-19)
     toeplitz_tables: npt.NDArray[np.uint32]  # flat (keys * 36 * 256,)
-    indirection_tables: npt.NDArray[np.uint16]  # flat, rows of `processors`
+    indirection_tables: npt.NDArray[np.uint16]  # flat (targets * TABLE_ENTRIES_MAX,), rows of `processors`
     settings: npt.NDArray[np.uint64]  # (3,) bits of PacketFilter, the permanent address, 1 to look at inner headers
     multicast_list: npt.NDArray[np.uint64]
 
 
-class EntrySlots(NamedTuple):
-    """Names of the steering parameters ("entry slots") of a snapshot, one row each."""
+class Target(NamedTuple):
+    """A VPort or queue as it was compiled."""
 
-    target: npt.NDArray[np.uint16]  # row of `targets`
-    table_index: npt.NDArray[np.uint16]  # or DEFAULT_PROCESSOR_INDEX / PRIMARY_PROCESSOR_INDEX
+    target_id: int
+    name: str
+    primary_processor: ProcessorNumber
+    rss: RssState  # what hashes
+    spread: bool
+    table: tuple[ProcessorNumber, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,23 +120,27 @@ class SteeringSnapshot:
     epoch: int
     configuration: AdapterConfiguration
     processors: tuple[ProcessorNumber, ...]  # processor rows name these
+    targets: tuple[Target, ...]  # by target row; one that is gone stays as it was, and no frame finds it
+    hash_secret_keys: tuple[bytes, ...]  # in the order of `toeplitz_tables`
     arrays: SnapshotArrays
-    target_names: tuple[str, ...]
 
     @property
     def target_ids(self) -> list[int]:
         """VPort or queue ids by target row."""
-        return [int(target_id) for target_id in self.arrays.targets["target_id"]]
+        return [target.target_id for target in self.targets]
 
-    def entry_slots(self) -> EntrySlots:
-        """Every table entry, default and primary processor: the order of the `entry_first` numbering."""
-        target: list[int] = []
-        index: list[int] = []
-        for row, fields in enumerate(self.arrays.targets):
-            entries = int(fields["table_mask"]) + 1
-            index += [*range(entries), DEFAULT_PROCESSOR_INDEX, PRIMARY_PROCESSOR_INDEX]
-            target += [row] * (entries + 2)
-        return EntrySlots(np.array(target, np.uint16), np.array(index, np.uint16))
+    @property
+    def target_names(self) -> tuple[str, ...]:
+        """Names by target row."""
+        return tuple(target.name for target in self.targets)
+
+
+def slot_names(slots: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint16]]:
+    """Target row of each slot, and its table index, DEFAULT_PROCESSOR_INDEX or PRIMARY_PROCESSOR_INDEX."""
+    target, index = np.divmod(slots.astype(np.int64), SLOTS_PER_TARGET)
+    index[index == DEFAULT_SLOT] = DEFAULT_PROCESSOR_INDEX
+    index[index == PRIMARY_SLOT] = PRIMARY_PROCESSOR_INDEX
+    return target, index.astype(np.uint16)
 
 
 def processors_of(configuration: AdapterConfiguration) -> tuple[ProcessorNumber, ...]:
@@ -142,23 +157,26 @@ def processors_of(configuration: AdapterConfiguration) -> tuple[ProcessorNumber,
 
 
 def compile_snapshot(
-    configuration: AdapterConfiguration, epoch: int, processors: Sequence[ProcessorNumber] | None = None
+    configuration: AdapterConfiguration,
+    epoch: int,
+    processors: Sequence[ProcessorNumber] | None = None,
+    before: SteeringSnapshot | None = None,
 ) -> SteeringSnapshot:
     """Compile a configuration; `processors` fixes the row of each processor (default: `processors_of`).
 
-    Raises KeyError when the configuration names a processor that `processors` lacks.
+    With the snapshot `before`, processors and targets keep their rows, and arrays in which nothing changes are shared.
+    Raises KeyError when the configuration names a processor that has no row.
     """
+    if before is not None:
+        processors = before.processors
     processors = tuple(processors) if processors is not None else processors_of(configuration)
     rows = {processor: row for row, processor in enumerate(processors)}
-    targets, names, hash_kinds, toeplitz_tables, indirection_tables = _compile_targets(configuration, rows)
-    target_rows = {int(target["target_id"]): row for row, target in enumerate(targets)}
-    matching = _compile_filters(configuration, target_rows)
+    targets = _targets_by_row(configuration, before)
+    keys = _keys_by_row(targets, before)
+    target_rows = {target.target_id: row for row, target in enumerate(targets)}
     arrays = SnapshotArrays(
-        **matching,
-        targets=read_only(targets),
-        hash_kinds=read_only(hash_kinds.reshape(-1)),
-        toeplitz_tables=read_only(toeplitz_tables),
-        indirection_tables=read_only(indirection_tables),
+        **_compile_filters(configuration, target_rows, before),
+        **_compile_targets(targets, keys, rows, before),
         settings=read_only(
             np.array(
                 [configuration.packet_filter, configuration.permanent_address, configuration.inner_headers], np.uint64
@@ -166,7 +184,7 @@ def compile_snapshot(
         ),
         multicast_list=read_only(np.array(configuration.multicast_list, np.uint64)),
     )
-    return SteeringSnapshot(epoch, configuration, processors, arrays, names)
+    return SteeringSnapshot(epoch, configuration, processors, targets, keys, arrays)
 
 
 @lru_cache(maxsize=1024)
@@ -191,20 +209,11 @@ def hash_kind_by_class(hash_types: HashType) -> tuple[int, ...]:
     return tuple(kinds)
 
 
-class _Target(NamedTuple):
-    target_id: int
-    name: str
-    primary_processor: ProcessorNumber
-    rss: RssState  # what hashes
-    spread: bool
-    table: tuple[ProcessorNumber, ...]
-
-
-def _targets(configuration: AdapterConfiguration) -> list[_Target]:
+def _targets(configuration: AdapterConfiguration) -> list[Target]:
     base = configuration.rss_base_processor
     if configuration.mode is Mode.SWITCH:
         return [
-            _Target(
+            Target(
                 vport.vport_id,
                 vport.name or ("default" if vport.vport_id == DEFAULT_VPORT_ID else f"vport-{vport.vport_id}"),
                 vport.primary_processor,
@@ -217,51 +226,85 @@ def _targets(configuration: AdapterConfiguration) -> list[_Target]:
     native, receive_hash = configuration.native_rss, configuration.receive_hash
     spread = configuration.mode is Mode.NEUTRAL and native.enabled
     hashing = native if spread else receive_hash if configuration.mode is Mode.NEUTRAL else RssState()
-    default = _Target(0, "default", base, hashing, spread, configuration.native_table_in_use)
+    default = Target(0, "default", base, hashing, spread, configuration.native_table_in_use)
     queues = [
-        _Target(queue.queue_id, queue.name or f"queue-{queue.queue_id}", queue.processor, RssState(), False, ())
+        Target(queue.queue_id, queue.name or f"queue-{queue.queue_id}", queue.processor, RssState(), False, ())
         for queue in configuration.queues
     ]
     return [default, *queues]
 
 
-def _compile_targets(
-    configuration: AdapterConfiguration, rows: dict[ProcessorNumber, int]
-) -> tuple[npt.NDArray[Any], tuple[str, ...], npt.NDArray[np.uint8], npt.NDArray[np.uint32], npt.NDArray[np.uint16]]:
+def _targets_by_row(configuration: AdapterConfiguration, before: SteeringSnapshot | None) -> tuple[Target, ...]:
+    """The targets of a configuration in the rows they have had; new ones behind them."""
     targets = _targets(configuration)
-    compiled: list[tuple[Any, ...]] = []  # fields of TARGET_ROW
-    hash_kinds: list[tuple[int, ...]] = []
-    keys: dict[bytes, int] = {}
-    table: list[int] = []
-    entry_first = 0
+    if before is None:
+        return tuple(targets)
+    by_id = {target.target_id: target for target in targets}
+    return (*(by_id.pop(old.target_id, old) for old in before.targets), *by_id.values())
+
+
+def _keys_by_row(targets: Sequence[Target], before: SteeringSnapshot | None) -> tuple[bytes, ...]:
+    """The hash secret keys in use; those of `before` when they are enough."""
+    keys: dict[bytes, None] = {}
     for target in targets:
-        primary = rows[target.primary_processor]
-        default, key_first, table_first, table_mask = primary, 0, 0, 0
         if target.rss.enabled:
-            key = target.rss.hash_secret_key
-            assert key is not None, "an entity that hashes has a key"
-            key_first = keys.setdefault(key, len(keys)) * 36 * 256
+            assert target.rss.hash_secret_key is not None, "an entity that hashes has a key"
+            keys[target.rss.hash_secret_key] = None
+    if before is not None and keys.keys() <= set(before.hash_secret_keys):
+        return before.hash_secret_keys
+    return tuple(keys)
+
+
+def _compile_targets(
+    targets: Sequence[Target],
+    keys: tuple[bytes, ...],
+    rows: dict[ProcessorNumber, int],
+    before: SteeringSnapshot | None,
+) -> dict[str, npt.NDArray[Any]]:
+    """The arrays about targets; rows that have not changed are taken from `before`."""
+    known = 0
+    if before is not None and keys == before.hash_secret_keys:
+        known = len(before.targets)
+        if len(targets) == known and all(new is old for new, old in zip(targets, before.targets, strict=True)):
+            return {name: getattr(before.arrays, name) for name in _OF_TARGETS}
+    compiled = np.zeros(len(targets), TARGET_ROW)
+    hash_kinds = np.zeros((len(targets), CLASSES), np.uint8)
+    indirection_tables = np.zeros((len(targets), TABLE_ENTRIES_MAX), np.uint16)
+    if before is not None and known:
+        compiled[:known] = before.arrays.targets
+        hash_kinds[:known] = before.arrays.hash_kinds.reshape(-1, CLASSES)
+        indirection_tables[:known] = before.arrays.indirection_tables.reshape(-1, TABLE_ENTRIES_MAX)
+    for row, target in enumerate(targets):
+        if before is not None and row < known and target == before.targets[row]:
+            continue
+        primary = rows[target.primary_processor]
+        default, key_first, table_mask = primary, 0, 0
+        if target.rss.enabled:
+            assert target.rss.hash_secret_key is not None, "an entity that hashes has a key"
+            key_first = keys.index(target.rss.hash_secret_key) * 36 * 256
         if target.spread:
             entries = len(target.table)
             assert entries.bit_count() == 1, "a table in force has a power of two of entries"
-            table_first, table_mask = len(table), entries - 1
+            table_mask = entries - 1
             default = rows[target.rss.default_processor or target.primary_processor]
-            table += [rows[processor] for processor in target.table]
-        compiled.append(
-            (target.target_id, target.rss.enabled, target.spread, key_first, table_first, table_mask, default, primary,
-             entry_first)
+            indirection_tables[row, :entries] = [rows[processor] for processor in target.table]
+        compiled[row] = (
+            target.target_id, target.rss.enabled, target.spread, key_first, table_mask, default, primary
         )  # fmt: skip
-        hash_kinds.append(hash_kind_by_class(target.rss.hash_types if target.rss.enabled else HashType.NONE))
-        entry_first += table_mask + 1 + 2
-    tables = [_table_of(key) for key in keys] or [np.zeros(1, np.uint32)]
-    return (
-        np.array(compiled, TARGET_ROW),
-        tuple(target.name for target in targets),
-        np.array(hash_kinds, np.uint8),
-        np.concatenate(tables),
-        np.array(table or [0], np.uint16),
-    )
+        hash_kinds[row] = hash_kind_by_class(target.rss.hash_types if target.rss.enabled else HashType.NONE)
+    tables = before.arrays.toeplitz_tables if before is not None and keys == before.hash_secret_keys else None
+    if tables is None:
+        tables = read_only(np.concatenate([_table_of(key) for key in keys] or [np.zeros(1, np.uint32)]))
+    return {
+        "targets": read_only(compiled),
+        "hash_kinds": read_only(hash_kinds.reshape(-1)),
+        "toeplitz_tables": tables,
+        "indirection_tables": read_only(indirection_tables.reshape(-1)),
+    }
 
+
+_OF_TARGETS = ("targets", "hash_kinds", "toeplitz_tables", "indirection_tables")
+_OF_FILTERS = ("macs", "mac_shift", "filters", "general_filters", "general_tests")
 
 _table_cache: dict[bytes, npt.NDArray[np.uint32]] = {}
 
@@ -274,15 +317,22 @@ def _table_of(key: bytes) -> npt.NDArray[np.uint32]:
     return _table_cache[key]
 
 
-def _attracts(configuration: AdapterConfiguration, target_id: int) -> bool:
-    """Whether filters of a target attract frames now (RX-03)."""
+def _attracting(configuration: AdapterConfiguration) -> set[int]:
+    """Ids of the targets whose filters attract frames now (RX-03)."""
     if configuration.mode is Mode.SWITCH:
-        return any(vport.vport_id == target_id and vport.activated for vport in configuration.vports)
-    return target_id == 0 or any(q.queue_id == target_id and q.running for q in configuration.queues)
+        return {vport.vport_id for vport in configuration.vports if vport.activated}
+    return {0, *(queue.queue_id for queue in configuration.queues if queue.running)}
 
 
-def _compile_filters(configuration: AdapterConfiguration, target_rows: dict[int, int]) -> dict[str, npt.NDArray[Any]]:
-    active = {target_id for target_id in target_rows if _attracts(configuration, target_id)}
+def _compile_filters(
+    configuration: AdapterConfiguration, target_rows: dict[int, int], before: SteeringSnapshot | None
+) -> dict[str, npt.NDArray[Any]]:
+    active = _attracting(configuration)
+    if before is not None and (configuration.filters, active) == (
+        before.configuration.filters,
+        _attracting(before.configuration),
+    ):
+        return {name: getattr(before.arrays, name) for name in _OF_FILTERS}
     ordered = sorted(
         (one for one in configuration.filters if one.target_id in active),
         key=lambda one: (one.target_id == 0, one.target_id, one.filter_id),  # nondefault ids first (FLT-37)

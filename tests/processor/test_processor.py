@@ -57,7 +57,7 @@ def served(
 ) -> tuple[Processor, ProcessorReport]:
     """A processor that has served all rows, in one call or cut at the given places."""
     count = len(work.timestamp_ns)
-    processor = Processor(costs, Windows(1000, window_ns), targets=4, entry_slots=4)
+    processor = Processor(costs, Windows(1000, window_ns), targets=4)
     places = sorted({0, count, *(cut % (count + 1) for cut in cuts or [])})
     rows = np.arange(count, dtype=np.uint32)
     for low, high in pairwise(places):
@@ -160,7 +160,7 @@ def test_order_measure_sees_reordering(completions: list[tuple[int, int]]) -> No
     work.flow_key[:] = [flow for flow, _ in completions]
     work.completion_ns[:] = [completion for _, completion in completions]
     in_service_order = sorted(range(len(completions)), key=lambda row: (completions[row][1], row))
-    processor = Processor(CostModel(), Windows(0, 1000), targets=1, entry_slots=1)
+    processor = Processor(CostModel(), Windows(0, 1000), targets=1)
     kernels.track_order(np.array(in_service_order, np.uint32), work, 0, processor._flows)
     expected = measure_order(completions)
     report = processor.report()

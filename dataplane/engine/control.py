@@ -1,0 +1,73 @@
+"""The control side of a run: its timeline, made from the experiment, and what it has to report at the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from dataplane.control import ControlPlane
+from dataplane.engine.experiment import Experiment
+from dataplane.processor.messages import ProcessorLoad
+from dataplane.update.policies import make_policy
+from dataplane.update.records import RequestRecord, Stretch
+from dataplane.update.timeline import ControlTimeline
+
+
+class ControlOutcome(NamedTuple):
+    """What the control side has to report."""
+
+    requests: tuple[RequestRecord, ...] = ()  # that were made while traffic flowed
+    findings: tuple[str, ...] = ()  # what went wrong, one line each
+    remarks: tuple[str, ...] = ()
+    seconds: float = 0.0  # spent deciding
+
+
+class RunControl:
+    """A timeline and the time it needs; what the NIC of a run asks."""
+
+    def __init__(self, timeline: ControlTimeline) -> None:
+        self.timeline = timeline
+        self.seconds = 0.0
+
+    def begin(self, start_ns: int) -> None:
+        """The first frame arrives."""
+        self.timeline.begin(start_ns)
+
+    def advance(self, loads: Sequence[ProcessorLoad] | None, next_arrival_ns: int) -> Stretch:
+        """As `ControlTimeline.advance`."""
+        started = time.perf_counter()
+        try:
+            return self.timeline.advance(loads, next_arrival_ns)
+        finally:
+            self.seconds += time.perf_counter() - started
+
+    def outcome(self, last_arrival_ns: int | None, *, interrupted: bool) -> ControlOutcome:
+        """At the end; `last_arrival_ns` is None when nothing arrived."""
+        timeline = self.timeline
+        unreached = [] if interrupted else timeline.unreached(last_arrival_ns)
+        reached = () if last_arrival_ns is None else timeline.reached(last_arrival_ns)
+        return ControlOutcome(reached, (*timeline.findings, *unreached), tuple(timeline.remarks), self.seconds)
+
+
+def run_control(experiment: Experiment) -> RunControl | None:
+    """The control side of an experiment as it stands before the first frame; None when nothing changes."""
+    plan = experiment.updates
+    if plan is None:
+        return None
+    assert experiment.set_up is not None, "updates need the control plane that they are asked of"
+    control = ControlPlane(experiment.set_up.specification)
+    for request in experiment.set_up.requests:
+        completion = control.request(request)
+        assert completion.accepted, f"the set-up of an experiment has been tried before: {completion.why}"
+    return RunControl(
+        ControlTimeline(
+            control,
+            experiment.snapshot,
+            plan.schedule,
+            control_latency_ns=plan.control_latency_ns,
+            policy=make_policy(plan.policy.name, plan.policy.parameters) if plan.policy else None,
+            policy_name=plan.policy.name if plan.policy else None,
+            tick_ns=plan.tick_ns,
+        )
+    )

@@ -1,0 +1,311 @@
+"""The NIC of a run: cuts batches where the steering changes, steers the pieces, and talks to processors and control.
+
+One batch's way: `take` cuts it at the moments at which control has to be asked; `_send` cuts the rest at adoptions,
+steers each piece with the snapshot in force, and sends it with the markers in front; what processors answer goes
+through the hand-over desk back to all of them; the rows desk gives rows out when nothing is missing any more.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from dataplane.engine.experiment import CompleteRows, EpochSpan, Experiment
+from dataplane.engine.transport import Sent, Transport
+from dataplane.kernels.serve import HELD_NS
+from dataplane.processor.host import SEGMENTS_MAX, Slot
+from dataplane.processor.messages import (
+    LATE_ROW,
+    Acknowledge,
+    Answer,
+    Ended,
+    Loads,
+    Marker,
+    ProcessorLoad,
+    Segment,
+    Settle,
+    Tick,
+)
+from dataplane.receive.front_end import NicFrontEnd
+from dataplane.receive.work import WorkColumns, first_rows, new_work_columns
+from dataplane.traffic.batch import FrameBatch
+from dataplane.update.hand_over import HandOverDesk
+from dataplane.update.records import SteeringUpdate, Stretch, UpdateRecord
+
+
+class Control(Protocol):
+    """The control side as the NIC sees it; see `update.timeline.ControlTimeline`."""
+
+    def begin(self, start_ns: int) -> None:
+        """Model time of the first arrival."""
+
+    def advance(self, loads: Sequence[ProcessorLoad] | None, next_arrival_ns: int) -> Stretch:
+        """What happens next, when everything before `next_arrival_ns` has arrived."""
+
+
+class NicResult(NamedTuple):
+    """What the NIC knows at the end."""
+
+    start_ns: int  # first arrival; 0 when nothing arrived
+    last_arrival_ns: int
+    arrived: int
+    dropped: dict[str, int]  # before any processor, by reason
+    updates: tuple[UpdateRecord, ...]
+    target_ids: tuple[int, ...]  # by target row of the last snapshot
+    target_names: tuple[str, ...]
+
+
+class Nic:
+    """Takes batches in order; `control` is None when nothing changes in the run."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        transport: Transport,
+        control: Control | None,
+        deliver: Callable[[CompleteRows], object] | None = None,
+    ) -> None:
+        """`deliver` is given every batch once its rows are complete, in order; they are overwritten afterwards."""
+        self._transport = transport
+        self._control = control
+        self._ordered = experiment.hand_over == "ordered"
+        self._front_end = NicFrontEnd(experiment.snapshot, transmit_by_source=experiment.transmit_by_source)
+        self._desk = HandOverDesk(transport.hosts, experiment.snapshot)
+        self._rows = RowsDesk(deliver) if deliver is not None else None
+        self._pending: deque[SteeringUpdate] = deque()  # published, not adopted
+        self._until_ns: int | None = None  # when control has to be asked
+        self._wants_loads = False
+        self._settled: list[Settle] = []  # news that can wait for the next work
+        self._loads: list[ProcessorLoad] = []
+        self._ended = 0  # hosts
+        self._started = False
+        self._start_ns = self._last_arrival_ns = 0
+        self._updates: list[UpdateRecord] = []
+        self._next_frame = 0
+
+    @property
+    def arrived(self) -> int:
+        """Frames so far."""
+        return self._front_end.arrived
+
+    @property
+    def live_epochs(self) -> list[int]:
+        """Epochs that are not retired."""
+        return self._desk.live_epochs
+
+    def take(self, batch: FrameBatch) -> None:
+        """Steer a batch and send it on its way."""
+        self._begin(int(batch.timestamp_ns[0]))
+        low = 0
+        while low < len(batch):
+            high = len(batch)
+            if self._until_ns is not None:
+                high = int(np.searchsorted(batch.timestamp_ns, self._until_ns))
+            if high > low:
+                self._send(batch.slice(low, high))
+            if high < len(batch):
+                self._ask_control(int(batch.timestamp_ns[high]))
+            low = max(low, high)
+        self._last_arrival_ns = int(batch.timestamp_ns[-1])
+        self._next_frame = batch.first_frame + len(batch)
+
+    def finish(self) -> None:
+        """Nothing comes any more: adopt what is still to be adopted, and wait until everything is complete."""
+        self._begin(0)
+        while self._pending:
+            self._send_marks([self._adopt(self._pending.popleft(), self._next_frame)])
+        self._transport.end()
+        while self._ended < self._transport.hosts:
+            self._hear(wait=True)
+
+    def result(self) -> NicResult:
+        """What there is to report."""
+        snapshot = self._front_end.snapshot
+        return NicResult(
+            self._start_ns,
+            self._last_arrival_ns,
+            self.arrived,
+            self._front_end.dropped(),
+            tuple(self._updates),
+            tuple(snapshot.target_ids),
+            snapshot.target_names,
+        )
+
+    # Control
+
+    def _begin(self, start_ns: int) -> None:
+        if self._started:
+            return
+        self._started = True
+        self._start_ns = self._last_arrival_ns = start_ns
+        self._transport.start(start_ns)
+        if self._control is not None:
+            self._control.begin(start_ns)
+            self._until_ns = start_ns  # ask before the first frame
+
+    def _ask_control(self, next_arrival_ns: int) -> None:
+        """At `until_ns`, before the frame that arrives at `next_arrival_ns` or later."""
+        assert self._control is not None, "somebody has said when to ask"
+        assert self._until_ns is not None, "somebody has said when to ask"
+        loads = self._loads_at(self._until_ns) if self._wants_loads else None
+        stretch = self._control.advance(loads, next_arrival_ns)
+        self._pending.extend(stretch.updates)
+        self._until_ns, self._wants_loads = stretch.until_ns, stretch.wants_loads
+
+    def _loads_at(self, moment_ns: int) -> list[ProcessorLoad]:
+        """The loads of all processors, up to a moment and not beyond it (POL-02)."""
+        self._adopt_due(moment_ns)
+        self._loads = []
+        self._send_marks([Tick(moment_ns)])
+        while len(self._loads) < len(self._front_end.snapshot.processors):
+            self._hear(wait=True)
+        return sorted(self._loads, key=lambda load: load.processor)
+
+    def _adopt_due(self, moment_ns: int) -> None:
+        """Adopt what is due by a moment at which no frame arrives."""
+        while self._pending and self._pending[0].adopted_at_ns <= moment_ns:
+            self._send_marks([self._adopt(self._pending.popleft(), self._next_frame)])
+
+    def _adopt(self, update: SteeringUpdate, first_frame: int) -> Marker:
+        """Steer with the next snapshot from frame `first_frame` on (EPO-02)."""
+        self._front_end.snapshot = update.snapshot
+        self._desk.adopt(update.snapshot)
+        self._updates.append(update.record)
+        return Marker(update.epoch, update.adopted_at_ns, first_frame, len(update.snapshot.targets), update.change)
+
+    # Processors
+
+    def _send(self, frames: FrameBatch) -> None:
+        """Steer frames among which control need not be asked."""
+        self._next_frame = frames.first_frame
+        while len(frames):
+            slot = self._wait_for_slot(len(frames))
+            segments: list[Segment] = []
+            spans: list[EpochSpan] = []
+            low = 0
+            while low < len(frames) and len(segments) < SEGMENTS_MAX:
+                marks: list[Marker] = []
+                while self._pending and self._pending[0].adopted_at_ns <= frames.timestamp_ns[low]:
+                    marks.append(self._adopt(self._pending.popleft(), frames.first_frame + low))
+                high = len(frames)
+                if self._pending:
+                    high = int(np.searchsorted(frames.timestamp_ns, self._pending[0].adopted_at_ns))
+                piece = frames if high - low == len(frames) else frames.slice(low, high)
+                self._front_end.accept(piece, slot.work, low, slot.offsets[len(segments)], slot.selection)
+                segments.append(Segment(low, high, tuple(marks)))
+                snapshot = self._front_end.snapshot
+                spans.append(EpochSpan(high, snapshot.epoch, snapshot.target_ids))
+                low = high
+            self._dispatch(Sent(slot, low, frames.first_frame, tuple(segments)), tuple(spans))
+            self._next_frame = frames.first_frame + low
+            frames = frames if low == 0 else frames.slice(low, len(frames))
+
+    def _send_marks(self, marks: Sequence[Marker | Tick]) -> None:
+        """Marks between two frames, as a batch without frames."""
+        slot = self._wait_for_slot(0)
+        slot.offsets[0] = 0
+        self._dispatch(Sent(slot, 0, self._next_frame, (Segment(0, 0, tuple(marks)),)), ())
+
+    def _wait_for_slot(self, rows: int) -> Slot:
+        while not self._transport.has_slot():
+            self._hear(wait=True)
+        return self._transport.next_slot(rows)
+
+    def _dispatch(self, batch: Sent, spans: tuple[EpochSpan, ...]) -> None:
+        # while something is open every processor has to know how far time has come
+        everywhere = self._desk.is_open or any(segment.marks for segment in batch.segments)
+        settled, self._settled = self._settled, []
+        if self._rows is not None:
+            self._rows.sent(batch, spans)
+        self._transport.send(batch, settled, everywhere=everywhere)
+        self._hear(wait=False)
+
+    def _hear(self, *, wait: bool) -> None:
+        """Take what the processors say, and pass on what others have to know."""
+        while messages := self._transport.receive(wait=wait):
+            wait = False
+            for host, message in messages:
+                if isinstance(message, Answer):
+                    self._answer(host, message)
+                elif isinstance(message, Acknowledge):
+                    for answer in message.answers:
+                        self._answer(host, answer)
+                    if self._rows is not None:
+                        self._rows.late(message.late)
+                elif isinstance(message, Loads):
+                    self._loads += message.processors
+                else:
+                    assert isinstance(message, Ended), message
+                    self._ended += 1
+                    if self._rows is not None:
+                        self._rows.late(message.late)
+            for batch in self._transport.settle():
+                if self._rows is not None:
+                    self._rows.back(batch)
+
+    def _answer(self, host: int, answer: Answer) -> None:
+        for news in self._desk.answer(host, answer):
+            if self._ordered:
+                self._transport.tell(news)
+            else:
+                self._settled.append(news)
+
+
+class _Batch:
+    """A batch whose rows somebody wants."""
+
+    def __init__(self, first_frame: int, rows: int, spans: tuple[EpochSpan, ...]) -> None:
+        self.complete = CompleteRows(first_frame, new_work_columns(0), spans)
+        self.rows = rows
+        self.back = False
+        self.missing = 0  # completions of held frames
+
+
+class RowsDesk:
+    """Gives out the rows of every batch when they are complete, in order (EPO-07: held frames complete late)."""
+
+    def __init__(self, deliver: Callable[[CompleteRows], object]) -> None:
+        self._deliver = deliver
+        self._batches: deque[_Batch] = deque()  # not given out
+        self._late = np.zeros(0, LATE_ROW)  # completions whose batch is not back
+
+    def sent(self, batch: Sent, spans: tuple[EpochSpan, ...]) -> None:
+        """A batch is on its way."""
+        self._batches.append(_Batch(batch.first_frame, batch.rows, spans))
+
+    def back(self, batch: Sent) -> None:
+        """The next batch is back; its slot will be used again."""
+        at, entry = next((at, entry) for at, entry in enumerate(self._batches) if not entry.back)
+        entry.back = True
+        work = first_rows(batch.slot.work, 0, batch.rows)
+        entry.missing = int(np.count_nonzero(work.completion_ns == HELD_NS))
+        if at or entry.missing:  # it has to wait, and its slot will not
+            columns: list[Any] = [column.copy() for column in work]
+            work = WorkColumns(*columns)
+        entry.complete = entry.complete._replace(work=work)
+        self._give_out()
+
+    def late(self, rows: npt.NDArray[Any]) -> None:
+        """Completions of held frames (LATE_ROW)."""
+        if len(rows):
+            self._late = np.concatenate([self._late, rows])
+            self._give_out()
+
+    def _give_out(self) -> None:
+        for entry in self._batches:
+            if not entry.back:
+                break
+            if entry.missing and len(self._late):
+                row = self._late["frame"] - entry.complete.first_frame
+                mine = (row >= 0) & (row < entry.rows)
+                entry.complete.work.completion_ns[row[mine]] = self._late["completion_ns"][mine]
+                entry.missing -= int(mine.sum())
+                self._late = self._late[~mine]
+        while self._batches and self._batches[0].back and not self._batches[0].missing:
+            entry = self._batches.popleft()
+            if entry.rows:
+                self._deliver(entry.complete)

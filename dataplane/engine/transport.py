@@ -1,0 +1,123 @@
+"""What a NIC front end needs to reach its processors, wherever they are; and the way to those in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from dataplane.processor.host import SEGMENTS_MAX, HostPlan, ProcessorHost, Slot
+from dataplane.processor.messages import Acknowledge, End, Ended, FromHost, Segment, Settle, Work
+from dataplane.processor.processor import ProcessorReport
+from dataplane.receive.work import new_work_columns
+
+
+class Sent(NamedTuple):
+    """A batch on its way, or back from it."""
+
+    slot: Slot
+    rows: int  # frames of the batch
+    first_frame: int  # number of row 0
+    segments: tuple[Segment, ...]
+
+
+class Transport(Protocol):
+    """Every batch that is sent costs a credit until all its rows have been served."""
+
+    hosts: int
+
+    def start(self, start_ns: int) -> None:
+        """Tell every host when the run starts; comes once, before everything else."""
+
+    def has_slot(self) -> bool:
+        """Whether there is a credit for another batch."""
+
+    def next_slot(self, rows: int) -> Slot:
+        """Buffers for a batch of that many frames; `has_slot` must be true."""
+
+    def send(self, batch: Sent, settled: Sequence[Settle], *, everywhere: bool) -> None:
+        """Tell the hosts that have rows of a batch, or all of them; it lies in the buffers that `next_slot` gave."""
+
+    def tell(self, news: Settle) -> None:
+        """Tell every host at once."""
+
+    def receive(self, *, wait: bool) -> list[tuple[int, FromHost]]:
+        """Messages by host that have come; with `wait` at least one. PeerLostError when a host is gone."""
+
+    def settle(self) -> list[Sent]:
+        """Batches that have come back, in order; their buffers are used again by the next `next_slot`."""
+
+    def end(self) -> None:
+        """Tell every host that no more comes; each answers `Ended` when it has done everything."""
+
+
+class LocalTransport:
+    """One host in this process, which takes every message at once."""
+
+    hosts = 1
+
+    def __init__(self, plan: HostPlan, batch_frames: int) -> None:
+        self.host = ProcessorHost(plan)
+        self._slot = Slot(
+            new_work_columns(batch_frames),
+            np.zeros((SEGMENTS_MAX, plan.processors + 1), np.int64),
+            np.zeros(batch_frames, np.uint32),
+        )
+        self._sent: Sent | None = None  # in flight
+        self._back: list[Sent] = []
+        self._works = 0
+        self._messages: list[FromHost] = []
+
+    def start(self, start_ns: int) -> None:
+        """As `Transport.start`."""
+        self.host.start(start_ns)
+
+    def has_slot(self) -> bool:
+        """As `Transport.has_slot`."""
+        return self._sent is None and not self._back
+
+    def next_slot(self, rows: int) -> Slot:
+        """As `Transport.next_slot`."""
+        return self._slot
+
+    def send(self, batch: Sent, settled: Sequence[Settle], *, everywhere: bool) -> None:
+        """As `Transport.send`."""
+        work = Work(self._works, 0, batch.rows, batch.first_frame, batch.segments, tuple(settled))
+        self._works += 1
+        self._sent = batch
+        self._take(self.host.receive(work, batch.slot))
+
+    def tell(self, news: Settle) -> None:
+        """As `Transport.tell`."""
+        self._take(self.host.receive(news))
+
+    def receive(self, *, wait: bool) -> list[tuple[int, FromHost]]:
+        """As `Transport.receive`."""
+        assert self._messages or not wait, "the processors wait for something that nobody will tell them"
+        messages, self._messages = self._messages, []
+        return [(0, message) for message in messages]
+
+    def settle(self) -> list[Sent]:
+        """As `Transport.settle`."""
+        back, self._back = self._back, []
+        return back
+
+    def end(self) -> None:
+        """As `Transport.end`."""
+        self._take(self.host.receive(End(self._works)))
+
+    def reports(self) -> list[ProcessorReport]:
+        """What every processor has to say, by row."""
+        return self.host.report()
+
+    def _take(self, messages: list[FromHost]) -> None:
+        for message in messages:
+            if isinstance(message, Acknowledge):
+                assert self._sent is not None, "a batch is acknowledged once"
+                self._back.append(self._sent)
+                self._sent = None
+        self._messages += messages
+
+
+__all__ = ["Ended", "LocalTransport", "Sent", "Transport"]

@@ -1,0 +1,270 @@
+"""What a processor remembers of single frames while the steering of a run may change (EPO and ORD rules).
+
+All of it is bounded by what is in a DPC queue or held, apart from the logs, which the caller empties.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+NEVER = np.int64(-(1 << 62))
+FOREVER = np.int64(1 << 62)
+
+#: An item of the DPC queue, or one that has left it; a ring.
+ITEM_ROW = np.dtype(
+    [
+        ("completion_ns", np.int64),
+        ("flow_key", np.uint64),
+        ("frame", np.int64),
+        ("slot", np.uint32),
+        ("overtakable", np.uint32),  # epoch of the first update that moved its group meanwhile, 0 = none
+    ]
+)
+
+#: A frame that waits for an update.
+HELD_ROW = np.dtype(
+    [
+        ("frame", np.int64),
+        ("arrival_ns", np.int64),
+        ("flow_key", np.uint64),
+        ("slot", np.uint32),
+        ("fence", np.int32),  # what it waits for
+        ("wire_length", np.uint32),
+        ("overtakable", np.uint32),
+        ("is_receive", np.bool_),
+    ]
+)
+
+#: A frame that was held and has entered the queue.
+ENTERED_ROW = np.dtype(
+    [
+        ("frame", np.int64),
+        ("arrival_ns", np.int64),
+        ("entered_ns", np.int64),
+        ("completion_ns", np.int64),
+        ("flow_key", np.uint64),
+        ("slot", np.uint32),
+        ("epoch", np.uint32),  # of the update that held it
+    ]
+)
+
+#: The moment until which frames wait on this processor: row 0 holds nobody.
+FENCE_ROW = np.dtype([("release_ns", np.int64), ("epoch", np.int64)])  # FOREVER while it is not known
+
+#: A frame that may be overtaken, and one that may have overtaken; see `processor.log`.
+OVERTAKABLE_ROW = np.dtype(
+    [("epoch", np.uint32), ("flow_key", np.uint64), ("frame", np.int64), ("completion_ns", np.int64)]
+)
+FOLLOWER_ROW = np.dtype([("flow_key", np.uint64), ("frame", np.int64), ("completion_ns", np.int64)])
+
+#: An adopted epoch: `processor.log.MARK_ROW`, and what is needed until it is final.
+MARK_ROW = np.dtype(
+    [
+        ("epoch", np.uint32),
+        ("adopted_ns", np.int64),
+        ("first_frame", np.int64),  # older frames have smaller numbers
+        ("old_frames", np.int64),
+        ("old_held", np.int64),  # of them, those that have not entered the queue yet
+        ("drained_ns", np.int64),  # final when `old_held` is 0
+        ("new_frames", np.int64),
+        ("lost", np.int64),
+        ("dropped_behind", np.int64),  # since the mark before
+    ]
+)
+
+#: Indices of `Tracking.counts`.
+HELD, ENTERED, FOLLOWERS, OVERTAKABLE, MARKS, OPEN_MARK, DROPPED_BEHIND, TAKEN, FENCES_END_NS, BOUND_NS, BOUND_EPOCH = (
+    range(11)
+)
+
+
+class Tracking(NamedTuple):
+    """What is remembered; the arrays of slots and targets cover all that the next frames can name."""
+
+    items: npt.NDArray[Any]  # ITEM_ROW, as many as the queue may hold; when it is unbounded, as many as it does hold
+    held: npt.NDArray[Any]  # HELD_ROW, in arrival order
+    entered: npt.NDArray[Any]  # ENTERED_ROW, a log
+    followers: npt.NDArray[Any]  # FOLLOWER_ROW, a log
+    overtakable: npt.NDArray[Any]  # OVERTAKABLE_ROW, a log
+    marks: npt.NDArray[Any]  # MARK_ROW, a log; those from OPEN_MARK on are not over
+    fences: npt.NDArray[Any]  # FENCE_ROW
+    slot_fence: npt.NDArray[np.int32]  # (slots,) fence of received frames
+    transmit_fence: npt.NDArray[np.int32]  # (targets,) fence of transmit completions (TX-14)
+    watch_until_ns: npt.NDArray[np.int64]  # (slots,) frames that arrive before are followers; shared by a host
+    watch_epoch: npt.NDArray[np.int64]  # (slots,) update that set it; shared by a host
+    group_of_slot: npt.NDArray[np.int64]  # (slots,) scratch, all -1
+    #: Rows in `held` and in the logs, the first open mark, items taken, frames dropped behind holds; when all fences
+    #: are over; and the earliest (moment, epoch) of a release that is not known: nothing is decided from there on.
+    counts: npt.NDArray[np.int64]
+
+
+@njit(inline="always")
+def next_release(held: Any, held_count: int, fences: Any) -> Any:
+    """The earliest (moment, epoch) at which held frames enter; (FOREVER, 0) when there are none."""
+    release_ns, epoch = FOREVER, np.int64(0)
+    for h in range(held_count):
+        fence = fences[held[h].fence]
+        if fence.release_ns < release_ns or (fence.release_ns == release_ns and fence.epoch < epoch):
+            release_ns, epoch = fence.release_ns, fence.epoch
+    return release_ns, epoch
+
+
+@njit(cache=True, nogil=True)
+def first_release(tracking: Any) -> Any:
+    """`next_release` of all that is held."""
+    return next_release(tracking.held, tracking.counts[HELD], tracking.fences)
+
+
+@njit(inline="always")
+def note_completion(tracking: Any, waiting: Any, entered_ns: int, completion_ns: int) -> None:
+    """A held frame has entered the queue: log it, and tell the marks that it was missing from."""
+    counts = tracking.counts
+    row = tracking.entered[counts[ENTERED]]
+    row.frame, row.arrival_ns, row.entered_ns = waiting.frame, waiting.arrival_ns, entered_ns
+    row.completion_ns, row.flow_key, row.slot = completion_ns, waiting.flow_key, waiting.slot
+    row.epoch = tracking.fences[waiting.fence].epoch
+    counts[ENTERED] += 1
+    if waiting.overtakable != 0:
+        log = tracking.overtakable[counts[OVERTAKABLE]]
+        log.epoch, log.flow_key = waiting.overtakable, waiting.flow_key
+        log.frame, log.completion_ns = waiting.frame, completion_ns
+        counts[OVERTAKABLE] += 1
+    for m in range(counts[OPEN_MARK], counts[MARKS]):
+        mark = tracking.marks[m]
+        if waiting.frame < mark.first_frame:
+            mark.old_held -= 1
+            mark.drained_ns = max(mark.drained_ns, completion_ns)
+
+
+@njit(cache=True, nogil=True)
+def room_for_mark(service: Any, tracking: Any) -> bool:
+    """Whether the logs have room for whatever `mark` may write."""
+    counts = tracking.counts
+    queued = min(service.state[0].accepted, tracking.items.shape[0])
+    return tracking.overtakable.shape[0] - counts[OVERTAKABLE] >= queued and counts[MARKS] < tracking.marks.shape[0]
+
+
+@njit(cache=True, nogil=True)
+def mark(
+    marker: Any,
+    old: npt.NDArray[Any],
+    new: npt.NDArray[Any],
+    service: Any,
+    tracking: Any,
+    completion_ns: npt.NDArray[np.int64],
+    unknown: npt.NDArray[np.bool_],
+) -> None:
+    """Adopt an epoch: note what is still to be completed, and who may be overtaken from now on.
+
+    `marker` is a row of MARKER_ROW with its `old` (GROUP_ROW) and `new` (HEIR_ROW). Held frames whose release has come
+    must have entered, and `room_for_mark` must be true. `completion_ns` and `unknown` (groups,) are raised to the last
+    completion of each group, and set where frames of it are held; there the moment is a lower bound.
+    """
+    counts, items, held = tracking.counts, tracking.items, tracking.held
+    group_of_slot = tracking.group_of_slot
+    s = service.state[0]
+    adopted_ns, epoch = marker.adopted_ns, marker.epoch
+    for k in range(old.shape[0]):
+        group_of_slot[old[k].slot] = old[k].group
+    queued = np.int64(0)
+    capacity = items.shape[0]
+    at = s.accepted % capacity
+    for _ in range(min(s.accepted, capacity)):
+        at = at - 1 if at > 0 else capacity - 1
+        item = items[at]
+        if item.completion_ns <= adopted_ns:
+            break
+        queued += 1
+        group = group_of_slot[item.slot]
+        if group >= 0:
+            completion_ns[group] = max(completion_ns[group], item.completion_ns)
+            if item.overtakable == 0:
+                item.overtakable = epoch
+                row = tracking.overtakable[counts[OVERTAKABLE]]
+                row.epoch, row.flow_key, row.frame = epoch, item.flow_key, item.frame
+                row.completion_ns = item.completion_ns
+                counts[OVERTAKABLE] += 1
+    for h in range(counts[HELD]):
+        waiting = held[h]
+        group = group_of_slot[waiting.slot]
+        if group >= 0:
+            unknown[group] = True
+            bound_ns = min(tracking.fences[waiting.fence].release_ns, max(counts[BOUND_NS], adopted_ns + 1))
+            completion_ns[group] = max(completion_ns[group], bound_ns)
+            if waiting.overtakable == 0:
+                waiting.overtakable = epoch
+    for k in range(old.shape[0]):
+        group_of_slot[old[k].slot] = -1
+    for k in range(new.shape[0]):
+        slot = new[k].slot
+        if tracking.watch_epoch[slot] < epoch:
+            tracking.watch_epoch[slot] = epoch
+            tracking.watch_until_ns[slot] = FOREVER
+    row_of_mark = tracking.marks[counts[MARKS]]
+    row_of_mark.epoch, row_of_mark.adopted_ns, row_of_mark.first_frame = epoch, adopted_ns, marker.first_frame
+    row_of_mark.old_frames, row_of_mark.old_held = queued + counts[HELD], counts[HELD]
+    row_of_mark.drained_ns = max(adopted_ns, s.free_ns) if queued > 0 else adopted_ns
+    row_of_mark.new_frames = 0
+    row_of_mark.lost = counts[TAKEN] - s.dropped - s.accepted - counts[HELD]
+    row_of_mark.dropped_behind = counts[DROPPED_BEHIND]
+    counts[DROPPED_BEHIND] = 0
+    counts[MARKS] += 1
+
+
+#: The boundary between two epochs, or a tick, inside a batch.
+MARKER_ROW = np.dtype(
+    [
+        ("segment", np.int64),  # comes before the rows of this segment
+        ("epoch", np.int64),  # 0: a tick
+        ("adopted_ns", np.int64),  # or the moment of the tick
+        ("first_frame", np.int64),
+        ("old_first", np.int64),  # rows of the arrays of groups
+        ("old_end", np.int64),
+        ("new_first", np.int64),
+        ("new_end", np.int64),
+        ("groups", np.int64),
+    ]
+)
+
+
+@njit(cache=True, nogil=True)
+def count_new_frames(rows: npt.NDArray[np.uint32], timestamp_ns: npt.NDArray[np.int64], tracking: Any) -> None:
+    """Count rows that were served for the marks that are not over: arrivals before the old epochs have drained."""
+    counts = tracking.counts
+    if counts[OPEN_MARK] == counts[MARKS] or rows.shape[0] == 0:
+        return
+    for m in range(counts[OPEN_MARK], counts[MARKS]):
+        mark_row = tracking.marks[m]
+        low, high = 0, rows.shape[0]
+        if mark_row.old_held == 0:  # else whatever has arrived so far came before the held frames completed
+            while low < high:
+                middle = (low + high) // 2
+                if timestamp_ns[rows[middle]] < mark_row.drained_ns:
+                    low = middle + 1
+                else:
+                    high = middle
+        mark_row.new_frames += high
+    last_arrival_ns = timestamp_ns[rows[rows.shape[0] - 1]]
+    while counts[OPEN_MARK] < counts[MARKS]:
+        first = tracking.marks[counts[OPEN_MARK]]
+        if first.old_held != 0 or first.drained_ns > last_arrival_ns:
+            break
+        counts[OPEN_MARK] += 1
+
+
+@njit(cache=True, nogil=True)
+def queued_at(moment_ns: int, service: Any, tracking: Any) -> int:
+    """Items in the DPC queue at a moment up to which everything has been served, held frames included."""
+    items, capacity = tracking.items, tracking.items.shape[0]
+    at = service.state[0].accepted % capacity
+    queued = tracking.counts[HELD]
+    for _ in range(min(service.state[0].accepted, capacity)):
+        at = at - 1 if at > 0 else capacity - 1
+        if items[at].completion_ns <= moment_ns:
+            break
+        queued += 1
+    return int(queued)

@@ -1,0 +1,272 @@
+"""The processors of one host process: a state machine of messages, the same on every transport.
+
+`receive` takes a message and gives the answers to send. Whatever has to wait for somebody else waits in here, in order;
+nothing blocks.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from dataplane.kernels.serve import Segments
+from dataplane.kernels.tracking import FOREVER, MARKER_ROW, NEVER
+from dataplane.processor.costs import CostModel
+from dataplane.processor.fences import HoldPlan, Lineage
+from dataplane.processor.messages import (
+    LATE_ROW,
+    Acknowledge,
+    Answer,
+    Ended,
+    FromHost,
+    Loads,
+    Marker,
+    Settle,
+    Tick,
+    ToHost,
+    Work,
+)
+from dataplane.processor.processor import Processor, ProcessorReport, Windows
+from dataplane.processor.updatable import OwnAnswer, PreparedWork, UpdatableProcessor, Watch
+from dataplane.receive.work import WorkColumns
+from dataplane.switch.change import GROUP_ROW, HEIR_ROW
+
+
+class Slot(NamedTuple):
+    """The buffers of one batch."""
+
+    work: WorkColumns
+    offsets: npt.NDArray[np.int64]  # (SEGMENTS_MAX, processors + 1)
+    selection: npt.NDArray[np.uint32]  # row numbers grouped by segment, then processor
+
+
+#: Segments of a batch in one slot; a batch that is cut into more pieces takes several slots.
+SEGMENTS_MAX = 16
+
+
+@dataclass(frozen=True, slots=True)
+class HostPlan:
+    """What one host process owns, and what is asked of it."""
+
+    host: int  # number among those of the simulated host
+    first_processor: int  # row of the snapshot's processors; the others follow it
+    costs: tuple[CostModel, ...]  # by processor of this host
+    processors: int  # of the whole simulated host
+    window_ns: int
+    targets: int  # at the start
+    updates: bool = False  # the steering may change
+    ordered: bool = False  # EPO-07
+    ticks: bool = False  # somebody will ask for loads
+    late_wanted: bool = False  # tell the completions of frames that were held when their work was acknowledged
+
+
+class ProcessorHost:
+    """The processors of one process; knows nothing of how messages reach it."""
+
+    def __init__(self, plan: HostPlan) -> None:
+        self._plan = plan
+        self._started = False
+        self._processors: list[Processor] = []
+        self._expected = 0  # number of the next work
+        self._queue: deque[_Waiting] = deque()  # works that not all processors have done
+        self._end = False
+        self._watch = Watch.new(plan.targets)
+        self._targets = plan.targets
+        self._lineage = Lineage()
+        self._watched: dict[int, npt.NDArray[Any]] = {}  # slots by epoch, until it is retired
+        self._retired: dict[int, int] = {}  # when, by epoch; those that may still matter
+        self._told: dict[int, dict[int, OwnAnswer]] = {}  # answers by epoch and processor, while they may change
+
+    def start(self, start_ns: int) -> None:
+        """Make the processors; `start_ns` is the first arrival of the run."""
+        assert not self._started, "a host is started once"
+        self._started = True
+        plan = self._plan
+        windows = Windows(start_ns, plan.window_ns)
+        for row, costs in enumerate(plan.costs, plan.first_processor):
+            self._processors.append(
+                UpdatableProcessor(
+                    row, costs, windows, plan.targets, self._watch, ordered=plan.ordered, ticks=plan.ticks
+                )
+                if plan.updates
+                else Processor(costs, windows, plan.targets)
+            )
+
+    def receive(self, message: ToHost, slot: Slot | None = None) -> list[FromHost]:
+        """Take a message, `Work` with its slot; what is to be sent, in order."""
+        if isinstance(message, Work):
+            assert slot is not None, "work comes with a slot"
+            assert message.number == self._expected, f"work {message.number}, not {self._expected}: a gap or a repeat"
+            self._expected += 1
+            if not self._plan.updates:
+                return [self._serve(message, slot)]
+            for settle in message.settled:
+                self._settle(settle)
+            self._queue.append(_Waiting(message, self._prepare(message, slot), len(self._processors)))
+        elif isinstance(message, Settle):
+            self._settle(message)
+        else:
+            assert message.number == self._expected, f"{message.number} works were sent, {self._expected} received"
+            self._end = True
+        return self._go_on()
+
+    def own_rows(self, work: Work, slot: Slot) -> npt.NDArray[np.uint32]:
+        """Rows of a batch that belong to this host, by segment."""
+        first, end = self._plan.first_processor, self._plan.first_processor + len(self._plan.costs)
+        return np.concatenate(
+            [slot.selection[slot.offsets[s, first] : slot.offsets[s, end]] for s in range(len(work.segments))]
+        )
+
+    def report(self) -> list[ProcessorReport]:
+        """What every processor has to say, by row; the host is not used afterwards."""
+        return [processor.report() for processor in self._processors]
+
+    def _serve(self, work: Work, slot: Slot) -> Acknowledge:
+        """A batch in a run in which nothing changes."""
+        for row, processor in enumerate(self._processors, self._plan.first_processor):
+            rows = slot.selection[slot.offsets[0, row] : slot.offsets[0, row + 1]]
+            if len(rows):
+                processor.serve(slot.work, rows, work.first_frame)
+        return Acknowledge(work.number, _NOTHING_LATE)
+
+    def _prepare(self, work: Work, slot: Slot) -> PreparedWork:
+        """A batch in the form of the kernels, with plans for what its updates make wait."""
+        marks: list[HoldPlan | Tick] = []
+        rows: list[tuple[int, ...]] = []
+        old: list[npt.NDArray[Any]] = [_NO_OLD]
+        new: list[npt.NDArray[Any]] = [_NO_NEW]
+        groups = old_rows = new_rows = 0
+        for number, segment in enumerate(work.segments):
+            for mark in segment.marks:
+                if isinstance(mark, Tick):
+                    marks.append(mark)
+                    rows.append((number, 0, mark.at_ns, *[0] * 6))
+                    continue
+                marks.append(self._adopt(mark))
+                change = mark.change
+                ends = old_rows + len(change.old), new_rows + len(change.new)
+                rows.append(
+                    (number, mark.epoch, mark.adopted_at_ns, mark.first_frame, old_rows, ends[0], new_rows, ends[1],
+                     change.groups)
+                )  # fmt: skip
+                old_rows, new_rows = ends
+                old.append(change.old)
+                new.append(change.new)
+                groups = max(groups, change.groups)
+        segments = Segments(
+            slot.selection,
+            slot.offsets[: len(work.segments)],
+            np.array(rows, MARKER_ROW),
+            np.concatenate(old),
+            np.concatenate(new),
+        )
+        end_ns = int(slot.work.timestamp_ns[work.rows - 1]) if work.rows else int(NEVER)
+        end_ns = max([end_ns, *segments.marks["adopted_ns"].tolist()])
+        return PreparedWork(slot.work, work.first_frame, end_ns, segments, tuple(marks), groups)
+
+    def _adopt(self, marker: Marker) -> HoldPlan:
+        if marker.targets > self._targets:
+            self._targets = marker.targets
+            longer = Watch.new(marker.targets)
+            for to, of in zip(longer, self._watch, strict=True):
+                to[: len(of)] = of
+            self._watch = longer
+            for processor in self._processors:
+                assert isinstance(processor, UpdatableProcessor)
+                processor.reserve(marker.targets, longer)
+        self._watched[marker.epoch] = marker.change.new["slot"]
+        over = frozenset(epoch for epoch, at_ns in self._retired.items() if at_ns <= marker.adopted_at_ns)
+        for epoch in over:
+            del self._retired[epoch]
+        if not self._plan.ordered:
+            return HoldPlan(marker, (), over)
+        return self._lineage.adopt(marker, over)
+
+    def _settle(self, news: Settle) -> None:
+        if news.retired_ns is not None:
+            self._retired[news.epoch] = news.retired_ns
+            slots = self._watched.pop(news.epoch)
+            mine = slots[self._watch.epoch[slots] == news.epoch]  # a later update watches the others for longer
+            self._watch.until_ns[mine] = news.retired_ns
+        for processor in self._processors:
+            assert isinstance(processor, UpdatableProcessor)
+            processor.settle(news)
+
+    def _go_on(self) -> list[FromHost]:
+        """Let every processor do what it can, and say what has come of it."""
+        if not self._plan.updates:
+            return [Ended(_NOTHING_LATE)] if self._end else []
+        processors = [processor for processor in self._processors if isinstance(processor, UpdatableProcessor)]
+        for at, processor in enumerate(processors):
+            for waiting in self._queue:
+                if not waiting.done[at]:
+                    waiting.done[at] = processor.run(waiting.batch)
+                    if not waiting.done[at]:
+                        break
+        finished = 0
+        while finished < len(self._queue) and all(self._queue[finished].done):
+            finished += 1
+        ended = self._end and finished == len(self._queue)
+        if ended:
+            done = [processor.advance(int(FOREVER) - 1) for processor in processors]
+            ended = all(done)
+        answers = self._answers(processors)
+        out: list[FromHost] = []
+        if self._plan.ordered:
+            out += answers
+        while processors and all(processor.loads for processor in processors):
+            out.append(Loads(tuple(processor.loads.pop(0) for processor in processors)))
+        for left in reversed(range(finished)):
+            number = self._queue.popleft().work.number
+            last = left == 0 and not self._plan.ordered
+            out.append(Acknowledge(number, self._late(processors), tuple(answers) if last else ()))
+        if ended:
+            out.append(Ended(self._late(processors)))
+        return out
+
+    def _answers(self, processors: Sequence[UpdatableProcessor]) -> list[Answer]:
+        """What is new about updates that all processors have reached."""
+        touched: list[int] = []
+        for at, processor in enumerate(processors):
+            for answer in processor.answers:
+                self._told.setdefault(answer.epoch, {})[at] = answer
+                touched.append(answer.epoch)
+            processor.answers.clear()
+        out = []
+        for epoch in dict.fromkeys(touched):
+            parts = self._told[epoch]
+            if len(parts) < len(processors):
+                continue
+            drained = [part.drained_ns for part in parts.values()]
+            known = [at_ns for at_ns in drained if at_ns is not None]
+            everything = len(known) == len(drained)
+            rows = np.concatenate([part.answers for part in parts.values()])
+            out.append(Answer(epoch, max(known) if everything else None, rows))
+            if everything:
+                del self._told[epoch]
+        return out
+
+    def _late(self, processors: Sequence[UpdatableProcessor]) -> npt.NDArray[Any]:
+        rows = [part for processor in processors for part in processor.late]
+        for processor in processors:
+            processor.late.clear()
+        return np.concatenate([_NOTHING_LATE, *rows]) if self._plan.late_wanted else _NOTHING_LATE
+
+
+class _Waiting:
+    """A work, and which processors have done it."""
+
+    def __init__(self, work: Work, batch: PreparedWork, processors: int) -> None:
+        self.work = work
+        self.batch = batch
+        self.done = [False] * processors
+
+
+_NOTHING_LATE = np.zeros(0, LATE_ROW)
+_NO_OLD = np.zeros(0, GROUP_ROW)
+_NO_NEW = np.zeros(0, HEIR_ROW)

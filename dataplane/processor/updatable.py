@@ -1,0 +1,412 @@
+"""A simulated processor of a run in which the steering may change (EPO-04 to EPO-09)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from dataplane.kernels import serve as kernels
+from dataplane.kernels import tracking as tracks
+from dataplane.processor.costs import CostModel
+from dataplane.processor.fences import Fences, HoldPlan
+from dataplane.processor.log import DROPPED_ROW, HOLD_ROW, MARK_ROW, UpdateLog
+from dataplane.processor.messages import ANSWER_ROW, ENTRY_LOAD_ROW, LATE_ROW, ProcessorLoad, Settle, Tick
+from dataplane.processor.processor import Processor, ProcessorReport, Windows
+from dataplane.receive.work import WorkColumns, new_work_columns
+from dataplane.switch.snapshot import SLOTS_PER_TARGET
+
+_LOG_ROWS = 1024
+
+
+class Watch(NamedTuple):
+    """Until when frames of each slot count as followers; shared by the processors of a host."""
+
+    until_ns: npt.NDArray[np.int64]  # (slots,)
+    epoch: npt.NDArray[np.int64]  # (slots,) update that set it
+
+    @classmethod
+    def new(cls, targets: int) -> Watch:
+        """Nothing is watched."""
+        slots = targets * SLOTS_PER_TARGET
+        return cls(np.full(slots, tracks.NEVER), np.zeros(slots, np.int64))
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedWork:
+    """A batch as the processors of a host take it."""
+
+    work: WorkColumns
+    first_frame: int
+    end_ns: int  # nothing that comes later arrives before
+    segments: kernels.Segments
+    marks: tuple[HoldPlan | Tick, ...]  # as the rows of `segments.marks`
+    groups: int  # of the update with the most
+
+
+class OwnAnswer(NamedTuple):
+    """What one processor says about an update; `processor.messages.Answer` has it for a host."""
+
+    epoch: int
+    drained_ns: int | None
+    answers: npt.NDArray[Any]  # ANSWER_ROW
+
+
+@dataclass(slots=True)
+class _Unanswered:
+    """Groups of an update with frames that are held here, so that the last completion is not known."""
+
+    plan: HoldPlan
+    completion_ns: npt.NDArray[np.int64]  # (groups,) of those that have entered
+    unknown: npt.NDArray[np.int64]  # groups
+    told: OwnAnswer
+
+
+class UpdatableProcessor(Processor):
+    """A processor that keeps what updates need to know of single frames.
+
+    `run` takes a batch as far as it gets: it stops where a release is not known yet, and goes on when `settle` has told
+    it. What it has to say is in `answers`, `loads` and `late`, which the caller empties.
+    """
+
+    def __init__(
+        self, row: int, costs: CostModel, windows: Windows, targets: int, watch: Watch, *, ordered: bool, ticks: bool
+    ) -> None:
+        super().__init__(costs, windows, targets, ticks=ticks)
+        self.answers: list[OwnAnswer] = []  # about an update; a later one replaces those before
+        self.loads: list[ProcessorLoad] = []  # one for each tick, in order
+        self.late: list[npt.NDArray[Any]] = []  # LATE_ROWs
+        self._row = row
+        self._ordered = ordered
+        self._fences = Fences(row)
+        self._unanswered: list[_Unanswered] = []
+        self._at = np.zeros(6, np.int64)
+        self._unbounded = costs.dpc_queue_depth == 0
+        counts = np.zeros(11, np.int64)
+        counts[tracks.BOUND_NS], counts[tracks.FENCES_END_NS] = tracks.FOREVER, tracks.NEVER
+        slots = targets * SLOTS_PER_TARGET
+        self._tracking = tracks.Tracking(
+            items=np.zeros(costs.dpc_queue_depth or _LOG_ROWS, tracks.ITEM_ROW),
+            held=np.zeros(64, tracks.HELD_ROW),
+            entered=np.zeros(_LOG_ROWS, tracks.ENTERED_ROW),
+            followers=np.zeros(_LOG_ROWS, tracks.FOLLOWER_ROW),
+            overtakable=np.zeros(_LOG_ROWS, tracks.OVERTAKABLE_ROW),
+            marks=np.zeros(64, tracks.MARK_ROW),
+            fences=np.zeros(1, tracks.FENCE_ROW),
+            slot_fence=np.zeros(slots, np.int32),
+            transmit_fence=np.zeros(targets, np.int32),
+            watch_until_ns=watch.until_ns,
+            watch_epoch=watch.epoch,
+            group_of_slot=np.full(slots, -1, np.int64),
+            counts=counts,
+        )
+        self._tracking.fences[0]["release_ns"] = tracks.NEVER
+        self._followers: list[npt.NDArray[Any]] = []
+        self._overtakable: list[npt.NDArray[Any]] = []
+        self._marks: list[npt.NDArray[Any]] = []
+        self._holds: dict[tuple[int, int], list[int]] = {}  # (epoch, slot): frames, longest, first frame, its hold
+        self._busy_told_ns = 0  # at the last tick
+        self._end_ns = 0  # nothing that comes later arrives before
+
+    def reserve(self, targets: int, watch: Watch) -> None:
+        """From now on frames may name that many targets."""
+        tracking, accounts = self._tracking, self._accounts
+        slots = targets * SLOTS_PER_TARGET
+        self._tracking = tracking._replace(
+            slot_fence=_longer(tracking.slot_fence, slots),
+            transmit_fence=_longer(tracking.transmit_fence, targets),
+            group_of_slot=_longer(tracking.group_of_slot, slots, -1),
+            watch_until_ns=watch.until_ns,
+            watch_epoch=watch.epoch,
+        )
+        self._accounts = accounts._replace(
+            current=_longer(accounts.current, slots),
+            touched=_longer(accounts.touched, slots),
+            loads=_longer(accounts.loads, slots if len(accounts.loads) else 0),
+            entry_log=_longer(accounts.entry_log, max(slots, len(accounts.entry_log))),
+            by_target=_longer(accounts.by_target, targets),
+        )
+
+    def run(self, batch: PreparedWork) -> bool:
+        """Serve the rows of a batch; false when it has to wait for `settle` in the middle of it."""
+        answer = (np.full(batch.groups, tracks.NEVER), np.zeros(batch.groups, np.bool_))
+        start_ns, length_ns = self._windows.start_ns, self._windows.length_ns
+        while True:
+            code = kernels.process_segments(
+                self._row, batch.segments, batch.work, batch.first_frame, self._ordered, self._costs, start_ns,
+                length_ns, self._service, self._accounts, self._flows, self._tracking, answer, self._at,
+            )  # fmt: skip
+            if code == kernels.DONE:
+                break
+            if code == kernels.TICK:
+                tick = batch.marks[self._at[kernels.NEXT_MARK]]
+                assert isinstance(tick, Tick), tick
+                self.loads.append(self._load(tick.at_ns))
+                self._at[kernels.NEXT_MARK] += 1
+            elif code == kernels.MARKED:
+                plan = batch.marks[self._at[kernels.NEXT_MARK] - 1]
+                assert isinstance(plan, HoldPlan), plan
+                self._adopt(plan, *answer)
+                answer = (np.full(batch.groups, tracks.NEVER), np.zeros(batch.groups, np.bool_))
+            elif not self._make_room() and not self._enlarge(batch):
+                self._tell_news()
+                return False
+        self._end_ns = batch.end_ns
+        if not self._ordered:
+            self._answer_marks(batch)
+        self._at[:5] = 0
+        self.advance(self._end_ns)
+        return True
+
+    def advance(self, moment_ns: int) -> bool:
+        """Held frames that are released up to a moment, before which nothing arrives any more, enter.
+
+        False when some may be left because their release is not known yet.
+        """
+        counts = self._tracking.counts
+        while counts[tracks.HELD]:
+            before = counts[tracks.HELD]
+            kernels.let_in_until(
+                moment_ns, _NO_WORK, self._costs, self._windows.start_ns, self._windows.length_ns,
+                self._service, self._tracking,
+            )  # fmt: skip
+            at = self._at[kernels.ENTERED_FOLLOWED]
+            self._at[kernels.ENTERED_FOLLOWED] = kernels.track_entered(at, self._tracking, self._flows)
+            if not self._make_room() and counts[tracks.HELD] == before:
+                if not self._stuck(moment_ns):
+                    break
+                self._enlarge_queue()
+        self._tell_news()
+        return not counts[tracks.HELD] or counts[tracks.BOUND_NS] > moment_ns
+
+    def settle(self, news: Settle) -> None:
+        """What is known of an update that this processor has reached."""
+        if self._ordered:
+            self._tracking = self._fences.settle(news, self._tracking)
+            self._tell_news()
+
+    # Updates
+
+    def _adopt(self, plan: HoldPlan, completion_ns: npt.NDArray[np.int64], unknown: npt.NDArray[np.bool_]) -> None:
+        """Answer the marker of an ordered update, and hold what has to wait for others' answers."""
+        self._drain_marks()
+        groups = plan.marker.change.groups
+        mark = self._tracking.marks[self._tracking.counts[tracks.MARKS] - 1]
+        told = self._own_answer(plan, completion_ns[:groups], unknown[:groups], mark)
+        self.answers.append(told)
+        if told.drained_ns is None:
+            held = np.flatnonzero(unknown[:groups])
+            # what is known of held frames is a bound, and not a completion
+            entered = np.where(unknown[:groups], tracks.NEVER, completion_ns[:groups])
+            self._unanswered.append(_Unanswered(plan, entered, held, told))
+        self._tracking = self._fences.adopt(plan, self._tracking)
+
+    def _own_answer(
+        self, plan: HoldPlan, completion_ns: npt.NDArray[np.int64], unknown: npt.NDArray[np.bool_], mark: Any
+    ) -> OwnAnswer:
+        groups = np.flatnonzero(completion_ns > plan.marker.adopted_at_ns)
+        rows = np.zeros(len(groups), ANSWER_ROW)
+        rows["processor"], rows["group"] = self._row, groups
+        rows["completion_ns"], rows["known"] = completion_ns[groups], ~unknown[groups]
+        return OwnAnswer(plan.marker.epoch, None if mark["old_held"] else int(mark["drained_ns"]), rows)
+
+    def _answer_marks(self, batch: PreparedWork) -> None:
+        """Nobody waits for these answers: they come when the batch is done."""
+        plans = [plan for plan in batch.marks if isinstance(plan, HoldPlan)]
+        if plans:
+            marks = self._tracking.marks[: self._tracking.counts[tracks.MARKS]]
+            drained: dict[int, int] = {}
+            for part in (*self._marks[-len(plans) :], marks):
+                drained |= dict(zip(part["epoch"].tolist(), part["drained_ns"].tolist(), strict=True))
+            self.answers += [OwnAnswer(p.marker.epoch, drained[p.marker.epoch], _NO_ANSWERS) for p in plans]
+            self._drain_marks()
+
+    def _tell_news(self) -> None:
+        """Answers that have become known, or whose bounds have risen, since they were given."""
+        if not self._unanswered:
+            return
+        tracking = self._tracking
+        held = tracking.held[: tracking.counts[tracks.HELD]]
+        for one in self._unanswered:
+            marker = one.plan.marker
+            bound_ns = one.completion_ns.copy()
+            unknown = np.zeros(len(bound_ns), np.bool_)
+            old = held[held["frame"] < marker.first_frame]
+            group, of_group = _groups(marker.change.old, old["slot"])
+            release_ns = np.minimum(
+                tracking.fences["release_ns"][old["fence"][of_group]],
+                max(tracking.counts[tracks.BOUND_NS], marker.adopted_at_ns + 1),
+            )
+            np.maximum.at(bound_ns, group, release_ns)
+            unknown[group] = True
+            mark = self._mark(marker.epoch)
+            now = self._own_answer(one.plan, bound_ns, unknown, mark)
+            if now.drained_ns != one.told.drained_ns or not np.array_equal(now.answers, one.told.answers):
+                one.told = now
+                self.answers.append(now)
+        self._unanswered = [one for one in self._unanswered if one.told.drained_ns is None]
+
+    def _mark(self, epoch: int) -> Any:
+        for marks in (self._tracking.marks[: self._tracking.counts[tracks.MARKS]], *reversed(self._marks)):
+            found = marks[marks["epoch"] == epoch]
+            if len(found):
+                return found[0]
+        raise AssertionError(f"epoch {epoch} has not been adopted")
+
+    def _load(self, at_ns: int) -> ProcessorLoad:
+        """What happened since the tick before, up to `at_ns`."""
+        state, loads = self._service.state[0], self._accounts.loads
+        names = ("received", "completions", "bytes", "dropped", "busy_ns")
+        slots = np.flatnonzero(loads["received"] + loads["completions"] + loads["dropped"])
+        entries = np.zeros(len(slots), ENTRY_LOAD_ROW)
+        entries["slot"] = slots
+        for name in names:
+            entries[name] = loads[name][slots]
+        loads[slots] = 0
+        # it is busy without a pause from `busy_since_ns` to `free_ns`
+        ahead_ns = max(0, int(state["free_ns"]) - max(at_ns, int(state["busy_since_ns"])))
+        busy_ns = int(state["busy_ns"]) - ahead_ns
+        window_ns, self._busy_told_ns = busy_ns - self._busy_told_ns, busy_ns
+        received, completions, received_bytes, dropped = (int(entries[name].sum()) for name in names[:4])
+        queued = tracks.queued_at(at_ns, self._service, self._tracking)
+        return ProcessorLoad(self._row, received, completions, received_bytes, dropped, window_ns, queued, entries)
+
+    # Logs
+
+    def _make_room(self) -> bool:
+        changed = super()._make_room()
+        tracking = self._tracking
+        counts = tracking.counts
+        if counts[tracks.FOLLOWERS]:
+            self._followers.append(tracking.followers[: counts[tracks.FOLLOWERS]].copy())
+            counts[tracks.FOLLOWERS] = 0
+            changed = True
+        if counts[tracks.OVERTAKABLE]:
+            self._overtakable.append(tracking.overtakable[: counts[tracks.OVERTAKABLE]].copy())
+            counts[tracks.OVERTAKABLE] = 0
+            changed = True
+        if counts[tracks.ENTERED] and counts[tracks.ENTERED] == self._at[kernels.ENTERED_FOLLOWED]:
+            self._take_entered(tracking.entered[: counts[tracks.ENTERED]].copy())
+            counts[tracks.ENTERED] = self._at[kernels.ENTERED_FOLLOWED] = 0
+            changed = True
+        if counts[tracks.HELD] == len(tracking.held):
+            self._tracking = self._tracking._replace(held=_longer(tracking.held, 2 * len(tracking.held)))
+            changed = True
+        return self._drain_marks() or changed
+
+    def _drain_marks(self) -> bool:
+        """Take finished marks out of their log; true when it has more room afterwards."""
+        tracking = self._tracking
+        counts = tracking.counts
+        over = int(counts[tracks.OPEN_MARK])
+        if over:
+            count = int(counts[tracks.MARKS])
+            self._marks.append(tracking.marks[:over].copy())
+            tracking.marks[: count - over] = tracking.marks[over:count].copy()
+            counts[tracks.MARKS], counts[tracks.OPEN_MARK] = count - over, 0
+        elif counts[tracks.MARKS] == len(tracking.marks):
+            self._tracking = tracking._replace(marks=_longer(tracking.marks, 2 * len(tracking.marks)))
+            return True
+        queued = min(int(self._service.state[0]["accepted"]), len(tracking.items))
+        if len(tracking.overtakable) < queued:
+            self._tracking = self._tracking._replace(overtakable=_longer(tracking.overtakable, queued))
+            return True
+        return over > 0
+
+    def _enlarge(self, batch: PreparedWork) -> bool:
+        """Enlarge what an item has no room in; false when the processor only waits for a release."""
+        at, segments = self._at, batch.segments
+        mark, segment = at[kernels.NEXT_MARK], at[kernels.SEGMENT]
+        if mark < len(segments.marks) and segments.marks[mark]["segment"] == segment:
+            moment_ns = int(segments.marks[mark]["adopted_ns"])
+        else:
+            row = segments.selection[segments.offsets[segment, self._row] + at[kernels.SERVED]]
+            moment_ns = int(batch.work.timestamp_ns[row])
+        if self._tracking.counts[tracks.BOUND_NS] <= moment_ns and not self._stuck(moment_ns):
+            return False
+        self._enlarge_queue()
+        return True
+
+    def _stuck(self, moment_ns: int) -> bool:
+        """Whether a held frame could enter by then if there were room for it."""
+        release_ns, epoch = tracks.first_release(self._tracking)
+        counts = self._tracking.counts
+        known = (release_ns, epoch) < (counts[tracks.BOUND_NS], counts[tracks.BOUND_EPOCH])
+        return bool(release_ns <= moment_ns and known)
+
+    def _enlarge_queue(self) -> None:
+        self._enlarge_busy_log()
+        if self._unbounded:  # an item keeps its place in the ring: its number modulo the size
+            items, accepted = self._tracking.items, int(self._service.state[0]["accepted"])
+            larger = np.zeros(2 * len(items), tracks.ITEM_ROW)
+            numbers = np.arange(max(0, accepted - len(items)), accepted)
+            larger[numbers % len(larger)] = items[numbers % len(items)]
+            self._tracking = self._tracking._replace(items=larger)
+
+    def _take_entered(self, entered: npt.NDArray[Any]) -> None:
+        """Held frames have entered the queue: their holds, their completions, and the answers that waited for them."""
+        hold_ns = entered["entered_ns"] - entered["arrival_ns"]
+        columns = (entered[name].tolist() for name in ("epoch", "slot", "frame"))
+        for epoch, slot, frame, held_ns in zip(*columns, hold_ns.tolist(), strict=True):
+            hold = self._holds.setdefault((epoch, slot), [0, 0, frame, held_ns])
+            hold[0] += 1
+            hold[1] = max(hold[1], held_ns)
+            if frame < hold[2]:
+                hold[2:] = [frame, held_ns]
+        late = np.zeros(len(entered), LATE_ROW)
+        late["frame"], late["completion_ns"] = entered["frame"], entered["completion_ns"]
+        self.late.append(late)
+        for one in self._unanswered:
+            old = entered[entered["frame"] < one.plan.marker.first_frame]
+            group, of_group = _groups(one.plan.marker.change.old, old["slot"])
+            np.maximum.at(one.completion_ns, group, old["completion_ns"][of_group])
+
+    def report(self) -> ProcessorReport:
+        """As `Processor.report`, with the log of updates."""
+        assert not self._tracking.counts[tracks.HELD], "frames are held when nothing comes any more"
+        self._make_room()
+        counts = self._tracking.counts
+        marks = np.concatenate([*self._marks, self._tracking.marks[: counts[tracks.MARKS]]])
+        told = np.zeros(len(marks), MARK_ROW)
+        for name in MARK_ROW.names or ():
+            told[name] = marks[name]
+        behind = np.zeros(len(marks) + 1, DROPPED_ROW)  # a mark says what was dropped before it
+        behind["epoch"] = [0, *marks["epoch"]]
+        behind["frames"] = [*marks["dropped_behind"], counts[tracks.DROPPED_BEHIND]]
+        holds = np.array([(*key, *hold) for key, hold in sorted(self._holds.items())], HOLD_ROW)
+        log = UpdateLog(
+            marks=told,
+            holds=holds,
+            overtakable=np.concatenate([_EMPTY_OVERTAKABLE, *self._overtakable]),
+            followers=np.concatenate([_EMPTY_FOLLOWERS, *self._followers]),
+            dropped_behind_holds=behind[behind["frames"] > 0],
+        )
+        return replace(super().report(), updates=log)
+
+
+_NO_WORK = new_work_columns(0)
+_NO_ANSWERS = np.zeros(0, ANSWER_ROW)
+_EMPTY_OVERTAKABLE = np.zeros(0, tracks.OVERTAKABLE_ROW)
+_EMPTY_FOLLOWERS = np.zeros(0, tracks.FOLLOWER_ROW)
+
+
+def _groups(old: npt.NDArray[Any], slots: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+    """Groups of those slots that are among `old` (GROUP_ROW, ascending by slot), and which those are."""
+    if not len(old):
+        return np.zeros(0, np.int64), np.zeros(len(slots), np.bool_)
+    at = np.minimum(np.searchsorted(old["slot"], slots), len(old) - 1)
+    known = old["slot"][at] == slots
+    return old["group"][at[known]].astype(np.int64), known
+
+
+def _longer(array: npt.NDArray[Any], length: int, filling: int = 0) -> npt.NDArray[Any]:
+    """The array with rows of `filling` behind it; itself when it is long enough."""
+    if len(array) >= length:
+        return array
+    longer = np.zeros((length, *array.shape[1:]), array.dtype)
+    if filling:
+        longer[len(array) :] = filling
+    longer[: len(array)] = array
+    return longer

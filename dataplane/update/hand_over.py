@@ -1,0 +1,53 @@
+"""The hand-over desk of the NIC front end: collects what processors say about updates and passes it on (EPO-07).
+
+It also keeps the life of epochs: an old snapshot is let go when its epoch is retired, and not before (EPO-04).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dataplane.processor.messages import Answer, Settle
+from dataplane.switch.snapshot import SteeringSnapshot
+
+
+class HandOverDesk:
+    """Answers of all hosts in, news for all hosts out."""
+
+    def __init__(self, hosts: int, snapshot: SteeringSnapshot) -> None:
+        self._hosts = hosts
+        self._answers: dict[int, dict[int, Answer]] = {}  # by epoch and host, of updates that are not over
+        self._snapshots = {snapshot.epoch: snapshot}  # of epochs that are not retired
+
+    @property
+    def is_open(self) -> bool:
+        """Whether some processor may still have something to say about an update."""
+        return bool(self._answers)
+
+    @property
+    def live_epochs(self) -> list[int]:
+        """Epochs that are not retired: that of the snapshot in force is the last."""
+        return list(self._snapshots)
+
+    def adopt(self, snapshot: SteeringSnapshot) -> None:
+        """The NIC front end steers with that snapshot from now on, and the marker is on its way."""
+        assert snapshot.epoch not in self._snapshots, "a snapshot is adopted once"
+        self._snapshots[snapshot.epoch] = snapshot
+        self._answers[snapshot.epoch] = {}
+
+    def answer(self, host: int, answer: Answer) -> list[Settle]:
+        """What a host says about an update; what all hosts have to know now."""
+        assert answer.epoch in self._answers, f"epoch {answer.epoch} is retired already"
+        answers = self._answers[answer.epoch]
+        answers[host] = answer
+        if len(answers) < self._hosts:
+            return []
+        drained = [one.drained_ns for one in answers.values()]
+        known = [at_ns for at_ns in drained if at_ns is not None]
+        retired_ns = max(known) if len(known) == len(drained) else None
+        rows = np.concatenate([one.answers for one in answers.values()])
+        if retired_ns is not None:
+            del self._answers[answer.epoch]
+            for epoch in [old for old in self._snapshots if old < answer.epoch]:
+                del self._snapshots[epoch]
+        return [Settle(answer.epoch, retired_ns, rows)]

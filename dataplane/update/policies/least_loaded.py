@@ -1,0 +1,58 @@
+"""Greedy: from the most to the least loaded processor, one entry after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated
+
+from pydantic import Field, validate_call
+
+from dataplane.update.policies.placement import STRICT, Measure, Placement, Share
+from dataplane.update.policy import LoadWindow, Move, Policy, Table
+
+
+class LeastLoaded(Policy):
+    """Moves entries from the most to the least loaded processor as long as this lowers the maximum.
+
+    Each step takes the entry after whose move the higher one of both processors is lowest. It stops after `moves_max`
+    entries in a tick, or when the maximum is not more than `threshold` above the mean. Every step lowers the loads of
+    two processors to below what the higher one had: with constant loads it comes to rest.
+    """
+
+    @validate_call(config=STRICT)
+    def __init__(
+        self, *, moves_max: Annotated[int, Field(ge=1)] = 16, threshold: Share = 0.05, measure: Measure = "work"
+    ) -> None:
+        self._moves_max = moves_max
+        self._threshold = threshold
+        self._measure: Measure = measure
+
+    def rebalance(self, window: LoadWindow) -> Iterable[Move | Table]:
+        """The moves of this tick."""
+        placement = Placement(window, self._measure)
+        for _ in range(self._moves_max):
+            if not self._improve(placement):
+                break
+        return placement.moves()
+
+    def _improve(self, placement: Placement) -> bool:
+        """One step; False if there is none."""
+        ranked = sorted((load, processor) for processor, load in placement.load.items())
+        highest = ranked[-1][0] if ranked else 0
+        if highest * len(ranked) <= (1 + self._threshold) * sum(placement.load.values()):
+            return False
+        source = min(processor for load, processor in ranked if load == highest)
+        targets = {
+            vport_id: next((load, target) for load, target in ranked if placement.may_use(vport_id, target))
+            for vport_id in placement.entries
+        }
+        steps = (
+            (max(highest - entry.work, targets[entry.vport_id][0] + entry.work), entry)
+            for entry, processor in placement.place.items()
+            if processor == source and entry.work
+        )
+        reached, best = min(steps, default=(highest, None))
+        if best is None or reached >= highest:
+            return False
+        placement.move(best, targets[best.vport_id][1])
+        return True

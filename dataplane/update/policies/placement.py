@@ -1,0 +1,149 @@
+"""What the policies share: the entries of all VPorts as one set of loads that is moved about in thought."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Set
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import ConfigDict, Field
+
+from dataplane.ids import ProcessorNumber
+from dataplane.update.policy import LoadWindow, Move, ProcessorWindow, Table
+
+#: How parameters are checked: a wrong type is an error and not converted, but an integer may stand for a float.
+STRICT = ConfigDict(strict=True)
+
+#: A share of something; a number of ticks; a time.
+Share = Annotated[float, Field(ge=0, le=1)]
+Ticks = Annotated[int, Field(ge=1)]
+Duration = Annotated[int, Field(ge=1_000, le=10**15)]
+
+#: What is balanced: the work in ns that was offered, or frames.
+Measure = Literal["work", "packets"]
+
+
+class Entry(NamedTuple):
+    """A table entry and what it had to do in the window, in ns or frames."""
+
+    vport_id: int
+    table_index: int
+    work: int
+
+
+class Placement:
+    """Where the entries of all VPorts are and what they cost, to be changed in thought; the result is a list of wishes.
+
+    A processor's load is the work of the entries on it and a rest that no entry accounts for (default processors,
+    VPorts without RSS). Entries count where the table has them at the tick. Everything is an integer, so that comparing
+    loads is exact.
+
+    The work of an entry is the service cost of its frames, scaled up by what its processor dropped: what was offered,
+    not what a saturated processor could still do.
+
+    A VPort never gets a processor that would make the ones it uses now and those it is to use more than its queues.
+    This is stricter than UPD-41: the wishes are legal in whatever order and portions they are carried out.
+    """
+
+    def __init__(self, window: LoadWindow, measure: Measure = "work") -> None:
+        self.processors = tuple(row.processor for row in window.processors)
+        self.place: dict[Entry, ProcessorNumber] = {}
+        self.entries: dict[int, list[Entry]] = {}  # by VPort, in the order of the table
+        self._vports = window.vports
+        self._queues = {vport.vport_id: vport.number_of_queues for vport in window.vports}
+        self._used = {vport.vport_id: {*vport.indirection_table, vport.default_processor} for vport in window.vports}
+
+        rows = {row.processor: row for row in window.processors}
+        serving = [row for row in window.processors if row.packets > row.dropped]
+        served = sum(row.packets - row.dropped for row in serving)
+        mean_cost_ns = sum(row.busy_ns for row in serving) // served if served else 1
+        rest = {row.processor: row.packets for row in window.processors}  # frames that no entry accounts for
+        for vport in window.vports:
+            columns = zip(vport.indirection_table, vport.packets.tolist(), vport.busy_ns.tolist(), strict=True)
+            entries = self.entries[vport.vport_id] = []
+            for index, (processor, packets, busy_ns) in enumerate(columns):
+                work = packets if measure == "packets" else _offered(rows[processor], packets, busy_ns, mean_cost_ns)
+                entries.append(Entry(vport.vport_id, index, work))
+                self.place[entries[-1]] = processor
+                rest[processor] -= packets
+        self.load = dict.fromkeys(self.processors, 0)
+        for processor, packets in rest.items():
+            if packets > 0:  # it is below 0 when the table has changed inside the window
+                busy_ns = rows[processor].busy_ns * packets // rows[processor].packets
+                work = packets if measure == "packets" else _offered(rows[processor], packets, busy_ns, mean_cost_ns)
+                self.load[processor] += work
+        for entry, processor in self.place.items():
+            self.load[processor] += entry.work
+
+    def may_use(self, vport_id: int, processor: ProcessorNumber, more: Set[ProcessorNumber] = frozenset()) -> bool:
+        """Whether the VPort has a queue for this processor when it is to use the processors `more` as well (UPD-41)."""
+        used = self._used[vport_id] | more
+        return processor in used or (processor in self.load and len(used) < self._queues[vport_id])
+
+    def claim(self, vport_id: int, processor: ProcessorNumber) -> None:
+        """Reserve a queue of the VPort for this processor."""
+        self._used[vport_id].add(processor)
+
+    def move(self, entry: Entry, target: ProcessorNumber) -> None:
+        """Point an entry to a processor, with its load."""
+        self.load[self.place[entry]] -= entry.work
+        self.load[target] += entry.work
+        self.place[entry] = target
+        self.claim(entry.vport_id, target)
+
+    def moves(self) -> list[Move]:
+        """The difference to the tables of the window as moves, by VPort and target."""
+        indices: dict[tuple[int, ProcessorNumber], list[int]] = {}
+        for vport in self._vports:
+            for entry, source in zip(self.entries[vport.vport_id], vport.indirection_table, strict=True):
+                if self.place[entry] != source:
+                    indices.setdefault((vport.vport_id, self.place[entry]), []).append(entry.table_index)
+        return [Move(vport_id, tuple(indices[vport_id, target]), target) for vport_id, target in sorted(indices)]
+
+    def tables(self) -> list[Table]:
+        """The tables that differ from those of the window."""
+        tables = []
+        for vport in self._vports:
+            table = tuple(self.place[entry] for entry in self.entries[vport.vport_id])
+            if table != vport.indirection_table:
+                tables.append(Table(vport.vport_id, table))
+        return tables
+
+
+def _offered(processor: ProcessorWindow, packets: int, busy_ns: int, mean_cost_ns: int) -> int:
+    """Work of so many arrivals in ns when the served ones took `busy_ns`; all of a processor lose the same share."""
+    served = processor.packets - processor.dropped
+    return busy_ns * processor.packets // served if served > 0 else packets * mean_cost_ns
+
+
+def by_work(entries: Iterable[Entry]) -> list[Entry]:
+    """Largest first, then lowest VPort and index."""
+    return sorted(entries, key=lambda entry: (-entry.work, entry.vport_id, entry.table_index))
+
+
+def spread_processors(window: LoadWindow) -> dict[int, tuple[ProcessorNumber, ...]]:
+    """For each VPort the processors over which its table can be spread, ascending.
+
+    As many as it has queues, processors and entries: those it uses, then the ones that the fewest VPorts use. A table
+    that is spread over all of them gets the same answer again.
+    """
+    processors = [row.processor for row in window.processors]
+    users = dict.fromkeys(processors, 0)
+    used_by = {vport.vport_id: {*vport.indirection_table, vport.default_processor} for vport in window.vports}
+    for used in used_by.values():
+        for processor in used:
+            users[processor] += 1
+    spread = {}
+    for vport in window.vports:
+        table = sorted({*vport.indirection_table})
+        default = [vport.default_processor] if vport.default_processor not in table else []
+        used = used_by[vport.vport_id]
+        others = sorted((users[processor], processor) for processor in processors if processor not in used)
+        room = min(vport.number_of_queues, len(processors), len(vport.indirection_table))
+        chosen = [*table, *default, *(processor for _, processor in others)][:room]
+        if len({*chosen, vport.default_processor}) > vport.number_of_queues:
+            # only native RSS of generation 1 can use more processors than queues (RSS-26): come down to a legal table
+            chosen = [vport.default_processor, *(p for p in chosen if p != vport.default_processor)][:room]
+        for processor in {*chosen} - used:
+            users[processor] += 1
+        spread[vport.vport_id] = tuple(sorted(chosen))
+    return spread

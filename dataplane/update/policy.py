@@ -1,0 +1,77 @@
+"""The interface of rebalancing policies (POL-01): loads in, wishes out; the control plane decides about the wishes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from dataplane.ids import ProcessorNumber
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessorWindow:
+    """One processor in the window that just ended."""
+
+    processor: ProcessorNumber
+    packets: int  # arrivals, dropped ones included
+    dropped: int
+    busy_ns: int  # inside the window
+    load: float  # busy_ns / length of the window
+    queue_depth: int  # work items at its end
+
+
+@dataclass(frozen=True, slots=True)
+class VPortWindow:
+    """One VPort (VPort 0: the adapter under native RSS) with RSS enabled, and what its table entries had to do."""
+
+    vport_id: int
+    number_of_queues: int  # distinct processors that table and default processor may use
+    indirection_table: tuple[ProcessorNumber, ...]
+    default_processor: ProcessorNumber
+    packets: npt.NDArray[np.int64]  # (entries,) arrivals in the window, dropped ones included
+    busy_ns: npt.NDArray[np.int64]  # (entries,) service cost of those that were not dropped
+
+
+@dataclass(frozen=True, slots=True)
+class LoadWindow:
+    """Everything that happened before a tick, and nothing after it (POL-02)."""
+
+    tick: int  # 0, 1, 2, ...
+    start_ns: int  # relative to the first arrival
+    end_ns: int  # the moment of the tick
+    processors: tuple[ProcessorWindow, ...]  # all RSS processors, ascending
+    vports: tuple[VPortWindow, ...]  # ascending
+
+
+class Move(NamedTuple):
+    """Wish: these table entries of a VPort point to that processor."""
+
+    vport_id: int
+    indices: tuple[int, ...]
+    target: ProcessorNumber
+
+
+class Table(NamedTuple):
+    """Wish: this indirection table, of the size the VPort has now."""
+
+    vport_id: int
+    indirection_table: tuple[ProcessorNumber, ...]
+
+
+class Policy:
+    """A policy; subclasses take their parameters as keyword arguments and override `rebalance`.
+
+    One object serves a whole run, and is made anew for every run: what it remembers it may keep in attributes. It must
+    not use anything but what it is given: no clock, no randomness of its own.
+    """
+
+    #: Time to the next tick in ns when the policy adapts it; None: the scenario's `tick_ns`.
+    next_tick_ns: int | None = None
+
+    def rebalance(self, window: LoadWindow) -> Iterable[Move | Table]:
+        """What should change now."""
+        raise NotImplementedError

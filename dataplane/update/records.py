@@ -1,0 +1,79 @@
+"""What happens to the steering of a run: requests with their answers, and the updates they lead to (EPO rules)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dataplane.control.requests import Completion, OidRequest
+from dataplane.ndis.status import NdisStatus
+from dataplane.switch.change import SteeringChange
+from dataplane.switch.snapshot import SteeringSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRecord:
+    """A request that was made while traffic flowed, and how it ended."""
+
+    origin: str  # who asked: "[[event]] 3", "policy rsspp", "client"
+    requested_at_ns: int  # model time
+    request: OidRequest | None  # None when no request could be made of what was asked, see `why`
+    completion: Completion | None
+    why: str = ""  # of a failure: "UPD-41: 5 processors in use, 4 queues"
+    expect: NdisStatus | None = None  # the status that was to come
+
+    @property
+    def status(self) -> NdisStatus | None:
+        """How the request ended; None when it could not be made."""
+        return self.completion.status if self.completion else None
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether it succeeded, or failed as it was to."""
+        if self.expect is not None:
+            return self.status is self.expect
+        return self.completion is not None and self.completion.accepted
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateRecord:
+    """What is kept of an update when its snapshot is not needed any more."""
+
+    epoch: int  # the new one
+    requested_at_ns: int  # of the first request that led to it
+    adopted_at_ns: int  # EPO-03
+    change: SteeringChange  # against the snapshot before
+    requests: tuple[RequestRecord, ...]  # that led to it
+
+
+@dataclass(frozen=True, slots=True)
+class SteeringUpdate:
+    """A published epoch: the snapshot that is in force from `adopted_at_ns` on."""
+
+    requested_at_ns: int  # of the first request that led to it
+    adopted_at_ns: int  # EPO-03
+    snapshot: SteeringSnapshot
+    change: SteeringChange  # against the snapshot before
+    requests: tuple[RequestRecord, ...]  # that led to it
+
+    @property
+    def epoch(self) -> int:
+        """Number of the snapshot."""
+        return self.snapshot.epoch
+
+    @property
+    def record(self) -> UpdateRecord:
+        """The update without its snapshot."""
+        return UpdateRecord(self.epoch, self.requested_at_ns, self.adopted_at_ns, self.change, self.requests)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """What is known of the control side up to a moment.
+
+    Everything that is adopted before `until_ns` is among `updates` of this stretch or of an earlier one; at `until_ns`
+    control has to be asked again, with the loads at that moment if `wants_loads`.
+    """
+
+    updates: tuple[SteeringUpdate, ...]  # by time of adoption, which may lie at or behind `until_ns`
+    until_ns: int | None  # None: nothing else will happen
+    wants_loads: bool = False

@@ -1,0 +1,218 @@
+"""RSS and its queues in the language of the driver boundary: the requests that change them, in both generations.
+
+Nothing is judged here, and nothing is issued. Requests that belong together are given in the order in which they have
+to be issued.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from dataplane.control import OidRequest
+from dataplane.ids import (
+    DEFAULT_PROCESSOR_INDEX,
+    DEFAULT_VPORT_ID,
+    PRIMARY_PROCESSOR_INDEX,
+    NdisVersion,
+    ProcessorNumber,
+)
+from dataplane.ndis.codec import encode_output
+from dataplane.ndis.constants import RssParametersFlags, RssParametersV2Flags, VPortParametersFlags
+from dataplane.ndis.layout import Structure
+from dataplane.ndis.oids import Oid, RequestKind
+from dataplane.ndis.structures import (
+    ScaleParameters,
+    ScaleParametersV2,
+    SetIndirectionEntries,
+    SetIndirectionEntry,
+    VPortParameters,
+)
+from dataplane.switch.configuration import AdapterConfiguration, Mode, RssState
+
+#: The client that sets a scenario up, issues its events unless they name another one, and carries out policies.
+CLIENT = "A"
+
+
+class ScalingParameters(NamedTuple):
+    """The steering parameters of a VPort, or of the adapter without a switch (UPD-14)."""
+
+    rss: RssState
+    primary_processor: ProcessorNumber
+
+    @property
+    def by_index(self) -> dict[int, ProcessorNumber]:
+        """Where each parameter points to, by the index that names it in a move command (UPD-37)."""
+        places = dict(enumerate(self.rss.indirection_table))
+        places[PRIMARY_PROCESSOR_INDEX] = self.primary_processor
+        if self.rss.default_processor is not None:
+            places[DEFAULT_PROCESSOR_INDEX] = self.rss.default_processor
+        return places
+
+
+def scaling_parameters(configuration: AdapterConfiguration, vport_id: int) -> ScalingParameters | None:
+    """Those of a VPort, None when there is no such VPort; VPort 0 is the adapter when there is no switch (UPD-49)."""
+    if configuration.mode is not Mode.SWITCH:
+        if vport_id != DEFAULT_VPORT_ID:
+            return None
+        return ScalingParameters(configuration.native_rss, configuration.rss_base_processor)
+    found = (vport for vport in configuration.vports if vport.vport_id == vport_id)
+    return next((ScalingParameters(vport.rss, vport.primary_processor) for vport in found), None)
+
+
+def repeated(table: Sequence[ProcessorNumber], entries: int) -> tuple[ProcessorNumber, ...]:
+    """A table of so many entries that begins like `table` and repeats it (UPD-26)."""
+    return tuple(table[i % len(table)] for i in range(entries))
+
+
+# Generation 1 --------------------------------------------------------------------------------------------------------
+
+
+def set_parameters(
+    version: NdisVersion,
+    vport_id: int | None,
+    *,
+    indirection_table: Sequence[ProcessorNumber] | None = None,
+    hash_information: int | None = None,
+    hash_secret_key: bytes | None = None,
+    default_processor: ProcessorNumber | None = None,
+) -> OidRequest:
+    """OID_GEN_RECEIVE_SCALE_PARAMETERS: RSS on, with what is given; the rest is flagged unchanged (RSS-09)."""
+    given: dict[RssParametersFlags, dict[str, Any]] = {
+        RssParametersFlags.HASH_INFO_UNCHANGED: {"hash_information": hash_information},
+        RssParametersFlags.ITABLE_UNCHANGED: {"indirection_table": indirection_table},
+        RssParametersFlags.HASH_KEY_UNCHANGED: {"hash_secret_key": hash_secret_key},
+        RssParametersFlags.DEFAULT_PROCESSOR_UNCHANGED: {"default_processor_number": default_processor},
+    }
+    flags = 0
+    members: dict[str, Any] = {"default_processor_number": ProcessorNumber(0, 0)}
+    for flag, member in given.items():
+        if None in member.values():
+            flags |= flag
+        else:
+            members |= member
+    parameters = ScaleParameters(flags=flags, **members)
+    return oid_request(Oid.OID_GEN_RECEIVE_SCALE_PARAMETERS, parameters, version, vport_id=vport_id)
+
+
+def disable(version: NdisVersion, vport_id: int | None) -> OidRequest:
+    """OID_GEN_RECEIVE_SCALE_PARAMETERS with DISABLE_RSS: RSS off, and everything forgotten (RSS-07, RSS-08)."""
+    parameters = ScaleParameters(
+        flags=RssParametersFlags.DISABLE_RSS, default_processor_number=ProcessorNumber(0, 0)
+    )  # not to be read, but it has to be there
+    return oid_request(Oid.OID_GEN_RECEIVE_SCALE_PARAMETERS, parameters, version, vport_id=vport_id)
+
+
+# Generation 2 --------------------------------------------------------------------------------------------------------
+
+
+def set_parameters_v2(
+    version: NdisVersion,
+    vport_id: int | None,
+    *,
+    enable: bool,
+    hash_information: int | None = None,
+    hash_secret_key: bytes | None = None,
+    entries: int | None = None,
+    queues: int | None = None,
+) -> OidRequest:
+    """OID_GEN_RECEIVE_SCALE_PARAMETERS_V2: the state that is wanted, and what is given as changed (UPD-21, UPD-22)."""
+    given: dict[RssParametersV2Flags, dict[str, Any]] = {
+        RssParametersV2Flags.HASH_INFO_CHANGED: {"hash_information": hash_information},
+        RssParametersV2Flags.HASH_KEY_CHANGED: {"hash_secret_key": hash_secret_key},
+        RssParametersV2Flags.NUMBER_OF_QUEUES_CHANGED: {"number_of_queues": queues},
+        RssParametersV2Flags.NUMBER_OF_ENTRIES_CHANGED: {"number_of_indirection_table_entries": entries},
+    }
+    flags = int(RssParametersV2Flags.ENABLE_RSS) if enable else 0
+    members: dict[str, Any] = {}
+    for flag, member in given.items():
+        if None not in member.values():
+            flags |= flag
+            members |= member
+    parameters = ScaleParametersV2(flags=flags, **members)
+    return oid_request(Oid.OID_GEN_RECEIVE_SCALE_PARAMETERS_V2, parameters, version, vport_id=vport_id)
+
+
+def move_entries(
+    current: RssState,
+    table: Sequence[ProcessorNumber],
+    default: ProcessorNumber,
+    version: NdisVersion,
+    vport_id: int = DEFAULT_VPORT_ID,
+) -> Iterator[OidRequest]:
+    """OID_GEN_RSS_SET_INDIRECTION_TABLE_ENTRIES: whatever leads from `current` to `table` and `default`.
+
+    VPort 0 is the adapter when there is no switch (UPD-49).
+    """
+    assert current.default_processor is not None, "an RSSv2 entity has a default processor from the start (UPD-15)"
+    places = dict(enumerate(current.indirection_table)) | {DEFAULT_PROCESSOR_INDEX: current.default_processor}
+    wanted = dict(enumerate(table)) | {DEFAULT_PROCESSOR_INDEX: default}
+    moved = {index: target for index, target in wanted.items() if places[index] != target}
+    return move_parameters(places, moved, version, vport_id)
+
+
+def move_parameters(
+    places: Mapping[int, ProcessorNumber],
+    targets: Mapping[int, ProcessorNumber],
+    version: NdisVersion,
+    vport_id: int = DEFAULT_VPORT_ID,
+) -> Iterator[OidRequest]:
+    """OID_GEN_RSS_SET_INDIRECTION_TABLE_ENTRIES for the parameters of `targets`, by index (UPD-37).
+
+    `places` says where all parameters point to now. A parameter is moved by a request on that processor (UPD-38): there
+    is one request for each of those, with one group of commands (UPD-31). As each group is judged by the processors
+    that are in use after it (UPD-41), the one that leaves the fewest in use comes first.
+    """
+    groups: dict[ProcessorNumber, dict[int, ProcessorNumber]] = {}
+    for index, target in targets.items():
+        groups.setdefault(places[index], {})[index] = target
+    in_use = Counter(place for index, place in places.items() if index != PRIMARY_PROCESSOR_INDEX)
+    while groups:
+        source = min(groups, key=lambda one: len(_after(in_use, one, groups[one])))  # the first of equal ones
+        group = groups.pop(source)
+        in_use = _after(in_use, source, group)
+        commands = tuple(
+            SetIndirectionEntry(vport_id=vport_id, indirection_table_index=index, target_processor_number=target)
+            for index, target in group.items()
+        )
+        yield oid_request(
+            Oid.OID_GEN_RSS_SET_INDIRECTION_TABLE_ENTRIES,
+            SetIndirectionEntries(rss_entry_table=commands),
+            version,
+            kind=RequestKind.METHOD,
+            processor=source,
+            synchronous=True,
+        )
+
+
+def _after(
+    in_use: Counter[ProcessorNumber], source: ProcessorNumber, group: Mapping[int, ProcessorNumber]
+) -> Counter[ProcessorNumber]:
+    """How many parameters point to each processor once a group has been moved away from `source`."""
+    moved = Counter(target for index, target in group.items() if index != PRIMARY_PROCESSOR_INDEX)
+    return in_use - Counter({source: moved.total()}) + moved
+
+
+# Queue pairs, and requests in general --------------------------------------------------------------------------------
+
+
+def change_queue_pairs(vport_id: int, num_queue_pairs: int, version: NdisVersion) -> OidRequest:
+    """OID_NIC_SWITCH_VPORT_PARAMETERS with NUM_QUEUE_PAIRS_CHANGED (UPD-06)."""
+    parameters = VPortParameters(
+        vport_id=vport_id, flags=VPortParametersFlags.NUM_QUEUE_PAIRS_CHANGED, num_queue_pairs=num_queue_pairs
+    )
+    return oid_request(Oid.OID_NIC_SWITCH_VPORT_PARAMETERS, parameters, version)
+
+
+def oid_request(
+    oid: Oid,
+    parameters: Structure,
+    version: NdisVersion,
+    *,
+    kind: RequestKind = RequestKind.SET,
+    issuer: str = CLIENT,
+    **members: Any,
+) -> OidRequest:
+    """A request that carries a structure; `members` are further ones of OidRequest."""
+    return OidRequest(oid, kind, issuer, encode_output(parameters, version), **members)
