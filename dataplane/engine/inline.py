@@ -10,7 +10,9 @@ from dataplane.engine.transport import LocalTransport
 from dataplane.processor.host import HostPlan
 
 
-def plan_host(experiment: Experiment, host: int, first: int, end: int, *, late_wanted: bool) -> HostPlan:
+def plan_host(
+    experiment: Experiment, host: int, first: int, end: int, *, late_wanted: bool, ticks: bool = False
+) -> HostPlan:
     """The host process that owns the processor rows `first` to `end - 1`."""
     updates = experiment.updates
     return HostPlan(
@@ -22,7 +24,7 @@ def plan_host(experiment: Experiment, host: int, first: int, end: int, *, late_w
         targets=len(experiment.snapshot.targets),
         updates=updates is not None,
         ordered=updates is not None and experiment.hand_over == "ordered",
-        ticks=updates is not None and updates.policy is not None,
+        ticks=ticks or (updates is not None and updates.policy is not None),
         late_wanted=late_wanted,
     )
 

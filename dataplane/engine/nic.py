@@ -114,13 +114,14 @@ class Nic:
         self._next_frame = batch.first_frame + len(batch)
 
     def finish(self) -> None:
-        """Nothing comes any more: adopt what is still to be adopted, and wait until everything is complete."""
+        """Nothing comes any more: adopt what was requested up to the last arrival, and wait for everything to end."""
         self._begin(0)
-        while self._pending:
+        while self._pending and self.arrived and self._pending[0].requested_at_ns <= self._last_arrival_ns:
             self._send_marks([self._adopt(self._pending.popleft(), self._next_frame)])
         self._transport.end()
         while self._ended < self._transport.hosts:
             self._hear(wait=True)
+        self._take_back()
 
     def result(self) -> NicResult:
         """What there is to report."""
@@ -211,6 +212,7 @@ class Nic:
         self._dispatch(Sent(slot, 0, self._next_frame, (Segment(0, 0, tuple(marks)),)), ())
 
     def _wait_for_slot(self, rows: int) -> Slot:
+        self._take_back()
         while not self._transport.has_slot():
             self._hear(wait=True)
         return self._transport.next_slot(rows)
@@ -243,9 +245,13 @@ class Nic:
                     self._ended += 1
                     if self._rows is not None:
                         self._rows.late(message.late)
-            for batch in self._transport.settle():
-                if self._rows is not None:
-                    self._rows.back(batch)
+
+            self._take_back()
+
+    def _take_back(self) -> None:
+        for batch in self._transport.settle():
+            if self._rows is not None:
+                self._rows.back(batch)
 
     def _answer(self, host: int, answer: Answer) -> None:
         for news in self._desk.answer(host, answer):

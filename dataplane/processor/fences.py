@@ -57,7 +57,7 @@ class _Update:
 
     def __init__(self, marker: Marker) -> None:
         groups = marker.change.groups
-        self.moment_ns = np.full(groups, marker.adopted_at_ns + 1)  # at least; exact where known
+        self.moment_ns = np.full(groups, marker.adopted_at_ns)  # at least; exact where known
         self.known = np.zeros(groups, np.bool_)
 
     def settle(self, answers: npt.NDArray[Any]) -> None:

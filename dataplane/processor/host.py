@@ -74,7 +74,7 @@ class ProcessorHost:
         self._processors: list[Processor] = []
         self._expected = 0  # number of the next work
         self._queue: deque[_Waiting] = deque()  # works that not all processors have done
-        self._end = False
+        self._end = self._ended = False  # heard of it, told it
         self._watch = Watch.new(plan.targets)
         self._targets = plan.targets
         self._lineage = Lineage()
@@ -211,7 +211,7 @@ class ProcessorHost:
         finished = 0
         while finished < len(self._queue) and all(self._queue[finished].done):
             finished += 1
-        ended = self._end and finished == len(self._queue)
+        ended = self._end and not self._ended and finished == len(self._queue)
         if ended:
             done = [processor.advance(int(FOREVER) - 1) for processor in processors]
             ended = all(done)
@@ -226,6 +226,7 @@ class ProcessorHost:
             last = left == 0 and not self._plan.ordered
             out.append(Acknowledge(number, self._late(processors), tuple(answers) if last else ()))
         if ended:
+            self._ended = True
             out.append(Ended(self._late(processors)))
         return out
 

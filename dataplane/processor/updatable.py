@@ -18,7 +18,8 @@ from dataplane.processor.processor import Processor, ProcessorReport, Windows
 from dataplane.receive.work import WorkColumns, new_work_columns
 from dataplane.switch.snapshot import SLOTS_PER_TARGET
 
-_LOG_ROWS = 1024
+#: Rows of the logs and of what is held, to begin with: they are emptied, or grow.
+LOG_ROWS, HELD_ROWS, MARK_ROWS = 1024, 64, 64
 
 
 class Watch(NamedTuple):
@@ -88,12 +89,12 @@ class UpdatableProcessor(Processor):
         counts[tracks.BOUND_NS], counts[tracks.FENCES_END_NS] = tracks.FOREVER, tracks.NEVER
         slots = targets * SLOTS_PER_TARGET
         self._tracking = tracks.Tracking(
-            items=np.zeros(costs.dpc_queue_depth or _LOG_ROWS, tracks.ITEM_ROW),
-            held=np.zeros(64, tracks.HELD_ROW),
-            entered=np.zeros(_LOG_ROWS, tracks.ENTERED_ROW),
-            followers=np.zeros(_LOG_ROWS, tracks.FOLLOWER_ROW),
-            overtakable=np.zeros(_LOG_ROWS, tracks.OVERTAKABLE_ROW),
-            marks=np.zeros(64, tracks.MARK_ROW),
+            items=np.zeros(costs.dpc_queue_depth or LOG_ROWS, tracks.ITEM_ROW),
+            held=np.zeros(HELD_ROWS, tracks.HELD_ROW),
+            entered=np.zeros(LOG_ROWS, tracks.ENTERED_ROW),
+            followers=np.zeros(LOG_ROWS, tracks.FOLLOWER_ROW),
+            overtakable=np.zeros(LOG_ROWS, tracks.OVERTAKABLE_ROW),
+            marks=np.zeros(MARK_ROWS, tracks.MARK_ROW),
             fences=np.zeros(1, tracks.FENCE_ROW),
             slot_fence=np.zeros(slots, np.int32),
             transmit_fence=np.zeros(targets, np.int32),
@@ -166,7 +167,7 @@ class UpdatableProcessor(Processor):
         False when some may be left because their release is not known yet.
         """
         counts = self._tracking.counts
-        while counts[tracks.HELD]:
+        while counts[tracks.HELD] or counts[tracks.ENTERED]:
             before = counts[tracks.HELD]
             kernels.let_in_until(
                 moment_ns, _NO_WORK, self._costs, self._windows.start_ns, self._windows.length_ns,
@@ -176,7 +177,7 @@ class UpdatableProcessor(Processor):
             self._at[kernels.ENTERED_FOLLOWED] = kernels.track_entered(at, self._tracking, self._flows)
             if not self._make_room() and counts[tracks.HELD] == before:
                 if not self._stuck(moment_ns):
-                    break
+                    break  # the others wait for longer
                 self._enlarge_queue()
         self._tell_news()
         return not counts[tracks.HELD] or counts[tracks.BOUND_NS] > moment_ns

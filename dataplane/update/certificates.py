@@ -106,10 +106,10 @@ def certify(
     """The certificates of a finished run: every frame is completed or dropped.
 
     `updates` are epochs 1, 2, ...; `requests` all that were made while traffic flowed, those of `updates` included;
-    `logs` are by processor row (None: a processor without a log); `processors` and `target_ids` name the rows of the
-    last snapshot, and `target_key` says whether those are a `vport_id` or a `queue_id`; `start_ns` and `last_arrival_ns` are the first and
-    the last arrival of the `arrived` frames. All times given are model time as frames have it; those given back count
-    from the first arrival.
+    `logs` are by processor row (None: a processor without a log). `processors` and `target_ids` name the rows of the
+    last snapshot, and `target_key` says whether those are a `vport_id` or a `queue_id`. `start_ns` and
+    `last_arrival_ns` are the first and the last arrival of the `arrived` frames. All times given are model time as
+    frames have it; those given back count from the first arrival.
     """
     epochs = 1 + max((update.epoch for update in updates), default=0)  # arrays are indexed by epoch; 0: of no update
     marks = _marks(logs, epochs)

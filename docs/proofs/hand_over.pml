@@ -93,8 +93,8 @@ byte wait[FRAMES]; /* epoch whose old frames a held frame waits for */
 /* Virtual time: what has happened so far */
 byte completed;
 
-/* What must stay false */
-bool reordered, completed_twice, used_after_free, lost, delivered_twice;
+/* What must stay false; WITNESS shows that the search gets to a chain of three waiting hand-overs. */
+bool reordered, completed_twice, used_after_free, lost, delivered_twice, chain_waits;
 
 byte dead = NOBODY; /* the process that has crashed */
 #define LIVES(process) (dead != (process))
@@ -134,7 +134,12 @@ inline answer(p, k) {
 #endif
     if
 #ifndef CHAIN_IGNORED
-    :: OLD(p, k) & held[p] -> to_nic[p]!Answer(k, NOT_KNOWN); unanswered[p] = unanswered[p] | BIT(k)
+    :: OLD(p, k) & held[p] ->
+#ifdef WITNESS
+        chain_waits = k == 3 && p == 2 && target[3] == 0 && (unanswered[1] & BIT(2)) && nempty(dpc[0]);
+        assert(!chain_waits);
+#endif
+        to_nic[p]!Answer(k, NOT_KNOWN); unanswered[p] = unanswered[p] | BIT(k)
 #endif
     :: else -> to_nic[p]!Answer(k, last); unanswered[p] = unanswered[p] & ~BIT(k)
     fi;

@@ -24,6 +24,7 @@
 #ifndef FAST
 #define FAST 1
 #endif
+/* SOURCE (bit n: entry of frame n) and MOVED (bit e: every update moves entry e) choose part of the scenario. */
 #ifndef CREDITS
 #define CREDITS FRAMES
 #endif
@@ -47,7 +48,11 @@ chan to_processor[PROCESSORS] = [ROOM] of { mtype, byte, bool, byte }; /* Settle
 chan to_nic[PROCESSORS] = [8] of { byte, bool, byte }; /* Answer: group known completion */
 
 /* The scenario */
+#ifdef SOURCE
+byte source = SOURCE;
+#else
 byte source;
+#endif
 byte arrival[FRAMES];
 byte cost[PROCESSORS];
 byte moved[EPOCHS]; /* bit e: this epoch moves entry e */
@@ -62,6 +67,7 @@ byte expected[FRAMES]; /* completion by one global clock */
 byte next_frame;
 byte epoch;
 byte credits = CREDITS;
+byte keeps; /* frames that keep their credit */
 byte heard[GROUPS]; /* processors that have answered */
 byte row_known[GROUPS]; /* processors that know the moment */
 byte row_time[GROUPS * PROCESSORS];
@@ -139,7 +145,7 @@ inline serve(p) {
            free_at[p] = completion[first];
            wrong_time = completion[first] != expected[first];
            assert(!wrong_time);
-           credit_when_entered(first)
+           give_back(first)
        :: else -> break
        fi
     od;
@@ -147,29 +153,29 @@ inline serve(p) {
 }
 
 /*
- * A row of the slot needs nothing more once it is HELD, whether for its own group or behind another. Otherwise
- * credits come back only with virtual time, and virtual time comes only with credits.
+ * A row that cannot be served yet is HELD, whatever it waits for, and its slot is acknowledged. If it kept the slot,
+ * credits would come back only with virtual time, and virtual time passes only with work, that is with credits.
  */
-#ifdef BLOCKED_KEEP_CREDITS
-#define KEEPS_CREDIT(n) (!waits_for[n])
-#endif
 #ifdef WAITING_KEEP_CREDITS
 #define KEEPS_CREDIT(n) true
+#endif
+#ifdef BLOCKED_KEEP_CREDITS /* those behind a held frame, not the held one itself */
+#define KEEPS_CREDIT(n) (!waits_for[n] || release_known[GROUP(waits_for[n], ENTRY(n))])
 #endif
 #ifndef KEEPS_CREDIT
 #define KEEPS_CREDIT(n) false
 #endif
 
-inline credit_when_taken(n) {
+inline acknowledge(p, n) {
     if
-    :: !KEEPS_CREDIT(n) -> credits++
-    :: else
+    :: (waiting[p] & BIT(n)) && KEEPS_CREDIT(n) -> keeps = keeps | BIT(n)
+    :: else -> credits++
     fi
 }
 
-inline credit_when_entered(n) {
+inline give_back(n) {
     if
-    :: KEEPS_CREDIT(n) -> credits++
+    :: keeps & BIT(n) -> keeps = keeps & ~BIT(n); credits++
     :: else
     fi
 }
@@ -231,19 +237,23 @@ inline take(p) {
         seen[p] = arrival[n];
         got[p] = got[p] | BIT(n);
         waiting[p] = waiting[p] | BIT(n);
-        credit_when_taken(n)
+        came = n
     :: what == Marker -> seen[p] = adopted_at[n]; reached[p] = n
     :: what == Settle -> release_known[n] = known; release[n] = LATER(release[n], time)
     :: what == End -> ended[p] = true
     fi;
     serve(p);
+    if
+    :: what == Frame -> acknowledge(p, came)
+    :: else
+    fi;
     answer_all(p);
-    what = 0; answered = 0
+    what = 0; came = 0; answered = 0
 }
 
 proctype Processor(byte p) {
     mtype what;
-    byte n, k, e, g, time, first, first_time, latest, answered;
+    byte n, k, e, g, time, first, first_time, latest, came, answered;
     bool known, first_known, all_known;
     do
     :: atomic { nempty(to_processor[p]) -> take(p) }
@@ -324,7 +334,10 @@ inline choose_scenario() {
     }
     for (n : 0 .. FRAMES - 1) {
         if
-        :: n -> choose(e, 0, 1); source = source | (e << n); /* the two entries are alike: frame 0 is of entry 0 */
+        :: n ->
+#ifndef SOURCE
+            choose(e, 0, 1); source = source | (e << n); /* the two entries are alike: frame 0 is of entry 0 */
+#endif
 #ifdef GAPS
             choose(e, 0, 1); arrival[n] = arrival[n - 1] + e
 #else
@@ -341,11 +354,15 @@ inline choose_scenario() {
         :: break
         od;
         adopted_at[k] = arrival[first_frame[k]];
+#ifdef MOVED
+        moved[k] = MOVED
+#else
         if
         :: moved[k] = 1
         :: moved[k] = 2
         :: moved[k] = 3
         fi
+#endif
     }
 }
 

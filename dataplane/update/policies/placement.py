@@ -76,7 +76,7 @@ class Placement:
 
     def may_use(self, vport_id: int, processor: ProcessorNumber, more: Set[ProcessorNumber] = frozenset()) -> bool:
         """Whether the VPort has a queue for this processor when it is to use the processors `more` as well (UPD-41)."""
-        used = self._used[vport_id] | more
+        used = self._used[vport_id] | more if more else self._used[vport_id]
         return processor in used or (processor in self.load and len(used) < self._queues[vport_id])
 
     def claim(self, vport_id: int, processor: ProcessorNumber) -> None:

@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from dataplane.update.policies import POLICIES, make_policy
 from dataplane.update.policy import LoadWindow
@@ -27,6 +27,7 @@ BALANCING = ["least-loaded", "lpt", "rsspp"]
 @pytest.mark.parametrize("parameters", [{}, EAGER], ids=["defaults", "eager"])
 @pytest.mark.parametrize("name", POLICIES)
 @given(machine=machines())
+@settings(max_examples=40)
 def test_wishes_are_legal(name: str, parameters: dict[str, dict[str, Any]], machine: Machine) -> None:
     """RSS processors only and never more of them than queues, whatever part of the wishes is carried out first.
 
@@ -39,6 +40,7 @@ def test_wishes_are_legal(name: str, parameters: dict[str, dict[str, Any]], mach
 
 @pytest.mark.parametrize("name", POLICIES)
 @given(machine=machines())
+@settings(max_examples=20)
 def test_same_loads_same_wishes(name: str, machine: Machine) -> None:
     """Two objects that see the same windows wish for the same and have the same next tick (POL-02, ENG-01)."""
     other = copy.deepcopy(machine)
@@ -50,6 +52,7 @@ def test_same_loads_same_wishes(name: str, machine: Machine) -> None:
 
 @pytest.mark.parametrize("name", RESTING)
 @given(machine=machines(saturated=False))
+@settings(max_examples=40)
 def test_constant_load_comes_to_rest(name: str, machine: Machine) -> None:
     """No policy but the sprayer keeps moving entries about when nothing changes; no table comes back."""
     policy = make_policy(name, EAGER.get(name, {}))
@@ -64,6 +67,7 @@ def test_constant_load_comes_to_rest(name: str, machine: Machine) -> None:
 
 @pytest.mark.parametrize("name", BALANCING)
 @given(machine=machines(saturated=False))
+@settings(max_examples=40)
 def test_balancing_never_raises_the_maximum(name: str, machine: Machine) -> None:
     """Under constant load no processor gets more than the busiest one had before."""
     policy = make_policy(name, EAGER[name])

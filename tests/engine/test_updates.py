@@ -1,0 +1,158 @@
+"""Updates under traffic against the slow reference: every frame, every update, every hold, every reordering."""
+
+from __future__ import annotations
+
+from unittest import mock
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dataplane.processor import updatable
+from dataplane.receive.work import DROP_REASONS
+from tests.batches import batch_of
+from tests.engine.updates import FinishedRun, Scattered, run_with_updates
+from tests.reference.test_updates import Run, runs
+from tests.reference.updates import Result, simulate
+
+
+def reference(given_run: Run, *, ordered: bool, ticks_ns: tuple[int, ...] = ()) -> Result:
+    """What the slow reference makes of a run."""
+    frames = [(at, frame, len(frame)) for at, frame in given_run.arrivals]
+    last_arrival_ns = frames[-1][0] if frames else -1
+    reached = [one for one in given_run.configurations if one[0] is None or one[0] <= last_arrival_ns]
+    return simulate(
+        frames,
+        reached,
+        given_run.costs,
+        ordered=ordered,
+        transmit_by_source=True,
+        loads_at=ticks_ns,
+    )
+
+
+def run(
+    given_run: Run,
+    *,
+    ordered: bool,
+    batch_frames: int = 7,
+    stretch: int = 100,
+    ticks_ns: tuple[int, ...] = (),
+    scattered: Scattered | None = None,
+) -> FinishedRun:
+    """What the model makes of it."""
+    batch = batch_of([f for _, f in given_run.arrivals], timestamps_ns=[at for at, _ in given_run.arrivals])
+    return run_with_updates(
+        batch, given_run.configurations, given_run.costs, ordered=ordered, batch_frames=batch_frames,
+        stretch=stretch, ticks_ns=ticks_ns, scattered=scattered,
+    )  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None)
+@given(runs(), st.booleans(), st.sampled_from([1, 2, 7, 64]), st.sampled_from([1, 100]))
+def test_updates_equal_the_reference(given_run: Run, ordered: bool, batch_frames: int, stretch: int) -> None:
+    """Completions, drops, epochs, certificates and reordering are those of the event-by-event reference.
+
+    EPO-01 to EPO-09, TIM-03, ORD-01, ORD-02, ORD-05, UPD-01 to UPD-05, TX-12, TX-14, MOD-08, at any batch size
+    (ENG-01).
+    """
+    got = run(given_run, ordered=ordered, batch_frames=batch_frames, stretch=stretch)
+    check_against_reference(got, given_run, ordered=ordered)
+
+
+@settings(max_examples=100, deadline=None)
+@given(runs(), st.booleans())
+def test_logs_of_any_size_will_do(given_run: Run, ordered: bool) -> None:
+    """Nothing depends on how much room logs, held frames and queues without a bound have to begin with (ENG-04)."""
+    with mock.patch.multiple(updatable, LOG_ROWS=1, HELD_ROWS=1, MARK_ROWS=1):
+        got = run(given_run, ordered=ordered)
+    check_against_reference(got, given_run, ordered=ordered)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    runs(),
+    st.booleans(),
+    st.sampled_from([[1, 2, 3], [1, 3], [2, 3], [3]]),
+    st.sampled_from([1, 3, 64]),
+    st.sampled_from([1, 2, 8]),
+    st.integers(0, 2**32),
+)
+def test_no_order_of_messages_matters(
+    given_run: Run, ordered: bool, host_ends: list[int], batch_frames: int, slots: int, seed: int
+) -> None:
+    """Processors on any number of hosts, which get on at any pace, come to the same results (ENG-01, EPO-05)."""
+    scattered = Scattered(host_ends, slots, seed)
+    got = run(given_run, ordered=ordered, batch_frames=batch_frames, scattered=scattered)
+    check_against_reference(got, given_run, ordered=ordered)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    runs(),
+    st.booleans(),
+    st.sets(st.integers(0, 40), max_size=4),
+    st.sampled_from([None, Scattered([1, 3], 2, 1), Scattered([1, 2, 3], 8, 2)]),
+    st.sampled_from([1, 5, 64]),
+)
+def test_ticks_see_what_came_before(
+    given_run: Run, ordered: bool, ticks: set[int], scattered: Scattered | None, batch_frames: int
+) -> None:
+    """Loads at a tick are those of everything that happened before it, and of nothing after it (POL-02, PRC-04)."""
+    last_ns = given_run.arrivals[-1][0] if given_run.arrivals else -1
+    first_ns = given_run.arrivals[0][0] if given_run.arrivals else 0
+    ticks_ns = tuple(sorted(at for at in ticks if first_ns <= at <= last_ns))
+    got = run(given_run, ordered=ordered, ticks_ns=ticks_ns, scattered=scattered, batch_frames=batch_frames)
+    check_against_reference(got, given_run, ordered=ordered)
+    expected = reference(given_run, ordered=ordered, ticks_ns=ticks_ns)
+    numbers = sorted(given_run.costs)
+    sums = {number: [0, 0, 0] for number in numbers}
+    assert len(got.loads) == len(ticks_ns)
+    for loads, moment in zip(got.loads, expected.loads, strict=True):
+        for load in loads:
+            number = numbers[load.processor]
+            served = load.received + load.completions
+            for i, value in enumerate((load.busy_ns, served + load.dropped, load.dropped)):
+                sums[number][i] += value
+            assert load.queue_depth == moment[number].queue_depth
+            assert sums[number] == [moment[number].busy_ns, moment[number].arrivals, moment[number].drops]
+            assert served == load.entries["received"].sum() + load.entries["completions"].sum()
+
+
+def check_against_reference(got: FinishedRun, given_run: Run, *, ordered: bool) -> None:
+    """Everything that can be compared is equal."""
+    expected = reference(given_run, ordered=ordered)
+    numbers = sorted(given_run.costs)
+    frames = [
+        (
+            int(epoch),
+            numbers[int(processor)] if processor != 0xFFFF else None,
+            DROP_REASONS[int(drop)] or None,
+            int(completion) if not drop else None,
+        )
+        for epoch, processor, drop, completion in zip(
+            got.rows["epoch"], got.rows["processor"], got.rows["drop"], got.rows["completion_ns"], strict=True
+        )
+    ]
+    assert frames == [(f.epoch, f.processor, f.drop_reason, f.completion_ns) for f in expected.frames]
+    for certificate, update in zip(got.report.certificates, expected.updates, strict=True):
+        entries = [(e["index"], e["source"], e["target"]) for e in certificate.entries]
+        names = {0xFFFF: "default", 0xFFFE: "primary"}
+        moved = [(names.get(m.index, m.index), str(m.source), str(m.destination)) for m in update.moved]
+        assert entries == moved
+        assert certificate.adopted_at_ns == update.adoption_ns
+        assert certificate.frames_old_epoch_after_adoption == update.old_frames
+        assert certificate.retired_at_ns == max(update.drained_ns.values())
+        assert certificate.frames_new_epoch_before_drained == sum(update.new_frames.values())
+        assert certificate.frames_held == len(update.held)
+        assert certificate.longest_hold_ns == max((held.hold_ns for held in update.held), default=0)
+        first_holds: dict[tuple[int, int], int] = {}
+        for held in update.held:
+            first_holds.setdefault((held.target_id, held.index), held.hold_ns)
+        assert certificate.blocked_time_ns == sum(first_holds.values())
+        assert certificate.frames_dropped_behind_holds == update.frames_dropped_behind_holds
+        late = [one for one in expected.reordered if one.epoch == update.epoch]
+        assert certificate.frames_reordered == len(late)
+        assert certificate.max_extent == max((one.extent for one in late), default=0)
+        assert certificate.max_late_ns == max((one.late_ns for one in late), default=0)
+        assert all(certificate.verdicts.values())
+    assert sum(report.reordered for report in got.processors) == 0
