@@ -10,7 +10,7 @@ journal stands where the one before it stood. A request that was never answered 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -20,9 +20,13 @@ from dataplane.control.journal import Recovered, recover_or_create
 from dataplane.control.packing import packed, unpacked
 from dataplane.control.requests import Completion, OidRequest
 from dataplane.control.specification import AdapterSpecification
+from dataplane.engine.control import ControlOutcome, RunControl, issue_set_up, timeline_of
+from dataplane.engine.experiment import UpdatePlan
 from dataplane.ids import ProcessorNumber
+from dataplane.processor.messages import ProcessorLoad
 from dataplane.switch.configuration import AdapterConfiguration
 from dataplane.switch.snapshot import SteeringSnapshot, compile_snapshot
+from dataplane.update.records import RequestRecord, SteeringUpdate, Stretch
 
 
 class OidCall(NamedTuple):
@@ -50,6 +54,8 @@ class ControlPlan:
     journal: str | None = None  # path of its journal, recovered when it is there; None: changes die with the actor
     requests: tuple[OidRequest, ...] = ()  # set the adapter up, unless its journal already has
     fsync: bool = True  # what was answered survives a power failure, not just the death of the actor
+    updates: UpdatePlan | None = None  # what changes in a run; None: nothing but what others request
+    ahead: int | None = None  # as of `ControlTimeline`; 0: others may request at any time
 
 
 class _FixedConfiguration(NamedTuple):
@@ -76,16 +82,19 @@ class ControlActor:
         self._epoch_of_set_up = 0
         self._recovered = Recovered(0)
         self._processors = processors
+        self._run: RunControl | None = None
         if isinstance(owned, AdapterConfiguration):
             self._control = _FixedConfiguration(owned, epoch)
             return
         if owned.journal is None:
             self._control = _issued(ControlPlane(owned.specification), owned.requests)
             self._epoch_of_set_up = self._control.epoch
-            return
-        control, self._recovered = recover_or_create(Path(owned.journal), owned.specification, fsync=owned.fsync)
-        self._control = control if self._recovered.records else _issued(control, owned.requests)
-        self._epoch_of_set_up = _issued(ControlPlane(owned.specification), owned.requests).epoch
+        else:
+            control, self._recovered = recover_or_create(Path(owned.journal), owned.specification, fsync=owned.fsync)
+            self._control = control if self._recovered.records else _issued(control, owned.requests)
+            self._epoch_of_set_up = _issued(ControlPlane(owned.specification), owned.requests).epoch
+        if owned.updates is not None:
+            self._run = RunControl(timeline_of(self._control, self.publish(), owned.updates, ahead=owned.ahead))
 
     def recovered(self) -> Recovered:
         """What was found in the journal when the actor started."""
@@ -106,10 +115,32 @@ class ControlActor:
         epoch = self._control.epoch - self._epoch_of_set_up
         return compile_snapshot(self._control.configuration, epoch, self._processors)
 
+    # The run, as its NIC sees it
+
+    def begin(self, start_ns: int) -> None:
+        """The first frame arrives."""
+        self._of_run.begin(start_ns)
+
+    def advance(self, loads: Sequence[ProcessorLoad] | None, next_arrival_ns: int) -> Stretch:
+        """As `ControlTimeline.advance`."""
+        return self._of_run.advance(loads, next_arrival_ns)
+
+    def request_at(self, call: bytes, now_ns: int, origin: str) -> tuple[RequestRecord, SteeringUpdate | None]:
+        """Decide a request from outside at a moment of the run (`encode_call`); see `ControlTimeline.request`."""
+        request, _ = unpacked(call, OidCall)
+        return self._of_run.timeline.request(request, now_ns, origin)
+
+    def outcome(self, last_arrival_ns: int | None, *, interrupted: bool) -> ControlOutcome:
+        """What the control side has to report at the end of the run."""
+        return self._of_run.outcome(last_arrival_ns, interrupted=interrupted)
+
+    @property
+    def _of_run(self) -> RunControl:
+        assert self._run is not None, "nothing was to change in this run"
+        return self._run
+
 
 def _issued(control: ControlPlane, requests: Iterable[OidRequest]) -> ControlPlane:
-    """The control plane after the requests that set its adapter up; what they lead to is epoch 0."""
-    for request in requests:
-        completion = control.request(request)
-        assert completion.accepted, f"the set-up of an experiment has been tried before: {completion.why}"
+    """The control plane after the requests that set its adapter up."""
+    issue_set_up(control, requests)
     return control

@@ -1,8 +1,12 @@
 """Doorbells: Unix-domain sockets between the NIC front end and its processors.
 
-Sequenced-packet sockets keep message boundaries, wait without spinning, order slot writes before the message that
-announces them, and report the death of the other side as an end-of-file. The listener's name lives in the abstract
-namespace: it vanishes with the process, and peers of another user are turned away.
+Sequenced-packet sockets keep boundaries, wait without spinning, order slot writes before the message that announces
+them, and report the death of the other side as an end-of-file. A message goes in packets of bounded size, each with a
+byte in front that says whether more follow. The listener's name lives in the abstract namespace: it vanishes with the
+process, and peers of another user are turned away.
+
+A processor host may wait until the NIC takes its message. The NIC never waits for a host to take one, or both might
+wait for each other: what a socket has no room for stays in the doorbell's outbox.
 """
 
 from __future__ import annotations
@@ -11,8 +15,12 @@ import os
 import secrets
 import socket
 import struct
+from collections import deque
 
-from actors.wire import MESSAGE_BYTES_MAX, Message, decode, encode
+from actors.wire import Message, decode, encode
+
+#: Bytes of a message in one packet; a socket's buffer holds several.
+PACKET_BYTES = 32_768
 
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid of SO_PEERCRED
 
@@ -26,6 +34,8 @@ class Doorbell:
 
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
+        self._outbox: deque[bytes] = deque()  # packets
+        self._parts: list[bytes] = []  # of the message that is coming in
 
     def fileno(self) -> int:
         """For selectors."""
@@ -35,23 +45,54 @@ class Doorbell:
         """Send a message, with a file descriptor if given; PeerLostError when nobody is there."""
         descriptors = [] if descriptor is None else [descriptor]
         try:
-            socket.send_fds(self._socket, [encode(message)], descriptors)
+            for packet in _packets(message):
+                socket.send_fds(self._socket, [packet], descriptors)
         except (BrokenPipeError, ConnectionResetError) as error:
             raise PeerLostError("the other end of a doorbell is gone") from error
 
+    def post(self, message: Message) -> None:
+        """Send a message as far as there is room for it; `flush` sends the rest."""
+        self._outbox.extend(_packets(message))
+        self.flush()
+
+    def flush(self) -> bool:
+        """Send what is in the outbox as far as there is room; true when nothing is left."""
+        try:
+            while self._outbox:
+                self._socket.send(self._outbox[0], socket.MSG_DONTWAIT)
+                self._outbox.popleft()
+        except BlockingIOError:
+            return False
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise PeerLostError("the other end of a doorbell is gone") from error
+        return True
+
     def wait(self) -> Message:
         """The next message; PeerLostError at the end of the connection."""
-        return decode(self._receive(0)[0])
+        while True:
+            message = self.take()
+            if message is not None:
+                return message
+
+    def take(self) -> Message | None:
+        """The next packet's message, if it ends one; waits for a packet. PeerLostError at the end."""
+        packet = self._receive(0)[0]
+        self._parts.append(packet[1:])
+        if packet[0]:
+            return None
+        message = decode(b"".join(self._parts))
+        self._parts.clear()
+        return message
 
     def wait_with_descriptor(self) -> tuple[Message, int]:
-        """The next message and the file descriptor that must come with it; the caller closes it."""
-        data, descriptors = self._receive(1)
+        """The next message, of one packet, and the file descriptor that must come with it; the caller closes it."""
+        packet, descriptors = self._receive(1)
         assert len(descriptors) == 1, "a file descriptor comes with this message"
-        return decode(data), descriptors[0]
+        return decode(packet[1:]), descriptors[0]
 
     def _receive(self, descriptors_max: int) -> tuple[bytes, list[int]]:
         try:
-            data, descriptors, _, _ = socket.recv_fds(self._socket, MESSAGE_BYTES_MAX, descriptors_max)
+            data, descriptors, _, _ = socket.recv_fds(self._socket, PACKET_BYTES + 1, descriptors_max)
         except ConnectionResetError as error:
             raise PeerLostError("the other end of a doorbell is gone") from error
         if not data:
@@ -85,6 +126,12 @@ class DoorbellListener:
     def close(self) -> None:
         """Take no more connections."""
         self._socket.close()
+
+
+def _packets(message: Message) -> list[bytes]:
+    data = encode(message)
+    parts = [data[at : at + PACKET_BYTES] for at in range(0, len(data), PACKET_BYTES)]
+    return [*(b"\1" + part for part in parts[:-1]), b"\0" + parts[-1]]
 
 
 def connect(address: str) -> Doorbell:

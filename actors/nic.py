@@ -1,4 +1,4 @@
-"""The NIC front-end actor: source, steering and the transport of one simulated host."""
+"""The NIC front-end actor: the shell around the NIC of a run, its source and its transport."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ import numpy.typing as npt
 
 from actors.doorbell import DoorbellListener
 from actors.source import batches_ahead
-from actors.transport import RingTransport, Sent, Transport
-from dataplane.engine.experiment import SourceFactory
+from actors.transport import ActorTransport, RingTransport
+from dataplane.engine.experiment import CompleteRows, EpochSpan, SourceFactory
+from dataplane.engine.nic import Nic, NicResult
+from dataplane.processor.messages import ProcessorLoad
 from dataplane.receive.front_end import NicFrontEnd
-from dataplane.receive.work import first_rows, new_work_columns, work_bytes, work_columns_in
+from dataplane.receive.work import new_work_columns, work_bytes, work_columns_in
 from dataplane.switch.snapshot import SteeringSnapshot
 from dataplane.traffic.batch import FrameBatch
+from dataplane.update.records import Stretch
 
 _PROGRESS_INTERVAL_SECONDS = 0.1
 
@@ -39,6 +42,7 @@ class NicPlan:
     batch_frames: int
     directory: str  # what relative paths are relative to
     rows_wanted: bool  # send every batch back once its rows are complete
+    ordered: bool = False  # EPO-07
 
 
 class Progressed(NamedTuple):
@@ -48,20 +52,34 @@ class Progressed(NamedTuple):
     share: float  # of the input
 
 
-class CompleteRows(NamedTuple):
+class CopiedRows(NamedTuple):
     """A batch whose rows are complete; comes in order."""
 
     first_frame: int
     rows: int
     columns: npt.NDArray[np.uint8]  # `work_columns_in` for that many rows
+    spans: tuple[EpochSpan, ...]
+
+    @classmethod
+    def of(cls, complete: CompleteRows) -> CopiedRows:
+        """A copy, since the slot of the original will be used again."""
+        rows = len(complete.work.drop)
+        columns = np.zeros(work_bytes(rows), np.uint8)
+        copy: Sequence[Any] = work_columns_in(columns, rows)
+        for to, of in zip(copy, complete.work, strict=True):
+            to[:] = of
+        return cls(complete.first_frame, rows, columns, complete.spans)
+
+    @property
+    def complete(self) -> CompleteRows:
+        """The rows as every engine gives them out."""
+        return CompleteRows(self.first_frame, work_columns_in(self.columns, self.rows), self.spans)
 
 
 class NicReport(NamedTuple):
     """What a NIC front end knows at the end."""
 
-    start_ns: int
-    arrived: int
-    dropped: dict[str, int]  # before any processor, by reason
+    result: NicResult
     timestamp_regressions: int
     findings: tuple[str, ...]
     stopped: bool  # before the source was exhausted
@@ -72,14 +90,13 @@ def load_steering_kernels(snapshot: SteeringSnapshot) -> None:
     one = np.zeros(1, np.uint32)
     frame = FrameBatch(0, np.zeros(1, np.int64), one, one, np.zeros(1, np.int64), np.zeros(64, np.uint8))
     offsets = np.zeros(len(snapshot.processors) + 1, np.int64)
-    NicFrontEnd(snapshot).accept(frame, new_work_columns(1), offsets, one.copy())
+    NicFrontEnd(snapshot).accept(frame, new_work_columns(1), 0, offsets, one.copy())
 
 
 class NicActor:
     """Takes batches from the source, steers them and hands them to the processors, as far as there are credits.
 
-    `run` is one long call. `stop` belongs into another concurrency group: `run` heeds it between batches, which is also
-    where a new snapshot would be adopted.
+    `run` is one long call. `stop` belongs into another concurrency group: `run` heeds it between batches.
     """
 
     def __init__(self, plan: NicPlan) -> None:
@@ -97,50 +114,52 @@ class NicActor:
         """Take no more batches; what was taken is finished and reported."""
         self._stop.set()
 
-    def run(self, snapshot: SteeringSnapshot, hosts: Sequence[Any]) -> Iterator[Progressed | CompleteRows | NicReport]:
+    def run(
+        self, snapshot: SteeringSnapshot, hosts: Sequence[Any], control: Any = None
+    ) -> Iterator[Progressed | CopiedRows | NicReport]:
         """Run to the end of the source, or until `stop`; the last item is the report.
 
-        `hosts` are the handles of the processor actors, which only the object store needs. Raises what the source
-        raises, and PeerLostError when a processor actor dies.
+        `hosts` are the handles of the processor actors, which only the object store needs; `control` is that of the
+        control actor when the steering may change. Raises what the source raises, and PeerLostError when a processor
+        actor dies.
         """
         plan = self._plan
         load_steering_kernels(snapshot)
         source = plan.open_source()
-        front_end = NicFrontEnd(snapshot, transmit_by_source=plan.transmit_by_source)
-        start_ns = regressions = 0
-        stopped = False
+        regressions, stopped = 0, False
+        complete: list[CopiedRows] = []
         with closing(self._listener), closing(self._new_transport(hosts)) as transport:
+            nic = Nic(
+                snapshot,
+                transport,
+                RemoteControl(control) if control is not None else None,
+                (lambda rows: complete.append(CopiedRows.of(rows))) if plan.rows_wanted else None,
+                transmit_by_source=plan.transmit_by_source,
+                ordered=plan.ordered,
+            )
             yield Progressed(0, 0.0)
             told = time.monotonic()
             with closing(batches_ahead(source, plan.batch_frames)) as batches:
                 for batch, share, regressions_so_far in batches:
                     if stopped := self._stop.is_set():
                         break
-                    if not front_end.arrived:
-                        start_ns = int(batch.timestamp_ns[0])
-                        transport.start(start_ns)
-                    yield from self._rows(transport.settle(transport.slots - 1))
-                    slot = transport.next_slot(len(batch))
-                    front_end.accept(batch, slot.work, slot.offsets, slot.selection)
-                    transport.send(Sent(slot, len(batch), batch.first_frame), snapshot.epoch)
+                    nic.take(batch)
+                    yield from complete
+                    complete.clear()
                     regressions = regressions_so_far
                     if time.monotonic() - told >= _PROGRESS_INTERVAL_SECONDS:
                         told = time.monotonic()
-                        yield Progressed(front_end.arrived, share)
-            if not front_end.arrived:
-                transport.start(start_ns)
-            yield from self._rows(transport.settle(0))
-            transport.end()
+                        yield Progressed(nic.arrived, share)
+            nic.finish()
+            yield from complete
         yield NicReport(
-            start_ns,
-            front_end.arrived,
-            front_end.dropped(),
+            nic.result(),
             regressions if stopped else source.timestamp_regressions,
             tuple(source.findings),
             stopped,
         )
 
-    def _new_transport(self, hosts: Sequence[Any]) -> Transport:
+    def _new_transport(self, hosts: Sequence[Any]) -> ActorTransport:
         plan = self._plan
         if plan.transport == "ring":
             return RingTransport(self._listener, plan.host_ends, plan.slots, plan.batch_frames)
@@ -148,11 +167,26 @@ class NicActor:
 
         return ObjectStoreTransport(hosts, plan.host_ends, plan.slots)
 
-    def _rows(self, complete: list[Sent]) -> Iterator[CompleteRows]:
-        if self._plan.rows_wanted:
-            for batch in complete:
-                columns = np.zeros(work_bytes(batch.rows), np.uint8)
-                copy: Sequence[Any] = work_columns_in(columns, batch.rows)
-                for to, of in zip(copy, first_rows(batch.slot.work, 0, batch.rows), strict=True):
-                    to[:] = of
-                yield CompleteRows(batch.first_frame, batch.rows, columns)
+
+class RemoteControl:
+    """The control actor as the NIC asks it; what needs no loads is asked for in advance."""
+
+    def __init__(self, control: Any) -> None:
+        self._control = control
+        self._coming: Any = None  # the next stretch, on its way
+
+    def begin(self, start_ns: int) -> None:
+        """The first frame arrives."""
+        self._control.begin.remote(start_ns)  # calls of one caller keep their order
+
+    def advance(self, loads: Sequence[ProcessorLoad] | None, next_arrival_ns: int) -> Stretch:
+        """As `ControlTimeline.advance`."""
+        import ray  # noqa: PLC0415  # the ring is used without Ray in tests
+
+        if self._coming is None:
+            self._coming = self._control.advance.remote(loads, next_arrival_ns)
+        stretch: Stretch = ray.get(self._coming)
+        self._coming = None
+        if stretch.until_ns is not None and not stretch.wants_loads:
+            self._coming = self._control.advance.remote(None, stretch.until_ns)
+        return stretch

@@ -1,69 +1,89 @@
 """The transport through Ray's object store: for processors on other nodes, and the plain reference of the ring.
 
-A batch's slot is put into the store once, as one array of bytes; every host with rows of it gets a reference and
-answers with what it wrote. The store never pushes back, so the credits bound what is in flight here too.
+A batch's slot is put into the store once, as one array of bytes; every host that is told of it gets a reference. What a
+host has to say comes as the answer of the call that made it say so, with what it wrote to the rows of batches that are
+done. The store never pushes back, so the credits bound what is in flight here too.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import ray
 
 from actors.doorbell import PeerLostError
-from actors.processor import ServedRows
-from actors.ring import Slot, slot_bytes, slot_in
-from actors.transport import Sent, Transport
-from actors.wire import Work
+from actors.processor import StoredAnswer
+from actors.ring import slot_bytes, slot_in
+from actors.transport import ActorTransport
+from dataplane.engine.transport import Sent
+from dataplane.processor.host import Slot
+from dataplane.processor.messages import FromHost, Settle, ToHost, Work
 
 
-class ObjectStoreTransport(Transport):
-    """Batches as objects of Ray's store; actor calls are the doorbells and their answers the acknowledgements."""
+class ObjectStoreTransport(ActorTransport):
+    """Batches as objects of Ray's store; actor calls are the doorbells and their answers what comes back."""
 
     def __init__(self, hosts: Sequence[Any], host_ends: Sequence[int], slots: int) -> None:
         """`hosts` are the handles of the processor actors."""
         super().__init__(host_ends, slots)
-        self._hosts = hosts
+        self._actors = hosts
         self._buffer = np.zeros(0, np.uint8)  # of the batch that is being filled
+        self._stored: Any = None  # the batch that is being told
         #: Answers to come by host: a host answers in the order it was called.
-        self._answers: list[deque[tuple[Any, Sent]]] = [deque() for _ in hosts]
+        self._answers: list[deque[Any]] = [deque() for _ in hosts]
+        self._slots_of_works: list[deque[tuple[int, Slot]]] = [deque() for _ in hosts]  # that are not done
 
     def start(self, start_ns: int) -> None:
         """As `Transport.start`."""
-        _get([host.start.remote(start_ns) for host in self._hosts])
+        _get([actor.start.remote(start_ns) for actor in self._actors])
 
     def next_slot(self, rows: int) -> Slot:
         """As `Transport.next_slot`; the slot has exactly that many rows."""
         self._buffer = np.zeros(slot_bytes(rows, self._host_ends[-1]), np.uint8)
         return slot_in(self._buffer, rows, self._host_ends[-1])
 
-    def _ring_doorbells(self, doorbells: Mapping[int, Work], batch: Sent) -> None:
-        stored = ray.put(self._buffer)
-        for host, work in doorbells.items():
-            self._answers[host].append((self._hosts[host].serve_stored.remote(work, stored), batch))
+    def send(self, batch: Sent, settled: Sequence[Settle], *, everywhere: bool) -> None:
+        """As `Transport.send`."""
+        self._stored = ray.put(self._buffer)
+        super().send(batch, settled, everywhere=everywhere)
 
-    def _take_acknowledgements(self) -> None:
-        hosts = self._credits.waiting_for()
-        oldest = {self._answers[host][0][0]: host for host in hosts}
-        ready, _ = ray.wait(list(oldest), num_returns=1)
-        for answer in ready:
-            host = oldest[answer]
-            served: ServedRows = _get(answer)
-            slot = self._answers[host].popleft()[1].slot
-            low, high = slot.offsets[self._host_ends[host]], slot.offsets[self._host_ends[host + 1]]
-            rows = slot.selection[low:high]
-            slot.work.drop[rows] = served.drop
-            slot.work.completion_ns[rows] = served.completion_ns
-            self._credits.acknowledge(host, served.number)
+    def _post(self, host: int, message: ToHost) -> None:
+        actor = self._actors[host]
+        if isinstance(message, Work):
+            self._slots_of_works[host].append((message.number, self._sent[-1].slot))
+            self._answers[host].append(
+                actor.receive_stored.remote(message, self._stored, len(self._sent[-1].slot.selection))
+            )
+        else:
+            self._answers[host].append(actor.receive_stored.remote(message))
 
-    def end(self) -> None:
-        """As `Transport.end`: every call has been answered, there is nothing to tell."""
+    def _messages(self, *, wait: bool) -> list[tuple[int, FromHost]]:
+        heard: list[tuple[int, FromHost]] = []
+        while not heard:
+            oldest = {answers[0]: host for host, answers in enumerate(self._answers) if answers}
+            if not oldest:
+                assert not wait, "everybody waits for somebody"
+                break
+            ready, _ = ray.wait(list(oldest), num_returns=1, timeout=None if wait else 0)
+            for one in ready:
+                host = oldest[one]
+                answer: StoredAnswer = _get(one)
+                self._answers[host].popleft()
+                for served in answer.served:
+                    number, slot = self._slots_of_works[host].popleft()
+                    assert number == served.number, "works are done in order"
+                    slot.work.drop[served.rows] = served.drop
+                    slot.work.completion_ns[served.rows] = served.completion_ns
+                heard += [(host, message) for message in answer.messages]
+            if not wait:
+                break
+        return heard
 
     def close(self) -> None:
-        """As `Transport.close`: there is no connection."""
+        """As `ActorTransport.close`: there is no connection."""
 
 
 def _get(answers: Any) -> Any:

@@ -11,35 +11,27 @@ import mmap
 import os
 from collections import deque
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from dataplane.receive.work import WorkColumns, work_bytes, work_columns_in
-
-
-class Slot(NamedTuple):
-    """The buffers of one batch."""
-
-    work: WorkColumns
-    offsets: npt.NDArray[np.int64]  # (processors + 1,)
-    selection: npt.NDArray[np.uint32]  # row numbers grouped by processor
+from dataplane.processor.host import SEGMENTS_MAX, Slot
+from dataplane.receive.work import work_bytes, work_columns_in
 
 
 def slot_bytes(rows: int, processors: int) -> int:
     """Bytes that `slot_in` needs; a whole number of pages."""
-    size = work_bytes(rows) + 8 * (processors + 1) + 4 * rows
+    size = work_bytes(rows) + 8 * SEGMENTS_MAX * (processors + 1) + 4 * rows
     return -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
 
 
 def slot_in(buffer: npt.NDArray[np.uint8], rows: int, processors: int) -> Slot:
     """Lay a slot for `rows` frames out in `buffer` (uint8, at least `slot_bytes`, 64-byte aligned)."""
     offsets_at = work_bytes(rows)
-    selection_at = offsets_at + 8 * (processors + 1)
+    selection_at = offsets_at + 8 * SEGMENTS_MAX * (processors + 1)
     return Slot(
         work_columns_in(buffer, rows),
-        buffer[offsets_at:selection_at].view(np.int64),
+        buffer[offsets_at:selection_at].view(np.int64).reshape(SEGMENTS_MAX, processors + 1),
         buffer[selection_at : selection_at + 4 * rows].view(np.uint32),
     )
 

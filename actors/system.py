@@ -23,7 +23,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import ray
 from ray.util.placement_group import placement_group, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
@@ -31,7 +30,7 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 from actors.control import ControlActor, ControlPlan
 from actors.doorbell import PeerLostError
 from actors.nic import (
-    CompleteRows,
+    CopiedRows,
     NicActor,
     NicPlan,
     NicReport,
@@ -39,13 +38,13 @@ from actors.nic import (
     TransportName,
     load_steering_kernels,
 )
-from actors.processor import HostPlan, ProcessorActor, load_processor_kernels, plan_hosts
+from actors.processor import ProcessorActor, load_processor_kernels, plan_hosts
+from dataplane.engine.control import ControlOutcome
 from dataplane.engine.experiment import Experiment, PacketSink, Progress, RunResult, SourceFactory
 from dataplane.errors import ExitCode, UserError
+from dataplane.processor.host import HostPlan
 from dataplane.processor.processor import ProcessorReport
-from dataplane.receive.work import work_columns_in
 from dataplane.switch.snapshot import SteeringSnapshot
-from dataplane.traffic.batch import FrameBatch, read_only
 
 #: Frames in a batch unless the scenario says otherwise: waking the processors then costs little for each frame.
 BATCH_FRAMES = 65_536
@@ -92,7 +91,7 @@ def run_on_ray(
     After Ctrl-C what was taken in is finished and reported; after a second one nothing is. Raises UserError when the
     source does, when there is no Ray to be had, or when actors keep dying.
     """
-    plans = plan_hosts(experiment, processors_per_actor)
+    plans = plan_hosts(experiment, processors_per_actor, late_wanted=sink is not None)
     nic_plan = NicPlan(
         open_source=open_source,
         transmit_by_source=experiment.transmit_by_source,
@@ -102,6 +101,7 @@ def run_on_ray(
         batch_frames=experiment.batch_frames,
         directory=os.getcwd(),
         rows_wanted=sink is not None,
+        ordered=plans[0].ordered,
     )
     _check_picklable(open_source)
     started = time.perf_counter()
@@ -115,6 +115,8 @@ def run_on_ray(
                 with simulated_host(experiment, nic_plan, plans) as host:
                     nic_report = follower.follow(host, interrupted)
                     reports = host.processor_reports()
+                    told = nic_report.result
+                    outcome = host.control_outcome(nic_report)
                     ended = time.perf_counter()
                 break
             except _HostLostError as lost:
@@ -125,15 +127,21 @@ def run_on_ray(
                     ) from lost
                 _log.warning("%s: running again from the start (attempt %d of %d)", lost, attempt + 1, ATTEMPTS)
     finished = sum(one.counters["accepted"] + one.counters["dropped"] for one in reports)
-    assert nic_report.arrived == finished + sum(nic_report.dropped.values()), "frames are conserved (MOD-11, ENG-03)"
+    assert told.arrived == finished + sum(told.dropped.values()), "frames are conserved (MOD-11, ENG-03)"
     return RunResult(
         experiment=experiment,
-        start_ns=nic_report.start_ns,
-        arrived=nic_report.arrived,
-        dropped=nic_report.dropped,
+        start_ns=told.start_ns,
+        last_arrival_ns=told.last_arrival_ns,
+        arrived=told.arrived,
+        dropped=told.dropped,
         timestamp_regressions=nic_report.timestamp_regressions,
-        findings=nic_report.findings,
+        findings=(*nic_report.findings, *outcome.findings),
         processors=tuple(reports),
+        target_ids=told.target_ids,
+        target_names=told.target_names,
+        updates=told.updates,
+        requests=outcome.requests,
+        remarks=outcome.remarks,
         interrupted=nic_report.stopped,
         startup_seconds=time.perf_counter() - started - (ended - follower.started),
         engine_facts={
@@ -229,11 +237,21 @@ class SimulatedHost:
     processors: Sequence[Any]
     stream: Any  # of the NIC's items
     serving: Sequence[Any]  # calls that last as long as there is work
+    control: Any = None  # the control actor when the steering may change
 
     def processor_reports(self) -> list[ProcessorReport]:
         """Of all processors by row; after the end of the stream."""
         answers = _get([actor.report.remote() for actor in self.processors])
         return [report for answer in answers for report in answer]
+
+    def control_outcome(self, report: NicReport) -> ControlOutcome:
+        """What the control side has to report; after the end of the stream."""
+        if self.control is None:
+            return ControlOutcome()
+        told = report.result
+        last_arrival_ns = told.last_arrival_ns if told.arrived else None
+        outcome: ControlOutcome = _get(self.control.outcome.remote(last_arrival_ns, interrupted=report.stopped))
+        return outcome
 
 
 @contextmanager
@@ -255,16 +273,21 @@ def simulated_host(experiment: Experiment, nic_plan: NicPlan, plans: Sequence[Ho
         nic = start(NicActor, here | {"concurrency_groups": {"control": 1}}, nic_plan)
         processors = [start(ProcessorActor, elsewhere, plan) for plan in plans]
         set_up = experiment.set_up
-        owned = ControlPlan(set_up.specification, requests=set_up.requests) if set_up else snapshot.configuration
+        owned = (
+            ControlPlan(set_up.specification, requests=set_up.requests, updates=experiment.updates)
+            if set_up
+            else snapshot.configuration
+        )
         control = start(ControlActor, options, owned, snapshot.epoch, snapshot.processors)
+        changing = control if experiment.updates is not None else None
         serving = []
         if nic_plan.transport == "ring":
             address = nic.address.remote()
             serving = [actor.serve.remote(address) for actor in processors]
         stream = nic.run.options(num_returns="streaming", _generator_backpressure_num_objects=4).remote(
-            control.publish.remote(), processors
+            control.publish.remote(), processors, changing
         )
-        yield SimulatedHost(nic, processors, stream, serving)
+        yield SimulatedHost(nic, processors, stream, serving, changing)
 
 
 @contextmanager
@@ -305,11 +328,11 @@ class _Follower:
                     continue
                 item = _get(next(one))
                 if isinstance(item, NicReport):
-                    self._progress(item.arrived, self._told.share if item.stopped else 1.0)
+                    self._progress(item.result.arrived, self._told.share if item.stopped else 1.0)
                     return item
                 self._pass_on(item)
 
-    def _pass_on(self, item: Progressed | CompleteRows) -> None:
+    def _pass_on(self, item: Progressed | CopiedRows) -> None:
         self.started = self.started or time.perf_counter()
         if isinstance(item, Progressed):
             if item.frames > self._told.frames:  # a repeated run catches up first
@@ -317,17 +340,7 @@ class _Follower:
                 self._progress(item.frames, item.share)
         elif item.first_frame >= self._frames_written:
             assert self._sink is not None, "rows come when somebody wants them"
-            work = work_columns_in(item.columns, item.rows)
-            nothing = read_only(np.zeros(item.rows, np.int64))
-            batch = FrameBatch(
-                item.first_frame,
-                work.timestamp_ns,
-                work.wire_length,
-                nothing.astype(np.uint32),
-                nothing,
-                np.zeros(0, np.uint8),
-            )
-            self._sink.write(batch, work)
+            self._sink.write(item.complete)
             self._frames_written = item.first_frame + item.rows
 
 

@@ -1,7 +1,7 @@
-"""How a batch gets from the NIC front end to the processors of its simulated host, and how the credits come back.
+"""How a batch gets from the NIC to the processor actors of its simulated host, and how the credits come back.
 
 `RingTransport` is for processors on the NIC's node: batches lie in the descriptor ring, doorbells carry the rest.
-`actors.object_store` has the other one. The NIC asks for a slot, fills it, sends it, and settles when credits run out.
+`actors.object_store` has the other one. Both are a `dataplane.engine.transport.Transport`.
 """
 
 from __future__ import annotations
@@ -10,87 +10,90 @@ import os
 import selectors
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from actors.doorbell import Doorbell, DoorbellListener, PeerLostError
-from actors.ring import Credits, DescriptorRing, Slot, new_ring_memory
-from actors.wire import Acknowledge, End, Hello, Start, Welcome, Work
+from actors.ring import Credits, DescriptorRing, new_ring_memory
+from actors.wire import Hello, Message, Start, Welcome
+from dataplane.engine.transport import Sent
+from dataplane.processor.host import Slot
+from dataplane.processor.messages import Acknowledge, Answer, End, Ended, FromHost, Loads, Settle, ToHost, Work
 
 
-class Sent(NamedTuple):
-    """A batch on its way, or back from it."""
-
-    slot: Slot
-    rows: int  # frames of the batch
-    first_frame: int  # number of row 0
-
-
-class Transport(ABC):
-    """What the NIC front end sees; every batch it sends costs a credit until all its rows have been served."""
+class ActorTransport(ABC):
+    """What both transports have in common: credits, and who is told what."""
 
     def __init__(self, host_ends: Sequence[int], slots: int) -> None:
         """Host h owns the processors below `host_ends[h]` that no earlier one owns; `slots` bounds what is sent."""
-        self.slots = slots
+        self.hosts = len(host_ends)
         self._host_ends = (0, *host_ends)
         self._credits = Credits(slots, len(host_ends))
         self._sent: deque[Sent] = deque()  # in flight, oldest first
+        self._slots = slots
+
+    def has_slot(self) -> bool:
+        """As `Transport.has_slot`."""
+        return self._credits.in_flight < self._slots
+
+    def send(self, batch: Sent, settled: Sequence[Settle], *, everywhere: bool) -> None:
+        """As `Transport.send`."""
+        slot = self._credits.next_slot
+        hosts = range(self.hosts) if everywhere or settled else self._hosts_with_rows(batch)
+        numbers = self._credits.send(hosts)
+        self._sent.append(batch)
+        for host, number in zip(hosts, numbers, strict=True):
+            self._post(host, Work(number, slot, batch.rows, batch.first_frame, batch.segments, tuple(settled)))
+
+    def tell(self, news: Settle) -> None:
+        """As `Transport.tell`."""
+        for host in range(self.hosts):
+            self._post(host, news)
+
+    def receive(self, *, wait: bool) -> list[tuple[int, FromHost]]:
+        """As `Transport.receive`."""
+        messages = self._messages(wait=wait)
+        for host, message in messages:
+            if isinstance(message, Acknowledge):
+                self._credits.acknowledge(host, message.number)
+        return messages
+
+    def settle(self) -> list[Sent]:
+        """As `Transport.settle`."""
+        return [self._sent.popleft() for _ in range(self._credits.settle())]
+
+    def end(self) -> None:
+        """As `Transport.end`."""
+        for host in range(self.hosts):
+            self._post(host, End(self._credits.rung(host)))
 
     @abstractmethod
     def start(self, start_ns: int) -> None:
-        """Tell every host when the run starts; comes once, before everything else."""
+        """As `Transport.start`."""
 
     @abstractmethod
     def next_slot(self, rows: int) -> Slot:
-        """Buffers for a batch of that many frames; fewer than `slots` batches may be in flight."""
-
-    def send(self, batch: Sent, epoch: int) -> None:
-        """Tell the hosts that have rows of a batch, which lies in the buffers that `next_slot` gave."""
-        slot = self._credits.next_slot
-        hosts = self._hosts_with_rows(batch.slot)
-        numbers = self._credits.send(hosts)
-        self._sent.append(batch)
-        doorbells = {
-            host: Work(number, epoch, slot, batch.rows, batch.first_frame)
-            for host, number in zip(hosts, numbers, strict=True)
-        }
-        self._ring_doorbells(doorbells, batch)
-
-    def settle(self, in_flight_max: int) -> list[Sent]:
-        """Wait until at most that many batches are in flight; those that came back, in order.
-
-        Their buffers are used again by the next `next_slot`. Raises PeerLostError when a host is gone.
-        """
-        back: list[Sent] = []
-        while self._credits.in_flight > in_flight_max:
-            back += [self._sent.popleft() for _ in range(self._credits.settle())]
-            if self._credits.in_flight > in_flight_max:
-                self._take_acknowledgements()
-        return back
-
-    @abstractmethod
-    def end(self) -> None:
-        """Tell every host that no more comes; nothing is in flight any more."""
+        """As `Transport.next_slot`."""
 
     @abstractmethod
     def close(self) -> None:
         """Let go; hosts that were not told the end see that something broke."""
 
     @abstractmethod
-    def _ring_doorbells(self, doorbells: Mapping[int, Work], batch: Sent) -> None:
-        """Send each host its message about a batch."""
+    def _post(self, host: int, message: ToHost) -> None:
+        """Send a message without waiting for anybody."""
 
     @abstractmethod
-    def _take_acknowledgements(self) -> None:
-        """Wait for at least one and hand it to the credits."""
+    def _messages(self, *, wait: bool) -> list[tuple[int, FromHost]]:
+        """Messages that have come."""
 
-    def _hosts_with_rows(self, slot: Slot) -> list[int]:
-        at = [int(slot.offsets[end]) for end in self._host_ends]
-        return [host for host in range(len(at) - 1) if at[host + 1] > at[host]]
+    def _hosts_with_rows(self, batch: Sent) -> list[int]:
+        offsets = batch.slot.offsets[: len(batch.segments), list(self._host_ends)]
+        rows = (offsets[:, 1:] - offsets[:, :-1]).sum(axis=0)
+        return [host for host, count in enumerate(rows.tolist()) if count]
 
 
-class RingTransport(Transport):
-    """Batches in the descriptor ring; one doorbell message for each batch and host, one acknowledgement back."""
+class RingTransport(ActorTransport):
+    """Batches in the descriptor ring; doorbells for everything that is said about them."""
 
     def __init__(self, listener: DoorbellListener, host_ends: Sequence[int], slots: int, batch_frames: int) -> None:
         """Wait for all hosts to connect, and give them the ring."""
@@ -107,6 +110,7 @@ class RingTransport(Transport):
         self._selector = selectors.DefaultSelector()
         for host, doorbell in enumerate(self._doorbells):
             self._selector.register(doorbell, selectors.EVENT_READ, host)
+        self._unsent: set[int] = set()  # hosts with something in their outbox
 
     def start(self, start_ns: int) -> None:
         """As `Transport.start`."""
@@ -117,25 +121,34 @@ class RingTransport(Transport):
         """As `Transport.next_slot`; the slot holds `batch_frames` rows."""
         return self._ring[self._credits.next_slot]
 
-    def _ring_doorbells(self, doorbells: Mapping[int, Work], batch: Sent) -> None:
-        for host, work in doorbells.items():
-            self._doorbells[host].ring(work)
+    def _post(self, host: int, message: Message) -> None:
+        self._doorbells[host].post(message)
+        self._flush(host)
 
-    def _take_acknowledgements(self) -> None:
-        for key, _ in self._selector.select():
-            doorbell, host = key.fileobj, key.data
-            assert isinstance(doorbell, Doorbell)
-            message = doorbell.wait()
-            assert isinstance(message, Acknowledge), message
-            self._credits.acknowledge(host, message.number)
+    def _flush(self, host: int) -> None:
+        doorbell = self._doorbells[host]
+        if doorbell.flush() == (host in self._unsent):
+            self._unsent ^= {host}
+            writing = selectors.EVENT_WRITE if host in self._unsent else 0
+            self._selector.modify(doorbell, selectors.EVENT_READ | writing, host)
 
-    def end(self) -> None:
-        """As `Transport.end`."""
-        for host, doorbell in enumerate(self._doorbells):
-            doorbell.ring(End(self._credits.rung(host)))
+    def _messages(self, *, wait: bool) -> list[tuple[int, FromHost]]:
+        heard: list[tuple[int, FromHost]] = []
+        while not heard:
+            for key, events in self._selector.select(None if wait else 0):
+                doorbell, host = key.fileobj, key.data
+                assert isinstance(doorbell, Doorbell)
+                if events & selectors.EVENT_WRITE:
+                    self._flush(host)
+                if events & selectors.EVENT_READ and (message := doorbell.take()) is not None:
+                    assert isinstance(message, Acknowledge | Answer | Loads | Ended), message
+                    heard.append((host, message))
+            if not wait:
+                break
+        return heard
 
     def close(self) -> None:
-        """As `Transport.close`."""
+        """As `ActorTransport.close`."""
         self._selector.close()
         for doorbell in self._doorbells:
             doorbell.close()

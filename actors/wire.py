@@ -1,14 +1,33 @@
-"""What goes over a doorbell: small msgpack messages; frames and work columns never travel this way.
+"""Messages of `dataplane.processor.messages` as bytes; frames and work columns never travel this way.
 
-A message is a msgpack array of its kind and its fields. Order is that of the socket; numbers count the doorbells of one
-host from 0, so that a gap or a repeat is seen at once.
+A message is a msgpack array of its kind and its fields; arrays of rows travel as their bytes.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import msgpack
+import numpy as np
+
+from dataplane.processor.messages import (
+    ANSWER_ROW,
+    ENTRY_LOAD_ROW,
+    LATE_ROW,
+    Acknowledge,
+    Answer,
+    End,
+    Ended,
+    Loads,
+    Marker,
+    ProcessorLoad,
+    Segment,
+    Settle,
+    Tick,
+    Work,
+)
+from dataplane.switch.change import GROUP_ROW, HEIR_ROW, MOVED_ROW, SteeringChange
 
 
 class Hello(NamedTuple):
@@ -22,7 +41,7 @@ class Welcome(NamedTuple):
 
     slots: int
     batch_frames: int  # rows of a slot
-    processors: int  # of the whole simulated host: a slot has one offset more
+    processors: int  # of the whole simulated host: the offsets of a segment are one more
 
 
 class Start(NamedTuple):
@@ -31,46 +50,105 @@ class Start(NamedTuple):
     start_ns: int  # first arrival of the run, 0 when nothing arrived
 
 
-class Work(NamedTuple):
-    """A batch lies in a slot; `selection[offsets[p]:offsets[p + 1]]` are the rows of processor p."""
-
-    number: int
-    epoch: int  # of the snapshot that steered the batch; never decreases
-    slot: int
-    rows: int  # frames of the batch
-    first_frame: int  # number of row 0
-
-
-class Acknowledge(NamedTuple):
-    """All rows of one `Work` are served and complete in the slot."""
-
-    number: int
-
-
-class End(NamedTuple):
-    """No more work."""
-
-    number: int  # doorbells with work that came before
-
-
-Message = Hello | Welcome | Start | Work | Acknowledge | End
-
-_KINDS: tuple[type[Message], ...] = (Hello, Welcome, Start, Work, Acknowledge, End)
-
-#: No message is longer.
-MESSAGE_BYTES_MAX = 64
+Message = Hello | Welcome | Start | Work | Settle | End | Acknowledge | Answer | Loads | Ended
 
 
 def encode(message: Message) -> bytes:
     """A message as bytes."""
-    data: bytes = msgpack.packb((_KINDS.index(type(message)), *message))
+    fields: tuple[Any, ...]
+    if isinstance(message, Hello | Welcome | Start | End):
+        fields = tuple(message)
+    elif isinstance(message, Work):
+        segments = [(s.first_row, s.end_row, [_mark(mark) for mark in s.marks]) for s in message.segments]
+        settled = [_settle(news) for news in message.settled]
+        fields = (message.number, message.slot, message.rows, message.first_frame, segments, settled)
+    elif isinstance(message, Settle):
+        fields = _settle(message)
+    elif isinstance(message, Answer):
+        fields = _answer(message)
+    elif isinstance(message, Acknowledge):
+        fields = (message.number, message.late.tobytes(), [_answer(answer) for answer in message.answers])
+    elif isinstance(message, Loads):
+        fields = ([(*load[:-1], load.entries.tobytes()) for load in message.processors],)
+    else:
+        fields = (message.late.tobytes(),)
+    data: bytes = msgpack.packb((type(message).__name__, *fields))
     return data
 
 
 def decode(data: bytes) -> Message:
     """The message that `encode` was given; ValueError or TypeError for anything else."""
     kind, *fields = msgpack.unpackb(data)
-    if not 0 <= kind < len(_KINDS):
+    if kind not in _DECODERS:
         raise ValueError(f"message kind {kind} is unknown")
-    message: Message = _KINDS[kind](*fields)
+    message: Message = _DECODERS[kind](*fields)
     return message
+
+
+def _mark(mark: Marker | Tick) -> tuple[Any, ...]:
+    if isinstance(mark, Tick):
+        return (mark.at_ns,)
+    change = mark.change
+    rows = (change.moved.tobytes(), change.old.tobytes(), change.new.tobytes(), change.groups)
+    return (mark.epoch, mark.adopted_at_ns, mark.first_frame, mark.targets, *rows)
+
+
+def _read_mark(fields: list[Any]) -> Marker | Tick:
+    if len(fields) == 1:
+        return Tick(*fields)
+    epoch, adopted_at_ns, first_frame, targets, moved, old, new, groups = fields
+    change = SteeringChange(_rows(moved, MOVED_ROW), _rows(old, GROUP_ROW), _rows(new, HEIR_ROW), groups)
+    return Marker(epoch, adopted_at_ns, first_frame, targets, change)
+
+
+def _settle(news: Settle) -> tuple[Any, ...]:
+    return (news.epoch, news.retired_ns, news.answers.tobytes())
+
+
+def _read_settle(epoch: int, retired_ns: int | None, answers: bytes) -> Settle:
+    return Settle(epoch, retired_ns, _rows(answers, ANSWER_ROW))
+
+
+def _answer(answer: Answer) -> tuple[Any, ...]:
+    return (answer.epoch, answer.drained_ns, answer.answers.tobytes())
+
+
+def _read_answer(epoch: int, drained_ns: int | None, answers: bytes) -> Answer:
+    return Answer(epoch, drained_ns, _rows(answers, ANSWER_ROW))
+
+
+def _read_work(
+    number: int, slot: int, rows: int, first_frame: int, segments: list[list[Any]], settled: list[list[Any]]
+) -> Work:
+    cut = tuple(Segment(first, end, tuple(_read_mark(mark) for mark in marks)) for first, end, marks in segments)
+    return Work(number, slot, rows, first_frame, cut, tuple(_read_settle(*news) for news in settled))
+
+
+def _read_acknowledge(number: int, late: bytes, answers: list[list[Any]]) -> Acknowledge:
+    return Acknowledge(number, _rows(late, LATE_ROW), tuple(_read_answer(*answer) for answer in answers))
+
+
+def _read_loads(processors: list[list[Any]]) -> Loads:
+    return Loads(tuple(ProcessorLoad._make((*load[:-1], _rows(load[-1], ENTRY_LOAD_ROW))) for load in processors))
+
+
+def _read_ended(late: bytes) -> Ended:
+    return Ended(_rows(late, LATE_ROW))
+
+
+def _rows(data: bytes, dtype: np.dtype[Any]) -> Any:
+    return np.frombuffer(data, dtype)
+
+
+_DECODERS: dict[str, Callable[..., Message]] = {
+    "Hello": Hello,
+    "Welcome": Welcome,
+    "Start": Start,
+    "End": End,
+    "Work": _read_work,
+    "Settle": _read_settle,
+    "Answer": _read_answer,
+    "Acknowledge": _read_acknowledge,
+    "Loads": _read_loads,
+    "Ended": _read_ended,
+}

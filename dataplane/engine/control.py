@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from dataplane.control import ControlPlane
-from dataplane.engine.experiment import Experiment
+from dataplane.control import ControlPlane, OidRequest
+from dataplane.engine.experiment import Experiment, UpdatePlan
 from dataplane.processor.messages import ProcessorLoad
+from dataplane.switch.snapshot import SteeringSnapshot
 from dataplane.update.policies import make_policy
 from dataplane.update.records import RequestRecord, Stretch
 from dataplane.update.timeline import ControlTimeline
@@ -52,22 +53,33 @@ class RunControl:
 
 def run_control(experiment: Experiment) -> RunControl | None:
     """The control side of an experiment as it stands before the first frame; None when nothing changes."""
-    plan = experiment.updates
-    if plan is None:
+    if experiment.updates is None:
         return None
     assert experiment.set_up is not None, "updates need the control plane that they are asked of"
     control = ControlPlane(experiment.set_up.specification)
-    for request in experiment.set_up.requests:
+    issue_set_up(control, experiment.set_up.requests)
+    return RunControl(timeline_of(control, experiment.snapshot, experiment.updates))
+
+
+def issue_set_up(control: ControlPlane, requests: Iterable[OidRequest]) -> None:
+    """The requests that set an adapter up; what they lead to is epoch 0."""
+    for request in requests:
         completion = control.request(request)
         assert completion.accepted, f"the set-up of an experiment has been tried before: {completion.why}"
-    return RunControl(
-        ControlTimeline(
-            control,
-            experiment.snapshot,
-            plan.schedule,
-            control_latency_ns=plan.control_latency_ns,
-            policy=make_policy(plan.policy.name, plan.policy.parameters) if plan.policy else None,
-            policy_name=plan.policy.name if plan.policy else None,
-            tick_ns=plan.tick_ns,
-        )
+
+
+def timeline_of(
+    control: ControlPlane, snapshot: SteeringSnapshot, plan: UpdatePlan, *, ahead: int | None = None
+) -> ControlTimeline:
+    """The timeline of a run; with `ahead` = 0 nothing is decided before its time, so that others may ask in between."""
+    policy = plan.policy
+    return ControlTimeline(
+        control,
+        snapshot,
+        plan.schedule,
+        control_latency_ns=plan.control_latency_ns,
+        policy=make_policy(policy.name, policy.parameters) if policy else None,
+        policy_name=policy.name if policy else None,
+        tick_ns=plan.tick_ns,
+        ahead=ahead,
     )

@@ -37,7 +37,14 @@ def run_inline(
     control = run_control(experiment)
     plan = plan_host(experiment, 0, 0, len(experiment.costs), late_wanted=sink is not None)
     transport = LocalTransport(plan, experiment.batch_frames)
-    nic = Nic(experiment, transport, control, sink.write if sink is not None else None)
+    nic = Nic(
+        experiment.snapshot,
+        transport,
+        control,
+        sink.write if sink is not None else None,
+        transmit_by_source=experiment.transmit_by_source,
+        ordered=plan.ordered,
+    )
     interrupted = False
     shield = InterruptShield()
     shield.install()

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from dataplane.engine.experiment import CompleteRows, EpochSpan, Experiment
+from dataplane.engine.experiment import CompleteRows, EpochSpan
 from dataplane.engine.transport import Sent, Transport
 from dataplane.kernels.serve import HELD_NS
 from dataplane.processor.host import SEGMENTS_MAX, Slot
@@ -32,6 +32,7 @@ from dataplane.processor.messages import (
 )
 from dataplane.receive.front_end import NicFrontEnd
 from dataplane.receive.work import WorkColumns, first_rows, new_work_columns
+from dataplane.switch.snapshot import SteeringSnapshot
 from dataplane.traffic.batch import FrameBatch
 from dataplane.update.hand_over import HandOverDesk
 from dataplane.update.records import SteeringUpdate, Stretch, UpdateRecord
@@ -64,17 +65,20 @@ class Nic:
 
     def __init__(
         self,
-        experiment: Experiment,
+        snapshot: SteeringSnapshot,
         transport: Transport,
-        control: Control | None,
+        control: Control | None = None,
         deliver: Callable[[CompleteRows], object] | None = None,
+        *,
+        transmit_by_source: bool = False,
+        ordered: bool = False,
     ) -> None:
         """`deliver` is given every batch once its rows are complete, in order; they are overwritten afterwards."""
         self._transport = transport
         self._control = control
-        self._ordered = experiment.hand_over == "ordered"
-        self._front_end = NicFrontEnd(experiment.snapshot, transmit_by_source=experiment.transmit_by_source)
-        self._desk = HandOverDesk(transport.hosts, experiment.snapshot)
+        self._ordered = ordered
+        self._front_end = NicFrontEnd(snapshot, transmit_by_source=transmit_by_source)
+        self._desk = HandOverDesk(transport.hosts, snapshot)
         self._rows = RowsDesk(deliver) if deliver is not None else None
         self._pending: deque[SteeringUpdate] = deque()  # published, not adopted
         self._until_ns: int | None = None  # when control has to be asked

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from actors.nic import CompleteRows, NicActor, NicPlan, NicReport
+from actors.nic import CopiedRows, NicActor, NicPlan, NicReport
 from actors.processor import ProcessorActor, plan_hosts
-from dataplane.engine.experiment import Experiment, RunResult
+from dataplane.engine.experiment import CompleteRows, Experiment, RunResult
 from dataplane.ids import NdisVersion, ProcessorNumber
 from dataplane.processor.costs import CostModel
 from dataplane.processor.processor import ProcessorReport
-from dataplane.receive.work import WORK_DTYPES, WorkColumns, work_columns_in
+from dataplane.receive.work import WORK_DTYPES
 from dataplane.switch.configuration import (
     AdapterConfiguration,
     FieldTest,
@@ -105,17 +105,22 @@ class KeptRows:
     columns: dict[str, bytes] = field(default_factory=lambda: dict.fromkeys(WORK_DTYPES, b""))
     frames: int = 0
 
-    def write(self, batch: FrameBatch, work: WorkColumns) -> None:
+    def write(self, rows: CompleteRows) -> None:
         """Batches must come in order and without gaps."""
-        assert self.frames == batch.first_frame
-        self.frames += len(batch)
-        for name, column in work._asdict().items():
-            self.columns[name] += column[: len(batch)].tobytes()
+        assert self.frames == rows.first_frame
+        count = len(rows.work.drop)
+        self.frames += count
+        for name, column in rows.work._asdict().items():
+            self.columns[name] += column.tobytes()
+        ends = [span.end_row for span in rows.spans]
+        assert ends[-1] == count
+        epochs = np.repeat([span.epoch for span in rows.spans], np.diff(ends, prepend=0))
+        self.columns["epoch"] = self.columns.get("epoch", b"") + epochs.tobytes()
 
 
 def plain(result: RunResult) -> dict[str, Any]:
     """Everything in a result that must not depend on the engine (ENG-01), comparable with `==`."""
-    names = ("start_ns", "arrived", "dropped", "timestamp_regressions", "findings", "interrupted")
+    names = ("start_ns", "last_arrival_ns", "arrived", "dropped", "timestamp_regressions", "findings", "interrupted")
     return {name: getattr(result, name) for name in names} | {
         "processors": [_plain_report(report) for report in result.processors]
     }
@@ -140,7 +145,7 @@ def run_in_threads(
     slots: int,
 ) -> RunResult:
     """The actors of a host with their ring and doorbells, in threads of this process: everything but Ray."""
-    plans = plan_hosts(experiment, processors_per_actor)
+    plans = plan_hosts(experiment, processors_per_actor, late_wanted=True)
     host_ends = tuple(plan.first_processor + len(plan.costs) for plan in plans)
     nic = NicActor(
         NicPlan(
@@ -152,6 +157,7 @@ def run_in_threads(
             experiment.batch_frames,
             os.getcwd(),
             rows_wanted=True,
+            ordered=plans[0].ordered,
         )
     )
     actors = [ProcessorActor(plan) for plan in plans]
@@ -161,23 +167,23 @@ def run_in_threads(
         for call in serving:
             call.result()
     for item in items:
-        if isinstance(item, CompleteRows):
-            work = work_columns_in(item.columns, item.rows)
-            nothing = np.zeros(item.rows, np.int64)
-            batch = FrameBatch(
-                item.first_frame, work.timestamp_ns, work.wire_length, work.wire_length, nothing, item.columns
-            )
-            sink.write(batch, work)
+        if isinstance(item, CopiedRows):
+            sink.write(item.complete)
     report = items[-1]
     assert isinstance(report, NicReport)
+    told = report.result
     return RunResult(
         experiment=experiment,
-        start_ns=report.start_ns,
-        arrived=report.arrived,
-        dropped=report.dropped,
+        start_ns=told.start_ns,
+        last_arrival_ns=told.last_arrival_ns,
+        arrived=told.arrived,
+        dropped=told.dropped,
         timestamp_regressions=report.timestamp_regressions,
         findings=report.findings,
         processors=tuple(one for actor in actors for one in actor.report()),
+        target_ids=told.target_ids,
+        target_names=told.target_names,
+        updates=told.updates,
         interrupted=report.stopped,
     )
 

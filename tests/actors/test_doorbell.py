@@ -7,10 +7,12 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from actors.doorbell import Doorbell, DoorbellListener, PeerLostError, connect
-from actors.wire import Acknowledge, End, Hello
+from actors.wire import Hello, Start
+from dataplane.processor.messages import ANSWER_ROW, End, Settle
 
 
 @pytest.fixture
@@ -28,9 +30,9 @@ def test_order_and_boundaries(ends: tuple[Doorbell, Doorbell]) -> None:
     """Messages arrive one by one in the order they were sent, in both directions."""
     nic, processor = ends
     for number in range(50):
-        nic.ring(Acknowledge(number))
+        nic.ring(Start(number))
         processor.ring(End(number))
-    assert [Acknowledge(number) for number in range(50)] == [processor.wait() for _ in range(50)]
+    assert [Start(number) for number in range(50)] == [processor.wait() for _ in range(50)]
     assert [End(number) for number in range(50)] == [nic.wait() for _ in range(50)]
 
 
@@ -56,7 +58,7 @@ def test_closed_peer_is_an_end_of_file(ends: tuple[Doorbell, Doorbell]) -> None:
     with pytest.raises(PeerLostError):
         processor.wait()
     with pytest.raises(PeerLostError):
-        processor.ring(Acknowledge(0))
+        processor.ring(Start(0))
 
 
 def test_killed_peer_is_an_end_of_file_and_leaves_nothing() -> None:
@@ -78,3 +80,22 @@ def test_killed_peer_is_an_end_of_file_and_leaves_nothing() -> None:
         connect(address)
     for descriptor in (told, tell, doorbell):
         os.close(descriptor if isinstance(descriptor, int) else descriptor.fileno())
+
+
+def test_large_messages_and_a_peer_that_does_not_listen(ends: tuple[Doorbell, Doorbell]) -> None:
+    """What a socket has no room for waits in the outbox, in order, and comes out whole (EPO-05)."""
+    nic, processor = ends
+    answers = np.zeros(100_000, ANSWER_ROW)
+    answers["group"] = np.arange(len(answers))
+    for epoch in range(5):
+        nic.post(Settle(epoch, None, answers))  # far more than a socket takes: it would block
+    heard: list[Settle] = []
+    while len(heard) < 5:
+        nic.flush()
+        message = processor.take()
+        if message is not None:
+            assert isinstance(message, Settle)
+            heard.append(message)
+    assert nic.flush()
+    assert [news.epoch for news in heard] == [0, 1, 2, 3, 4]
+    assert all(np.array_equal(news.answers, answers) for news in heard)

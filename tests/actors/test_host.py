@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -14,11 +13,13 @@ from hypothesis import strategies as st
 
 from actors.doorbell import DoorbellListener, PeerLostError
 from actors.nic import NicActor, NicPlan
-from actors.processor import ProcessorActor, ProcessorHost, plan_hosts
-from actors.ring import Slot, slot_bytes, slot_in
-from actors.transport import Sent, Transport
-from actors.wire import End, Work
+from actors.processor import ProcessorActor, plan_hosts
+from actors.ring import slot_bytes, slot_in
+from actors.transport import ActorTransport
 from dataplane.engine.inline import run_inline
+from dataplane.engine.transport import Sent
+from dataplane.processor.host import ProcessorHost, Slot
+from dataplane.processor.messages import LATE_ROW, Acknowledge, End, FromHost, Segment, ToHost, Work
 from tests.actors.small_hosts import (
     KeptRows,
     ignore_progress,
@@ -66,11 +67,11 @@ def test_traffic_reaches_several_processors_and_is_dropped_for_every_reason() ->
 def test_lost_processor_ends_the_run() -> None:
     """When a processor goes away the NIC front end notices instead of waiting for ever."""
     experiment = small_experiment(0, 2, 1)
-    plans = plan_hosts(experiment, 1)
+    plans = plan_hosts(experiment, 1, late_wanted=False)
     plan = NicPlan(source_of(0, 50), False, (1, 2), "ring", 2, 1, os.getcwd(), rows_wanted=False)
     nic = NicActor(plan)
     broken = ProcessorActor(replace(plans[1], processors=2))
-    broken._host.serve = None  # type: ignore[assignment, method-assign]
+    broken._host.receive = None  # type: ignore[assignment, method-assign]
     with ThreadPoolExecutor(2) as pool:
         serving = [pool.submit(actor.serve, nic.address()) for actor in (ProcessorActor(plans[0]), broken)]
         with pytest.raises(PeerLostError):
@@ -83,7 +84,7 @@ def test_stop_finishes_what_was_taken() -> None:
     """A stopped NIC front end reports what it took in and says that it was stopped."""
     experiment = small_experiment(0, 1, 1)
     nic = NicActor(NicPlan(source_of(0, 50), False, (1,), "ring", 2, 1, os.getcwd(), rows_wanted=True))
-    actor = ProcessorActor(plan_hosts(experiment, 1)[0])
+    actor = ProcessorActor(plan_hosts(experiment, 1, late_wanted=False)[0])
     with ThreadPoolExecutor(1) as pool:
         serving = pool.submit(actor.serve, nic.address())
         items = nic.run(experiment.snapshot, [])
@@ -93,32 +94,31 @@ def test_stop_finishes_what_was_taken() -> None:
         serving.result()
     counters = actor.report()[0].counters
     assert report.stopped  # type: ignore[union-attr]
-    assert 0 < report.arrived < 50  # type: ignore[union-attr]
-    finished = counters["accepted"] + counters["dropped"] + sum(report.dropped.values())  # type: ignore[union-attr]
-    assert finished == report.arrived  # type: ignore[union-attr]
-    assert len(rest) == 1 + report.arrived  # type: ignore[union-attr]
+    assert 0 < report.result.arrived < 50  # type: ignore[union-attr]
+    finished = counters["accepted"] + counters["dropped"] + sum(report.result.dropped.values())  # type: ignore[union-attr]
+    assert finished == report.result.arrived  # type: ignore[union-attr]
+    assert len(rest) == 1 + report.result.arrived  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
-    ("doorbell", "complaint"),
-    [(Work(1, 0, 0, 1, 0), "gap"), (Work(0, -1, 0, 1, 0), "epoch"), (End(1), "rung")],
+    ("message", "complaint"), [(Work(1, 0, 0, 1, (Segment(0, 1, ()),)), "gap"), (End(1), "received")]
 )
-def test_processor_refuses_what_is_out_of_order(doorbell: Work | End, complaint: str) -> None:
-    """A gap, work of an older epoch and an early end are seen at once."""
+def test_processor_refuses_what_is_out_of_order(message: Work | End, complaint: str) -> None:
+    """A gap and an early end are seen at once."""
     experiment = small_experiment(0, 1, 1)
-    host = ProcessorHost(plan_hosts(experiment, 1)[0])
+    host = ProcessorHost(plan_hosts(experiment, 1, late_wanted=False)[0])
     host.start(0)
     slot = slot_in(np.zeros(slot_bytes(1, 1), np.uint8), 1, 1)
     with pytest.raises(AssertionError, match=complaint):
-        host.end(doorbell) if isinstance(doorbell, End) else host.serve(doorbell, slot)
+        host.receive(message, slot)
 
 
-class NoteOfDoorbells(Transport):
-    """Keeps what it is to send, and has every host acknowledge at once."""
+class NoteOfMessages(ActorTransport):
+    """Keeps what it is to send, and has every host acknowledge when it is asked."""
 
     def __init__(self, host_ends: tuple[int, ...]) -> None:
         super().__init__(host_ends, 2)
-        self.rung: list[dict[int, Work]] = []
+        self.works: list[tuple[int, Work]] = []
 
     def start(self, start_ns: int) -> None:
         """Nobody to tell."""
@@ -127,33 +127,37 @@ class NoteOfDoorbells(Transport):
         """A slot for five processors."""
         return slot_in(np.zeros(slot_bytes(rows, 5), np.uint8), rows, 5)
 
-    def end(self) -> None:
-        """Nobody to tell."""
-
     def close(self) -> None:
         """Nothing to close."""
 
-    def _ring_doorbells(self, doorbells: Mapping[int, Work], batch: Sent) -> None:
-        self.rung.append(dict(doorbells))
+    def _post(self, host: int, message: ToHost) -> None:
+        assert isinstance(message, Work)
+        self.works.append((host, message))
 
-    def _take_acknowledgements(self) -> None:
-        for host, work in self.rung.pop(0).items():
-            self._credits.acknowledge(host, work.number)
+    def _messages(self, *, wait: bool) -> list[tuple[int, FromHost]]:
+        works, self.works = self.works, []
+        return [(host, Acknowledge(work.number, np.zeros(0, LATE_ROW))) for host, work in works]
 
 
 @pytest.mark.parametrize(("host_ends", "told"), [((2, 4, 5), [0, 2]), ((1, 2, 3, 4, 5), [1, 4]), ((5,), [0])])
 def test_only_hosts_with_rows_are_told(host_ends: tuple[int, ...], told: list[int]) -> None:
-    """A host whose processors got nothing of a batch hears nothing of it; its doorbells are numbered without gap."""
-    transport = NoteOfDoorbells(host_ends)
-    batches = []
+    """A host whose processors got nothing of a batch hears nothing of it, unless everybody has to know how far time is.
+
+    Its works are numbered without gap.
+    """
+    transport = NoteOfMessages(host_ends)
+    segments = (Segment(0, 9, ()),)
     for number, offsets in enumerate(([0, 0, 4, 4, 4, 9], [0, 0, 0, 0, 0, 0], [0, 0, 4, 4, 4, 9])):
-        transport.settle(1)
+        assert transport.has_slot()
         slot = transport.next_slot(9)
-        slot.offsets[:] = offsets
-        batches.append(Sent(slot, 9, 9 * number))
-        transport.send(batches[-1], epoch=7)
-    assert transport.rung[-1] == {host: Work(1, 7, 0, 9, 18) for host in told}
-    assert [back.first_frame for back in transport.settle(0)] == [18]
+        slot.offsets[0] = offsets
+        transport.send(Sent(slot, 9, 9 * number, segments), (), everywhere=False)
+        sent = [(host, work.number, work.first_frame) for host, work in transport.works]
+        assert sent == ([(host, number // 2, 9 * number) for host in told] if number != 1 else [])
+        transport.receive(wait=False)
+        assert [back.first_frame for back in transport.settle()] == [9 * number]
+    transport.send(Sent(transport.next_slot(9), 9, 27, segments), (), everywhere=True)
+    assert [host for host, _ in transport.works] == list(range(len(host_ends)))
 
 
 def test_addresses_are_never_the_same() -> None:

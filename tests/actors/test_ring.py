@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.ring import Credits, DescriptorRing, Slot, new_ring_memory, slot_bytes, slot_in
+from actors.ring import Credits, DescriptorRing, new_ring_memory, slot_bytes, slot_in
+from dataplane.processor.host import SEGMENTS_MAX, Slot
 
 
 def arrays_of(slot: Slot) -> list[Any]:
@@ -23,7 +24,7 @@ def test_arrays_of_a_slot_do_not_overlap(rows: int, processors: int) -> None:
     """Each array has the promised length, lies inside the slot and shares no byte with another."""
     buffer = np.zeros(slot_bytes(rows, processors), np.uint8)
     slot = slot_in(buffer, rows, processors)
-    assert len(slot.offsets) == processors + 1
+    assert slot.offsets.shape == (SEGMENTS_MAX, processors + 1)
     assert {rows} == {len(column) for column in (*slot.work, slot.selection)}
     for array in arrays_of(slot):
         assert array.flags.aligned

@@ -228,7 +228,7 @@ def run_with_updates(
             to[:] = of
         kept.append(rows._replace(work=work))
 
-    nic = Nic(experiment, transport, control, keep)
+    nic = Nic(snapshot, transport, control, keep, transmit_by_source=True, ordered=ordered)
     for part in FramesInMemory(batch).batches(batch_frames):
         nic.take(part)
     nic.finish()

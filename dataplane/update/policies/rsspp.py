@@ -23,9 +23,8 @@ class RssPlusPlus(Policy):
     The load of an entry, a *bucket* there, is its share of its processor's frames times that processor's load. The
     imbalance of a processor is the mean load minus its own; beyond `threshold` it is over- or underloaded. Buckets go
     from the former to the latter in up to `runs_max` greedy attempts with different tolerances, until the squares of
-    the imbalances add up to less than `good_enough`. The best attempt counts; none counts that would raise the highest
-    load or leaves the imbalances no better than they are. A processor that was given buckets is left alone at the next
-    tick.
+    the imbalances add up to less than `good_enough`. The best attempt counts, if it is better than nothing. No bucket
+    goes where it would raise the highest load. A processor that was given buckets is left alone at the next tick.
 
     After a tick that leaves a sum of imbalances above 0.4 the next one follows after `tick_min_ns`, above 0.2 after
     half the time as before; when nothing was moved, after twice the time, up to `tick_max_ns`.
@@ -105,7 +104,6 @@ class Attempt(NamedTuple):
     """What one greedy run came to."""
 
     square: float  # sum of the squares of what is left of the imbalances
-    highest: float  # the largest excess over the mean afterwards, of the processors that take part
     left_over: float  # sums of what is left at the overloaded and the underloaded processors
     left_under: float
     transfer: dict[Bucket, ProcessorNumber]
@@ -130,7 +128,7 @@ class Problem:
         """The best of up to `runs_max` attempts: where to move which bucket; empty when nothing helps."""
         if not self.excess or not self.room:
             return {}
-        nothing = Attempt(_squares(self.excess, self.room), max(self.excess.values()), 0.0, 0.0, {})
+        nothing = Attempt(_squares(self.excess, self.room), 0.0, 0.0, {})
         first = last = self._attempt(-CLOSE, -CLOSE)
         best = _better(nothing, first)
         low, factor, high = 0.0, 1.0, math.inf
@@ -154,6 +152,7 @@ class Problem:
         """Greedy: the most overloaded processor gives its largest bucket to the one with most room if it fits."""
         used: dict[int, set[ProcessorNumber]] = {}  # new processors of a VPort; the placement knows the others
         excess, room, transfer = self.excess.copy(), self.room.copy(), {}
+        highest = max(excess.values())
         waiting = [(-value, processor, 0) for processor, value in excess.items()]
         heapq.heapify(waiting)
         open_to_more = set(room)
@@ -165,7 +164,9 @@ class Problem:
             candidates = [
                 (-room[target], target)
                 for target in open_to_more
-                if load < room[target] + tolerance_under and self.placement.may_use(vport_id, target, new)
+                if load < room[target] + tolerance_under
+                and load - room[target] <= highest
+                and self.placement.may_use(vport_id, target, new)
             ]
             if candidates:
                 _, target = min(candidates)
@@ -179,7 +180,6 @@ class Problem:
                 heapq.heappush(waiting, (-excess[source], source, position + 1))
         return Attempt(
             _squares(excess, room),
-            max(*excess.values(), -min(room.values())),
             sum(map(abs, excess.values())),
             sum(map(abs, room.values())),
             transfer,
@@ -191,5 +191,5 @@ def _squares(excess: dict[ProcessorNumber, float], room: dict[ProcessorNumber, f
 
 
 def _better(best: Attempt, attempt: Attempt) -> Attempt:
-    """The attempt if its squares are really smaller (not by rounding) and no processor is higher than before."""
-    return attempt if attempt.square < best.square * (1 - 1e-9) and attempt.highest <= best.highest else best
+    """The attempt if its squares are really smaller, not by rounding."""
+    return attempt if attempt.square < best.square * (1 - 1e-9) else best

@@ -60,6 +60,15 @@ def test_burst_spreads() -> None:
         assert max(machine.packets().values()) == 550
 
 
+def test_single_hot_ticks_do_not_add_up() -> None:
+    """`expand_ticks` means in a row."""
+    machine, policy = quiet_machine(1_000, count=2), make_policy("dynamic-vmmq", {"expand_ticks": 2})
+    machine.vports[0].table = [machine.processors[0]] * 16
+    for packets, expands in ((60, False), (30, False), (60, False), (60, True)):
+        machine.vports[0].packets = [packets] * 16
+        assert bool(machine.tick(policy)) is expands
+
+
 def test_hot_through_others() -> None:
     """A VPort gets away from a processor that something else keeps busy; one that gave it no work does not care."""
     processors = numbers(4)

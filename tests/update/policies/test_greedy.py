@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dataplane.ids import ProcessorNumber
 from dataplane.update.policies import make_policy
-from dataplane.update.policy import Move
+from dataplane.update.policy import Move, Table
 
 from .machine import LENGTH_NS, Machine, VPort, numbers, single
 
@@ -52,6 +52,12 @@ def test_lpt_keeps_tables_for_little_gain() -> None:
     assert machine.tick(make_policy("lpt", {"threshold": 0.27})) != []
     assert max(machine.packets().values()) == 54
     assert machine.tick(make_policy("lpt", {"threshold": 0})) == []
+
+
+def test_lpt_leaves_entries_where_it_can() -> None:
+    """Among equally loaded processors an entry stays where it is: one of three equal ones moves, no other."""
+    (wish,) = single([10] * 4, 2, [0, 0, 0, 1]).tick(make_policy("lpt", {}))
+    assert wish == Table(0, tuple(ProcessorNumber(0, number) for number in (0, 1, 0, 1)))
 
 
 def test_least_loaded_moves_what_fits_best() -> None:

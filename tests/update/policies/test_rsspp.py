@@ -51,6 +51,27 @@ def test_comes_near_the_mean(seed: int, good_enough: float, excess_max: float) -
     assert (ratios[-1] - 1) * mean_load <= excess_max
 
 
+def test_good_enough() -> None:
+    """The first attempt leaves 0.015 on both sides, which is enough by default; another one also moves the 0.02."""
+    for parameters, indices in (({}, (0,)), ({"good_enough": 0}, (0, 1))):
+        machine = single([45, 20], 2, [0, 0])
+        machine.cost_ns = LENGTH_NS // 1_000
+        machine.rest = dict(zip(machine.processors, (495, 440), strict=True))
+        assert machine.tick(make_policy("rsspp", parameters)) == [Move(0, indices, ProcessorNumber(0, 1))]
+
+
+def test_no_bucket_raises_the_highest_load() -> None:
+    """0.61 of 0.8 would make 0.2 the new maximum and stays, although all squares would be smaller; 0.3 goes."""
+    machine = single([610, 10, 300, 10], 4, [0, 0, 1, 1])
+    machine.cost_ns = LENGTH_NS // 1_000
+    machine.rest = dict(zip(machine.processors, (180, 480, 200, 210), strict=True))
+    for _ in range(3):
+        machine.tick(make_policy("rsspp", {}))
+        assert max(machine.packets().values()) <= 800
+    assert machine.vports[0].table[0] == machine.processors[0]
+    assert machine.vports[0].table[2] != machine.processors[1]
+
+
 def test_leaves_alone_what_is_within_threshold() -> None:
     """0.41 and 0.39 are not worth a move with a threshold of 0.02, 0.45 and 0.35 are not with one of 0.05."""
     for packets, threshold, moves in (([40] * 9 + [50] + [39] * 10, 0.02, False), ([45] * 10 + [35] * 10, 0.05, False),
