@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -18,12 +19,13 @@ from actors.source import batches_ahead
 from actors.transport import ActorTransport, RingTransport
 from dataplane.engine.experiment import CompleteRows, EpochSpan, SourceFactory
 from dataplane.engine.nic import Nic, NicResult
+from dataplane.errors import UserError
 from dataplane.processor.messages import ProcessorLoad
 from dataplane.receive.front_end import NicFrontEnd
 from dataplane.receive.work import new_work_columns, work_bytes, work_columns_in
 from dataplane.switch.snapshot import SteeringSnapshot
 from dataplane.traffic.batch import FrameBatch
-from dataplane.update.records import Stretch
+from dataplane.update.records import RequestRecord, SteeringUpdate, Stretch
 
 _PROGRESS_INTERVAL_SECONDS = 0.1
 
@@ -43,6 +45,7 @@ class NicPlan:
     directory: str  # what relative paths are relative to
     rows_wanted: bool  # send every batch back once its rows are complete
     ordered: bool = False  # EPO-07
+    idle_seconds: float | None = None  # look for requests at least that often; None: nobody asks for anything
 
 
 class Progressed(NamedTuple):
@@ -96,7 +99,8 @@ def load_steering_kernels(snapshot: SteeringSnapshot) -> None:
 class NicActor:
     """Takes batches from the source, steers them and hands them to the processors, as far as there are credits.
 
-    `run` is one long call. `stop` belongs into another concurrency group: `run` heeds it between batches.
+    `run` is one long call. `stop` and `request` belong into another concurrency group: `run` heeds them between
+    batches.
     """
 
     def __init__(self, plan: NicPlan) -> None:
@@ -105,6 +109,9 @@ class NicActor:
         self._plan = plan
         self._listener = DoorbellListener()
         self._stop = threading.Event()
+        self._control: Any = None  # the control actor, while it runs
+        self._requests: deque[_Request] = deque()  # from outside, not passed on
+        self._over = False  # no more of them are taken
 
     def address(self) -> str:
         """Where processor actors report when the transport is the ring."""
@@ -113,6 +120,31 @@ class NicActor:
     def stop(self) -> None:
         """Take no more batches; what was taken is finished and reported."""
         self._stop.set()
+
+    def request(self, call: bytes, origin: str) -> RequestRecord:
+        """Ask for something (`actors.control.encode_call`) at the next moment between two batches; how it ended.
+
+        Raises UserError when the run is over, or ends before it gets that far.
+        """
+        request = _Request(self._control, call, origin)
+        self._requests.append(request)
+        if self._over:
+            self._turn_away()
+        request.done.wait()
+        if request.record is None:
+            raise UserError("the dataplane has ended: its traffic is over")
+        return request.record
+
+    def _pass_on_requests(self, nic: Nic) -> None:
+        """Have control decide what was asked for; nothing as long as no frame has arrived."""
+        while self._requests and nic.interject(self._requests[0].decide):
+            self._requests.popleft().done.set()
+
+    def _turn_away(self) -> None:
+        """Nothing is decided any more."""
+        self._over = True
+        while self._requests:
+            self._requests.popleft().done.set()
 
     def run(
         self, snapshot: SteeringSnapshot, hosts: Sequence[Any], control: Any = None
@@ -124,10 +156,11 @@ class NicActor:
         actor dies.
         """
         plan = self._plan
+        self._control = control
         load_steering_kernels(snapshot)
         source = plan.open_source()
         regressions, stopped = 0, False
-        complete: list[CopiedRows] = []
+        complete: deque[CopiedRows] = deque()
         with closing(self._listener), closing(self._new_transport(hosts)) as transport:
             nic = Nic(
                 snapshot,
@@ -139,19 +172,26 @@ class NicActor:
             )
             yield Progressed(0, 0.0)
             told = time.monotonic()
-            with closing(batches_ahead(source, plan.batch_frames)) as batches:
-                for batch, share, regressions_so_far in batches:
+            with closing(batches_ahead(source, plan.batch_frames, plan.idle_seconds)) as batches:
+                for made in batches:
                     if stopped := self._stop.is_set():
                         break
+                    self._pass_on_requests(nic)
+                    if made is None:
+                        nic.listen()
+                        continue
+                    batch, share, regressions_so_far = made
                     nic.take(batch)
-                    yield from complete
-                    complete.clear()
+                    while complete:
+                        yield complete.popleft()  # `yield from` passes on what Ray sends into generators
                     regressions = regressions_so_far
                     if time.monotonic() - told >= _PROGRESS_INTERVAL_SECONDS:
                         told = time.monotonic()
                         yield Progressed(nic.arrived, share)
+            self._turn_away()
             nic.finish()
-            yield from complete
+            while complete:
+                yield complete.popleft()
         yield NicReport(
             nic.result(),
             regressions if stopped else source.timestamp_regressions,
@@ -166,6 +206,25 @@ class NicActor:
         from actors.object_store import ObjectStoreTransport  # noqa: PLC0415  # the ring is used without Ray in tests
 
         return ObjectStoreTransport(hosts, plan.host_ends, plan.slots)
+
+
+class _Request:
+    """A request from outside on its way."""
+
+    def __init__(self, control: Any, call: bytes, origin: str) -> None:
+        self.done = threading.Event()
+        self.record: RequestRecord | None = None
+        self._control = control
+        self._call = call
+        self._origin = origin
+
+    def decide(self, now_ns: int) -> SteeringUpdate | None:
+        """Have the control actor decide it."""
+        import ray  # noqa: PLC0415  # the ring is used without Ray in tests
+
+        self.record, update = ray.get(self._control.request_at.remote(self._call, now_ns, self._origin))
+        decided: SteeringUpdate | None = update
+        return decided
 
 
 class RemoteControl:

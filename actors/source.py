@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator
-from queue import Queue
+from queue import Empty, Queue
 from typing import NamedTuple
 
 from dataplane.traffic.batch import FrameBatch, TrafficSource
@@ -21,10 +21,13 @@ class SourcedBatch(NamedTuple):
     timestamp_regressions: int  # so far
 
 
-def batches_ahead(source: TrafficSource, batch_frames: int) -> Generator[SourcedBatch, None, None]:
+def batches_ahead(
+    source: TrafficSource, batch_frames: int, idle_seconds: float | None = None
+) -> Generator[SourcedBatch | None, None, None]:
     """The batches of a source; raises what the source raises.
 
-    Closing the iterator ends the source's thread when it has made its next batch.
+    With `idle_seconds`, None comes whenever there has been no batch for so long. Closing the iterator ends the source's
+    thread when it has made its next batch.
     """
     made: Queue[SourcedBatch | BaseException | None] = Queue(BATCHES_AHEAD)
     unwanted = threading.Event()
@@ -42,7 +45,14 @@ def batches_ahead(source: TrafficSource, batch_frames: int) -> Generator[Sourced
     thread = threading.Thread(target=make, name="source", daemon=True)
     thread.start()
     try:
-        while (item := made.get()) is not None:
+        while True:
+            try:
+                item = made.get(timeout=idle_seconds)
+            except Empty:
+                yield None
+                continue
+            if item is None:
+                break
             if isinstance(item, BaseException):
                 raise item
             yield item

@@ -117,6 +117,28 @@ class Nic:
         self._last_arrival_ns = int(batch.timestamp_ns[-1])
         self._next_frame = batch.first_frame + len(batch)
 
+    def interject(self, ask: Callable[[int], SteeringUpdate | None]) -> bool:
+        """Let somebody outside the run ask control for something, behind the last frame that was taken.
+
+        `ask` is given the moment, and gives back the update that it leads to. False when nothing has arrived yet: then
+        there is no moment. What is scheduled up to that moment comes first.
+        """
+        if not self.arrived:
+            return False
+        now_ns = self._last_arrival_ns + 1
+        while self._until_ns is not None and self._until_ns <= now_ns:
+            self._ask_control(now_ns)
+        update = ask(now_ns)
+        if update is not None:
+            later = [one for one in self._pending if one.adopted_at_ns > update.adopted_at_ns]
+            assert not later, "control gives out updates in the order of their adoption"
+            self._pending.append(update)
+        return True
+
+    def listen(self) -> None:
+        """Take what the processors have to say meanwhile."""
+        self._hear(wait=False)
+
     def finish(self) -> None:
         """Nothing comes any more: adopt what was requested up to the last arrival, and wait for everything to end."""
         self._begin(0)
