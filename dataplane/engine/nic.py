@@ -127,6 +127,7 @@ class Nic:
             return False
         now_ns = self._last_arrival_ns + 1
         while self._until_ns is not None and self._until_ns <= now_ns:
+            now_ns = max(now_ns, self._until_ns + 1)  # not at the moment of something that is decided already
             self._ask_control(now_ns)
         update = ask(now_ns)
         if update is not None:
