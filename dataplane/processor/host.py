@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from dataplane.arrays import joined
 from dataplane.kernels.serve import Segments
 from dataplane.kernels.tracking import FOREVER, MARKER_ROW, NEVER
 from dataplane.processor.costs import CostModel
 from dataplane.processor.fences import HoldPlan, Lineage
 from dataplane.processor.messages import (
+    ANSWER_ROW,
     LATE_ROW,
     Acknowledge,
     Answer,
@@ -138,8 +141,8 @@ class ProcessorHost:
         """A batch in the form of the kernels, with plans for what its updates make wait."""
         marks: list[HoldPlan | Tick] = []
         rows: list[tuple[int, ...]] = []
-        old: list[npt.NDArray[Any]] = [_NO_OLD]
-        new: list[npt.NDArray[Any]] = [_NO_NEW]
+        old: list[npt.NDArray[Any]] = []
+        new: list[npt.NDArray[Any]] = []
         groups = old_rows = new_rows = 0
         for number, segment in enumerate(work.segments):
             for mark in segment.marks:
@@ -162,12 +165,12 @@ class ProcessorHost:
             slot.selection,
             slot.offsets[: len(work.segments)],
             np.array(rows, MARKER_ROW),
-            np.concatenate(old),
-            np.concatenate(new),
+            joined(GROUP_ROW, old),
+            joined(HEIR_ROW, new),
         )
         end_ns = int(slot.work.timestamp_ns[work.rows - 1]) if work.rows else int(NEVER)
         end_ns = max([end_ns, *segments.marks["adopted_ns"].tolist()])
-        return PreparedWork(slot.work, work.first_frame, end_ns, segments, tuple(marks), groups)
+        return PreparedWork(slot.work, work.first_frame, end_ns, segments, tuple(marks), groups, len(old))
 
     def _adopt(self, marker: Marker) -> HoldPlan:
         if marker.targets > self._targets:
@@ -215,20 +218,28 @@ class ProcessorHost:
         if ended:
             done = [processor.advance(int(FOREVER) - 1) for processor in processors]
             ended = all(done)
-        answers = self._answers(processors)
         out: list[FromHost] = []
+        answers: list[Answer] = []
         if self._plan.ordered:
-            out += answers
+            out += self._answers(processors)
+        else:
+            for waiting in islice(self._queue, finished):
+                answers += self._drained(waiting.batch, processors)
         while processors and all(processor.loads for processor in processors):
             out.append(Loads(tuple(processor.loads.pop(0) for processor in processors)))
         for left in reversed(range(finished)):
             number = self._queue.popleft().work.number
-            last = left == 0 and not self._plan.ordered
-            out.append(Acknowledge(number, self._late(processors), tuple(answers) if last else ()))
+            out.append(Acknowledge(number, self._late(processors), () if left else tuple(answers)))
         if ended:
             self._ended = True
             out.append(Ended(self._late(processors)))
         return out
+
+    def _drained(self, batch: PreparedWork, processors: Sequence[UpdatableProcessor]) -> list[Answer]:
+        """Answers about the permissive updates of a batch that all processors have done: nobody waits for them."""
+        drained_ns = np.max([processor.drained_ns.pop(0) for processor in processors], axis=0).tolist()
+        epochs = (plan.marker.epoch for plan in batch.marks if isinstance(plan, HoldPlan))
+        return [Answer(epoch, at_ns, _NO_ANSWERS) for epoch, at_ns in zip(epochs, drained_ns, strict=True)]
 
     def _answers(self, processors: Sequence[UpdatableProcessor]) -> list[Answer]:
         """What is new about updates that all processors have reached."""
@@ -246,7 +257,7 @@ class ProcessorHost:
             drained = [part.drained_ns for part in parts.values()]
             known = [at_ns for at_ns in drained if at_ns is not None]
             everything = len(known) == len(drained)
-            rows = np.concatenate([part.answers for part in parts.values()])
+            rows = joined(ANSWER_ROW, [part.answers for part in parts.values()])
             out.append(Answer(epoch, max(known) if everything else None, rows))
             if everything:
                 del self._told[epoch]
@@ -256,7 +267,7 @@ class ProcessorHost:
         rows = [part for processor in processors for part in processor.late]
         for processor in processors:
             processor.late.clear()
-        return np.concatenate([_NOTHING_LATE, *rows]) if self._plan.late_wanted else _NOTHING_LATE
+        return joined(LATE_ROW, rows) if self._plan.late_wanted else _NOTHING_LATE
 
 
 class _Waiting:
@@ -269,5 +280,4 @@ class _Waiting:
 
 
 _NOTHING_LATE = np.zeros(0, LATE_ROW)
-_NO_OLD = np.zeros(0, GROUP_ROW)
-_NO_NEW = np.zeros(0, HEIR_ROW)
+_NO_ANSWERS = np.zeros(0, ANSWER_ROW)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from dataplane.arrays import joined
 from dataplane.kernels import serve as kernels
 from dataplane.kernels import tracking as tracks
 from dataplane.processor.costs import CostModel
@@ -19,7 +20,7 @@ from dataplane.receive.work import WorkColumns, new_work_columns
 from dataplane.switch.snapshot import SLOTS_PER_TARGET
 
 #: Rows of the logs and of what is held, to begin with: they are emptied, or grow.
-LOG_ROWS, HELD_ROWS, MARK_ROWS = 1024, 64, 64
+LOG_ROWS, HELD_ROWS, MARK_ROWS = 4096, 64, 64
 
 
 class Watch(NamedTuple):
@@ -45,6 +46,7 @@ class PreparedWork:
     segments: kernels.Segments
     marks: tuple[HoldPlan | Tick, ...]  # as the rows of `segments.marks`
     groups: int  # of the update with the most
+    updates: int  # among the marks
 
 
 class OwnAnswer(NamedTuple):
@@ -76,7 +78,8 @@ class UpdatableProcessor(Processor):
         self, row: int, costs: CostModel, windows: Windows, targets: int, watch: Watch, *, ordered: bool, ticks: bool
     ) -> None:
         super().__init__(costs, windows, targets, ticks=ticks)
-        self.answers: list[OwnAnswer] = []  # about an update; a later one replaces those before
+        self.answers: list[OwnAnswer] = []  # about ordered updates; a later one replaces those before
+        self.drained_ns: list[npt.NDArray[np.int64]] = []  # for each batch: by permissive update, see MARK_ROW
         self.loads: list[ProcessorLoad] = []  # one for each tick, in order
         self.late: list[npt.NDArray[Any]] = []  # LATE_ROWs
         self._row = row
@@ -132,7 +135,8 @@ class UpdatableProcessor(Processor):
 
     def run(self, batch: PreparedWork) -> bool:
         """Serve the rows of a batch; false when it has to wait for `settle` in the middle of it."""
-        answer = (np.full(batch.groups, tracks.NEVER), np.zeros(batch.groups, np.bool_))
+        answer = _no_answer(batch.groups)
+        self._make_room_for_marks(len(batch.marks))
         start_ns, length_ns = self._windows.start_ns, self._windows.length_ns
         while True:
             code = kernels.process_segments(
@@ -150,13 +154,14 @@ class UpdatableProcessor(Processor):
                 plan = batch.marks[self._at[kernels.NEXT_MARK] - 1]
                 assert isinstance(plan, HoldPlan), plan
                 self._adopt(plan, *answer)
-                answer = (np.full(batch.groups, tracks.NEVER), np.zeros(batch.groups, np.bool_))
+                answer = _no_answer(batch.groups)
             elif not self._make_room() and not self._enlarge(batch):
                 self._tell_news()
                 return False
         self._end_ns = batch.end_ns
         if not self._ordered:
-            self._answer_marks(batch)
+            count = self._tracking.counts[tracks.MARKS]
+            self.drained_ns.append(self._tracking.marks["drained_ns"][count - batch.updates : count].copy())
         self._at[:5] = 0
         self.advance(self._end_ns)
         return True
@@ -192,7 +197,6 @@ class UpdatableProcessor(Processor):
 
     def _adopt(self, plan: HoldPlan, completion_ns: npt.NDArray[np.int64], unknown: npt.NDArray[np.bool_]) -> None:
         """Answer the marker of an ordered update, and hold what has to wait for others' answers."""
-        self._drain_marks()
         groups = plan.marker.change.groups
         mark = self._tracking.marks[self._tracking.counts[tracks.MARKS] - 1]
         told = self._own_answer(plan, completion_ns[:groups], unknown[:groups], mark)
@@ -212,17 +216,6 @@ class UpdatableProcessor(Processor):
         rows["processor"], rows["group"] = self._row, groups
         rows["completion_ns"], rows["known"] = completion_ns[groups], ~unknown[groups]
         return OwnAnswer(plan.marker.epoch, None if mark["old_held"] else int(mark["drained_ns"]), rows)
-
-    def _answer_marks(self, batch: PreparedWork) -> None:
-        """Nobody waits for these answers: they come when the batch is done."""
-        plans = [plan for plan in batch.marks if isinstance(plan, HoldPlan)]
-        if plans:
-            marks = self._tracking.marks[: self._tracking.counts[tracks.MARKS]]
-            drained: dict[int, int] = {}
-            for part in (*self._marks[-len(plans) :], marks):
-                drained |= dict(zip(part["epoch"].tolist(), part["drained_ns"].tolist(), strict=True))
-            self.answers += [OwnAnswer(p.marker.epoch, drained[p.marker.epoch], _NO_ANSWERS) for p in plans]
-            self._drain_marks()
 
     def _tell_news(self) -> None:
         """Answers that have become known, or whose bounds have risen, since they were given."""
@@ -295,26 +288,24 @@ class UpdatableProcessor(Processor):
         if counts[tracks.HELD] == len(tracking.held):
             self._tracking = self._tracking._replace(held=_longer(tracking.held, 2 * len(tracking.held)))
             changed = True
-        return self._drain_marks() or changed
-
-    def _drain_marks(self) -> bool:
-        """Take finished marks out of their log; true when it has more room afterwards."""
-        tracking = self._tracking
-        counts = tracking.counts
-        over = int(counts[tracks.OPEN_MARK])
-        if over:
-            count = int(counts[tracks.MARKS])
-            self._marks.append(tracking.marks[:over].copy())
-            tracking.marks[: count - over] = tracking.marks[over:count].copy()
-            counts[tracks.MARKS], counts[tracks.OPEN_MARK] = count - over, 0
-        elif counts[tracks.MARKS] == len(tracking.marks):
-            self._tracking = tracking._replace(marks=_longer(tracking.marks, 2 * len(tracking.marks)))
-            return True
         queued = min(int(self._service.state[0]["accepted"]), len(tracking.items))
         if len(tracking.overtakable) < queued:
             self._tracking = self._tracking._replace(overtakable=_longer(tracking.overtakable, queued))
-            return True
-        return over > 0
+            changed = True
+        return changed
+
+    def _make_room_for_marks(self, coming: int) -> None:
+        """Take marks that are over out of their log, and enlarge it for those of the next batch."""
+        tracking = self._tracking
+        counts = tracking.counts
+        count, over = int(counts[tracks.MARKS]), int(counts[tracks.OPEN_MARK])
+        if count + coming <= len(tracking.marks):
+            return
+        self._marks.append(tracking.marks[:over].copy())
+        tracking.marks[: count - over] = tracking.marks[over:count].copy()
+        counts[tracks.MARKS], counts[tracks.OPEN_MARK] = count - over, 0
+        marks = _longer(tracking.marks, max(2 * (count - over), count - over + coming))
+        self._tracking = tracking._replace(marks=marks)
 
     def _enlarge(self, batch: PreparedWork) -> bool:
         """Enlarge what an item has no room in; false when the processor only waits for a release."""
@@ -369,7 +360,7 @@ class UpdatableProcessor(Processor):
         assert not self._tracking.counts[tracks.HELD], "frames are held when nothing comes any more"
         self._make_room()
         counts = self._tracking.counts
-        marks = np.concatenate([*self._marks, self._tracking.marks[: counts[tracks.MARKS]]])
+        marks = joined(tracks.MARK_ROW, [*self._marks, self._tracking.marks[: counts[tracks.MARKS]]])
         told = np.zeros(len(marks), MARK_ROW)
         for name in MARK_ROW.names or ():
             told[name] = marks[name]
@@ -380,17 +371,19 @@ class UpdatableProcessor(Processor):
         log = UpdateLog(
             marks=told,
             holds=holds,
-            overtakable=np.concatenate([_EMPTY_OVERTAKABLE, *self._overtakable]),
-            followers=np.concatenate([_EMPTY_FOLLOWERS, *self._followers]),
+            overtakable=joined(tracks.OVERTAKABLE_ROW, self._overtakable),
+            followers=joined(tracks.FOLLOWER_ROW, self._followers),
             dropped_behind_holds=behind[behind["frames"] > 0],
         )
         return replace(super().report(), updates=log)
 
 
 _NO_WORK = new_work_columns(0)
-_NO_ANSWERS = np.zeros(0, ANSWER_ROW)
-_EMPTY_OVERTAKABLE = np.zeros(0, tracks.OVERTAKABLE_ROW)
-_EMPTY_FOLLOWERS = np.zeros(0, tracks.FOLLOWER_ROW)
+
+
+def _no_answer(groups: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """What `kernels.tracking.mark` raises: nothing has to be completed, and nothing is held."""
+    return np.full(groups, tracks.NEVER), np.zeros(groups, np.bool_)
 
 
 def _groups(old: npt.NDArray[Any], slots: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:

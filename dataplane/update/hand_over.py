@@ -5,9 +5,8 @@ It also keeps the life of epochs: an old snapshot is let go when its epoch is re
 
 from __future__ import annotations
 
-import numpy as np
-
-from dataplane.processor.messages import Answer, Settle
+from dataplane.arrays import joined
+from dataplane.processor.messages import ANSWER_ROW, Answer, Settle
 from dataplane.switch.snapshot import SteeringSnapshot
 
 
@@ -45,7 +44,7 @@ class HandOverDesk:
         drained = [one.drained_ns for one in answers.values()]
         known = [at_ns for at_ns in drained if at_ns is not None]
         retired_ns = max(known) if len(known) == len(drained) else None
-        rows = np.concatenate([one.answers for one in answers.values()])
+        rows = joined(ANSWER_ROW, [one.answers for one in answers.values()])
         if retired_ns is not None:
             del self._answers[answer.epoch]
             for epoch in [old for old in self._snapshots if old < answer.epoch]:

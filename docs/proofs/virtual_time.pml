@@ -1,12 +1,12 @@
 /*
- * The hand-over with integer times (docs/simulation.md, TIM-01, PRC-02, EPO-07, ENG-01), for spin.
+ * The hand-over with integer times (docs/simulation.md, TIM-01, TIM-03, PRC-02, EPO-07, ENG-01), for spin.
  *
  * hand_over.pml asks what may happen in which order; this model asks whether processors that know only what they have
  * been told find exactly the completion times that one global clock would have found, and whether they ever stop.
  * README.md says what is left out and why.
  *
- * A processor enters frames into its DPC queue in the order of (entry time, number). The entry time of a held frame is
- * not known before its old frames are, so whatever might come behind it waits as well; but a lower bound is known.
+ * Every work is one frame or one marker. A processor takes them in order, and stops at one whose moment is not before
+ * the earliest release that it does not know: a held frame might come first. Answers and Settle carry lower bounds.
  */
 
 #ifndef FRAMES
@@ -26,26 +26,28 @@
 #endif
 /* SOURCE (bit n: entry of frame n) and MOVED (bit e: every update moves entry e) choose part of the scenario. */
 #ifndef CREDITS
-#define CREDITS FRAMES
+#define CREDITS 2 /* works that not all processors have done */
 #endif
-#ifndef ROOM
-#define ROOM (FRAMES + UPDATES + 1) /* messages in a channel; hand_over.pml looks at full ones */
-#endif
+#define ROOM 12 /* messages in a channel; hand_over.pml looks at full ones */
 
 #define EPOCHS (UPDATES + 1)
 #define ENTRIES 2
 #define GROUPS (EPOCHS * ENTRIES) /* a moved entry of one epoch is a group */
+#define WORKS (FRAMES + UPDATES)
 #define NOBODY 255
+#define FOREVER 254
+#define ARRIVES 255 /* in the place of an epoch: behind all frames that are released at that moment */
 #define BIT(n) (1 << (n))
 #define BELOW(n) (BIT(n) - 1)
+#define EVERYBODY BELOW(PROCESSORS)
 #define ENTRY(n) ((source >> (n)) & 1)
 #define GROUP(k, e) ((k) * ENTRIES + (e))
-#define ROW(k, e, p) (GROUP(k, e) * PROCESSORS + (p))
+#define AT(p, g) ((p) * GROUPS + (g))
 #define MOVES(k, e) (moved[k] & BIT(e))
 
-mtype = { Frame, Marker, Settle, End };
-chan to_processor[PROCESSORS] = [ROOM] of { mtype, byte, bool, byte }; /* Settle group known completion */
-chan to_nic[PROCESSORS] = [8] of { byte, bool, byte }; /* Answer: group known completion */
+mtype = { Next, Settle };
+chan to_processor[PROCESSORS] = [ROOM] of { mtype, byte, byte, byte, byte, byte }; /* Settle group known row row row */
+chan to_nic[PROCESSORS] = [ROOM] of { byte, bool, byte }; /* Answer: group known completion */
 
 /* The scenario */
 #ifdef SOURCE
@@ -56,146 +58,207 @@ byte source;
 byte arrival[FRAMES];
 byte cost[PROCESSORS];
 byte moved[EPOCHS]; /* bit e: this epoch moves entry e */
-byte target[GROUPS];
+byte target[GROUPS]; /* processor of the entry from that epoch on */
 byte first_frame[EPOCHS];
 byte adopted_at[EPOCHS];
 byte where[FRAMES]; /* processor that gets the frame */
 byte waits_for[FRAMES]; /* epoch that moved its entry there; 0: none */
 byte expected[FRAMES]; /* completion by one global clock */
 
-/* NIC front end */
-byte next_frame;
-byte epoch;
-byte credits = CREDITS;
-byte keeps; /* frames that keep their credit */
+/* NIC front end; the works are the same for all, so counters say how far each has come */
+byte sent;
 byte heard[GROUPS]; /* processors that have answered */
 byte row_known[GROUPS]; /* processors that know the moment */
-byte row_time[GROUPS * PROCESSORS];
+byte row_time[PROCESSORS * GROUPS];
 
-/* Processors; what belongs to a frame or group is only touched by the one that has it */
-byte seen[PROCESSORS]; /* whatever comes arrives no earlier */
-bool ended[PROCESSORS];
-byte reached[PROCESSORS]; /* epoch of the last marker */
+/* Processors; what belongs to a frame is only touched by the one that has it */
+byte received[PROCESSORS]; /* works, and one more for the end */
+byte done[PROCESSORS];
+byte frames_done[PROCESSORS]; /* of the works that are done: so many frames, and markers up to this epoch */
+byte reached[PROCESSORS];
+byte held[PROCESSORS];
 byte free_at[PROCESSORS]; /* when the queue is empty */
-byte waiting[PROCESSORS]; /* frames that came and have not entered the queue */
-byte got[PROCESSORS];
 byte completion[FRAMES];
-bool release_known[GROUPS];
-byte release[GROUPS]; /* a lower bound unless it is known */
-byte said_known[GROUPS]; /* bit p */
-byte said_time[GROUPS * PROCESSORS];
+bool others_known[PROCESSORS * GROUPS]; /* what the processor has been told of all others */
+byte others_time[PROCESSORS * GROUPS];
+bool said[PROCESSORS * GROUPS];
+bool said_known[PROCESSORS * GROUPS];
+byte said_time[PROCESSORS * GROUPS];
 
 bool reordered, wrong_time;
 
 #define LATER(a, b) ((a) > (b) -> (a) : (b))
 
-/* Entry time of frame n, or a lower bound. */
-inline entry_time(n) {
-    g = GROUP(waits_for[n], ENTRY(n));
-    time = arrival[n];
-    if
-    :: waits_for[n] ->
-        known = release_known[g];
+/* When frames that epoch k has brought to p may enter: behind the old ones of that update and of those before. */
+inline release_of(p, k, e) {
+    time = 0;
+    known = true;
+    for (i : 1 .. k) {
         if
-        :: release[g] > time -> time = release[g]
+        :: MOVES(i, e) ->
+            time = LATER(time, others_time[AT(p, GROUP(i, e))]);
+            known = known && others_known[AT(p, GROUP(i, e))]
         :: else
         fi
-    :: else -> known = true
-    fi
+    }
+    i = 0
 }
 
-/* All frames enter whose turn is certain: nothing that waits or is still to come can be before them. */
-inline serve(p) {
+/* The earliest (moment, epoch) of a release that p does not know: nothing is decided from there on. */
+inline find_bound(p) {
+    bound = FOREVER;
+    bound_epoch = 0;
+    for (k : 1 .. reached[p]) {
+        for (e : 0 .. ENTRIES - 1) {
+            if
+            :: MOVES(k, e) && target[GROUP(k, e)] == p ->
+                release_of(p, k, e);
+                if
+                :: !known && time < bound -> bound = time; bound_epoch = k
+                :: else
+                fi
+            :: else
+            fi
+        }
+    }
+    k = 0; e = 0; time = 0; known = false
+}
+
+inline enter(p, n, moment) {
+    completion[n] = cost[p] + LATER(moment, free_at[p]);
+    free_at[p] = completion[n];
+    wrong_time = completion[n] != expected[n];
+    assert(!wrong_time)
+}
+
+/* Held frames whose release has come enter, by (release, epoch, number), as far as that order is certain. */
+inline let_in(p, moment) {
+    find_bound(p);
     do
     :: first = NOBODY;
        for (n : 0 .. FRAMES - 1) {
            if
-           :: waiting[p] & BIT(n) ->
-               entry_time(n);
+           :: held[p] & BIT(n) ->
+               release_of(p, waits_for[n], ENTRY(n));
                if
-               :: first == NOBODY || time < first_time -> first = n; first_time = time; first_known = known
+               :: known && (first == NOBODY || time < first_time || (time == first_time && waits_for[n] < waits_for[first])) ->
+                   first = n; first_time = time
                :: else
                fi
            :: else
            fi
        }
-#ifdef OVERTAKE_HELD
-       /* The first whose entry time is known. */
-       first = NOBODY;
-       for (n : 0 .. FRAMES - 1) {
-           if
-           :: waiting[p] & BIT(n) ->
-               entry_time(n);
-               if
-               :: known && (first == NOBODY || time < first_time) -> first = n; first_time = time; first_known = known
-               :: else
-               fi
-           :: else
-           fi
-       }
-#endif
        if
-#ifdef HORIZON_IGNORED
-       :: first != NOBODY && first_known ->
+#ifdef RELEASE_AT_ONCE
+       :: first != NOBODY ->
 #else
-       :: first != NOBODY && first_known && (ended[p] || first_time <= seen[p]) ->
+#ifdef OVERTAKE_UNKNOWN
+       :: first != NOBODY && first_time <= moment ->
+#else
+       :: first != NOBODY && first_time <= moment &&
+          (first_time < bound || (first_time == bound && waits_for[first] < bound_epoch)) ->
 #endif
-           waiting[p] = waiting[p] & ~BIT(first);
-           completion[first] = cost[p] + LATER(first_time, free_at[p]);
-           free_at[p] = completion[first];
-           wrong_time = completion[first] != expected[first];
-           assert(!wrong_time);
-           give_back(first)
+#endif
+           held[p] = held[p] & ~BIT(first);
+           enter(p, first, first_time)
        :: else -> break
        fi
     od;
-    first = 0; first_time = 0; first_known = false
+    first = 0; first_time = 0; n = 0; time = 0; known = false
 }
 
-/*
- * A row that cannot be served yet is HELD, whatever it waits for, and its slot is acknowledged. If it kept the slot,
- * credits would come back only with virtual time, and virtual time passes only with work, that is with credits.
- */
-#ifdef WAITING_KEEP_CREDITS
-#define KEEPS_CREDIT(n) true
-#endif
-#ifdef BLOCKED_KEEP_CREDITS /* those behind a held frame, not the held one itself */
-#define KEEPS_CREDIT(n) (!waits_for[n] || release_known[GROUP(waits_for[n], ENTRY(n))])
-#endif
-#ifndef KEEPS_CREDIT
-#define KEEPS_CREDIT(n) false
-#endif
+#define NEXT_IS_MARKER(p) (reached[p] < UPDATES && first_frame[reached[p] + 1] == frames_done[p])
+#define MINE(p) (frames_done[p] < FRAMES && where[frames_done[p]] == (p))
 
-inline acknowledge(p, n) {
+inline next_moment(p) {
     if
-    :: (waiting[p] & BIT(n)) && KEEPS_CREDIT(n) -> keeps = keeps | BIT(n)
-    :: else -> credits++
+    :: done[p] == WORKS -> moment = FOREVER - 1 /* the end */
+    :: done[p] < WORKS && NEXT_IS_MARKER(p) -> moment = adopted_at[reached[p] + 1]
+    :: else -> moment = arrival[frames_done[p]]
     fi
 }
 
-inline give_back(n) {
-    if
-    :: keeps & BIT(n) -> keeps = keeps & ~BIT(n); credits++
-    :: else
-    fi
+/* Everything that can be decided now. */
+inline go_on(p) {
+    do
+    :: done[p] == received[p] -> break
+#ifdef WORK_TO_OWNER
+    :: done[p] < received[p] && done[p] < WORKS && !NEXT_IS_MARKER(p) && !MINE(p) -> /* it never came here */
+        frames_done[p]++;
+        done[p]++
+    :: done[p] < received[p] && (done[p] == WORKS || NEXT_IS_MARKER(p) || MINE(p)) ->
+#else
+    :: done[p] < received[p] ->
+#endif
+        next_moment(p);
+        let_in(p, moment);
+        if
+#ifndef OVERTAKE_UNKNOWN
+        :: bound <= moment -> break
+#endif
+        :: else ->
+            if
+            :: done[p] == WORKS -> skip
+            :: done[p] < WORKS && NEXT_IS_MARKER(p) -> adopt(p)
+            :: else ->
+                if
+                :: MINE(p) -> take(p)
+                :: else
+                fi;
+                frames_done[p]++
+            fi;
+            done[p]++
+        fi
+    od;
+    moment = 0; bound = 0; bound_epoch = 0
 }
 
-/* Old frames of the entry that epoch k moves: known when all have entered, otherwise when they can complete at best. */
+inline adopt(p) {
+    reached[p]++;
+    for (e : 0 .. ENTRIES - 1) {
+        if
+        :: MOVES(reached[p], e) -> others_time[AT(p, GROUP(reached[p], e))] = adopted_at[reached[p]]
+        :: else
+        fi
+    }
+    e = 0
+}
+
+inline take(p) {
+    n = frames_done[p];
+    release_of(p, waits_for[n], ENTRY(n));
+    if
+    :: !known || time > moment -> held[p] = held[p] | BIT(n)
+    :: else -> enter(p, n, moment)
+    fi;
+    n = 0; time = 0; known = false
+}
+
+/* Of the old frames of every moved entry: the last completion, at least; what is new of it is said. */
 inline answer_all(p) {
-    for (k : 1 .. UPDATES) {
+    find_bound(p);
+    for (k : 1 .. reached[p]) {
         for (e : 0 .. ENTRIES - 1) {
             if
-            :: k <= reached[p] && MOVES(k, e) && target[GROUP(k, e)] != p ->
+            :: MOVES(k, e) ->
                 all_known = true;
                 latest = 0;
-                for (n : 0 .. FRAMES - 1) {
+                for (n : 0 .. first_frame[k] - 1) {
                     if
-                    :: (got[p] & BIT(n)) && ENTRY(n) == e && n < first_frame[k] ->
+                    :: where[n] == p && ENTRY(n) == e ->
                         if
-                        :: waiting[p] & BIT(n) ->
-                            entry_time(n);
+                        :: held[p] & BIT(n) ->
+                            release_of(p, waits_for[n], e);
+#ifdef BOUND_OF_QUEUE
+                            time = (known -> time : FOREVER);
+                            moment = LATER(bound, adopted_at[k] + 1);
+                            time = (time < moment -> time : moment);
+#endif
+#ifdef BOUNDS_NOT_RAISED
+                            time = adopted_at[k];
+#endif
 #ifndef CHAIN_IGNORED
-                            all_known = false;
+                            all_known = false
 #endif
                         :: else -> time = completion[n]
                         fi;
@@ -203,102 +266,89 @@ inline answer_all(p) {
                     :: else
                     fi
                 }
-                answer(p)
+                g = AT(p, GROUP(k, e));
+                if
+                :: !said[g] || said_known[g] != all_known || said_time[g] != latest ->
+                    said[g] = true; said_known[g] = all_known; said_time[g] = latest;
+                    to_nic[p]!GROUP(k, e), all_known, latest
+                :: else
+                fi
             :: else
             fi
         }
     }
-    k = 0; e = 0; n = 0; g = 0; time = 0; known = false; latest = 0; all_known = false
+    k = 0; e = 0; n = 0; g = 0; time = 0; moment = 0; known = false; latest = 0; all_known = false;
+    bound = 0; bound_epoch = 0
 }
 
-/* Only what is new; a raised bound is new. */
-inline answer(p) {
+inline listen(p) {
+    to_processor[p]?what(g, rows_known, row[0], row[1], row[2]);
     if
-#ifdef BOUNDS_NOT_RAISED
-    :: k > answered || (all_known && !(said_known[GROUP(k, e)] & BIT(p))) ->
-#else
-    :: k > answered || said_time[ROW(k, e, p)] != latest || (all_known && !(said_known[GROUP(k, e)] & BIT(p))) ->
-#endif
-        said_time[ROW(k, e, p)] = latest;
-        if
-        :: all_known -> said_known[GROUP(k, e)] = said_known[GROUP(k, e)] | BIT(p)
-        :: else
-        fi;
-        to_nic[p]!GROUP(k, e), all_known, latest
-    :: else
-    fi
+    :: what == Next -> received[p]++
+    :: what == Settle ->
+        rows_known = rows_known | BIT(p); /* its own frames are ahead in the queue anyway */
+        row[p] = 0;
+        others_known[AT(p, g)] = rows_known == EVERYBODY;
+        time = LATER(row[0], row[1]);
+        others_time[AT(p, g)] = LATER(time, row[2])
+    fi;
+    what = 0; g = 0; rows_known = 0; row[0] = 0; row[1] = 0; row[2] = 0; time = 0;
+    go_on(p);
+    answer_all(p)
 }
 
-inline take(p) {
-    to_processor[p]?what(n, known, time);
-    answered = reached[p]; /* epochs above have their first answer to come */
-    if
-    :: what == Frame ->
-        seen[p] = arrival[n];
-        got[p] = got[p] | BIT(n);
-        waiting[p] = waiting[p] | BIT(n);
-        came = n
-    :: what == Marker -> seen[p] = adopted_at[n]; reached[p] = n
-    :: what == Settle -> release_known[n] = known; release[n] = LATER(release[n], time)
-    :: what == End -> ended[p] = true
-    fi;
-    serve(p);
-    if
-    :: what == Frame -> acknowledge(p, came)
-    :: else
-    fi;
-    answer_all(p);
-    what = 0; came = 0; answered = 0
-}
+#define OVER(p) (done[p] > WORKS && !held[p])
 
 proctype Processor(byte p) {
     mtype what;
-    byte n, k, e, g, time, first, first_time, latest, came, answered;
-    bool known, first_known, all_known;
+    byte i, n, k, e, g, time, moment, first, first_time, bound, bound_epoch, latest, rows_known;
+    byte row[3];
+    bool known, all_known;
     do
-    :: atomic { nempty(to_processor[p]) -> take(p) }
-    :: atomic { ended[p] && !waiting[p] -> break }
+    :: atomic { nempty(to_processor[p]) -> listen(p) }
+    :: atomic { OVER(p) -> break }
     od;
 end:
-    do /* nothing to serve any more: what still comes is for nothing */
-    :: atomic { nempty(to_processor[p]) -> to_processor[p]?_, _, _, _ }
+    do
+    :: atomic { nempty(to_processor[p]) -> listen(p) }
     od
 }
 
-/* Everything that is known of a group goes to all processors; only the target needs it, and the others are left out here. */
+#if PROCESSORS > 2
+#define THIRD_ROW(g) row_time[AT(2, g)]
+#else
+#define THIRD_ROW(g) 0
+#endif
+
+/* What is known of a group goes to all processors, once all have reached the marker. */
 inline hear(p) {
     to_nic[p]?g, known, time;
     heard[g] = heard[g] | BIT(p);
+    row_known[g] = (known -> row_known[g] | BIT(p) : row_known[g] & ~BIT(p));
+    row_time[AT(p, g)] = time;
     if
-    :: known -> row_known[g] = row_known[g] | BIT(p)
+    :: heard[g] == EVERYBODY -> to_all(Settle, g, row_known[g], row_time[AT(0, g)], row_time[AT(1, g)], THIRD_ROW(g))
     :: else
     fi;
-    row_time[g * PROCESSORS + p] = time;
-    if
-    :: (heard[g] | BIT(target[g])) == BELOW(PROCESSORS) ->
-        time = 0;
-        for (n : 0 .. PROCESSORS - 1) {
-            time = LATER(time, row_time[g * PROCESSORS + n])
-        }
-        known = (row_known[g] | BIT(target[g])) == BELOW(PROCESSORS);
-        to_processor[target[g]]!Settle(g, known, time)
-    :: else
-    fi;
-    g = 0; n = 0; known = false; time = 0
+    g = 0; known = false; time = 0
 }
 
-#define ADOPTS (epoch < UPDATES && first_frame[epoch + 1] == next_frame)
-
-inline to_all(what, n) {
-    to_processor[0]!what(n, false, 0);
-    to_processor[1]!what(n, false, 0);
+inline to_all(what, a, b, c, d, f) {
+    to_processor[0]!what(a, b, c, d, f);
+    to_processor[1]!what(a, b, c, d, f);
 #if PROCESSORS > 2
-    to_processor[2]!what(n, false, 0);
+    to_processor[2]!what(a, b, c, d, f)
 #endif
 }
 
+#if PROCESSORS > 2
+#define HAS_CREDIT (sent < done[0] + CREDITS && sent < done[1] + CREDITS && sent < done[2] + CREDITS)
+#else
+#define HAS_CREDIT (sent < done[0] + CREDITS && sent < done[1] + CREDITS)
+#endif
+
 proctype Nic() {
-    byte g, n, time;
+    byte g, time;
     bool known;
     do
     :: atomic { nempty(to_nic[0]) -> hear(0) }
@@ -306,10 +356,8 @@ proctype Nic() {
 #if PROCESSORS > 2
     :: atomic { nempty(to_nic[2]) -> hear(2) }
 #endif
-    :: atomic { ADOPTS -> epoch++; to_all(Marker, epoch) }
-    :: atomic { !ADOPTS && next_frame < FRAMES && credits ->
-           to_processor[where[next_frame]]!Frame(next_frame, false, 0); next_frame++; credits-- }
-    :: atomic { !ADOPTS && next_frame == FRAMES -> to_all(End, 0); break }
+    :: atomic { sent < WORKS && HAS_CREDIT -> sent++; to_all(Next, 0, 0, 0, 0, 0) }
+    :: atomic { sent == WORKS -> to_all(Next, 0, 0, 0, 0, 0); break } /* the end needs no slot */
     od;
 end:
     do
@@ -375,11 +423,10 @@ inline steer_all() {
             :: MOVES(k, e) ->
 #if PROCESSORS > 2
                 choose(g, 1, 2);
-                target[GROUP(k, e)] = (target[GROUP(k, e)] + g) % PROCESSORS;
+                target[GROUP(k, e)] = (target[GROUP(k, e)] + g) % PROCESSORS
 #else
-                target[GROUP(k, e)] = 1 - target[GROUP(k, e)];
+                target[GROUP(k, e)] = 1 - target[GROUP(k, e)]
 #endif
-                release[GROUP(k, e)] = adopted_at[k]
             :: else
             fi
         }
@@ -396,8 +443,8 @@ inline steer_all() {
 }
 
 /*
- * One global clock. Of the frames whose old frames have all been served, the one with the least (entry time, number)
- * is served next. None that is not ready can come before it: its old frames are not served, and are before itself.
+ * One global clock. Of the frames whose old frames have all been served, the one with the least (entry time, epoch it
+ * was held by, number) is served next. None that is not ready can come before it: its old frames come before itself.
  */
 inline expect_all() {
     waiting_all = BELOW(FRAMES);
@@ -417,8 +464,10 @@ inline expect_all() {
                     :: else
                     fi
                 }
+                e = (time > arrival[n] -> waits_for[n] : ARRIVES);
                 if
-                :: ready && (first == NOBODY || time < first_time) -> first = n; first_time = time
+                :: ready && (first == NOBODY || time < first_time || (time == first_time && e < first_epoch)) ->
+                    first = n; first_time = time; first_epoch = e
                 :: else
                 fi
             :: else
@@ -441,14 +490,14 @@ inline expect_all() {
 }
 
 init {
-    byte n, m, k, e, g, time, first, first_time, waiting_all;
+    byte n, m, k, e, g, time, first, first_time, first_epoch, waiting_all;
     bool ready;
     atomic {
         target[GROUP(0, 1)] = 1; /* entry e starts on processor e */
         choose_scenario();
         steer_all();
         expect_all();
-        n = 0; m = 0; k = 0; e = 0; g = 0; time = 0; first = 0; first_time = 0; ready = false;
+        n = 0; m = 0; k = 0; e = 0; g = 0; time = 0; first = 0; first_time = 0; first_epoch = 0; ready = false;
         run Processor(0); run Processor(1);
 #if PROCESSORS > 2
         run Processor(2);

@@ -1,0 +1,162 @@
+"""What updates cost the traffic: the same run without and with 1,000 of them: `python -m benchmarks.swaps`.
+
+Ten million frames reach eight processors that are busy all the time. Every update moves eight table entries of the one
+VPort, one after the other over the whole run. What is compared is the time of the dataplane: deciding requests is the
+control plane's time, and reported apart. The variants take turns, and what counts is the ratio of each to the run
+without updates in the same round.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+from actors.system import BATCH_FRAMES, ray_session, run_on_ray
+from benchmarks.engines import Replay
+from dataplane.engine.experiment import EngineRun, Experiment, RunResult
+from dataplane.engine.inline import run_inline
+from dataplane.engine.prepare import experiment
+from dataplane.scenario.load import load_scenario
+from dataplane.scenario.model import Scenario
+
+FRAMES = 10_000_000
+SWAPS = 1_000
+ENTRIES_MOVED = 8
+
+_FRAMES_MADE = 1_000_000
+_RATE_PPS = 10_000_000  # a frame takes its processor 1 us: eight of them are busy with 8 Mpps
+_ROUNDS = 5
+
+_SCENARIO = f"""
+[adapter]
+rss_processors = 8
+[[vport]]
+id = 1
+num_queue_pairs = 8
+[[vport.filter]]
+mac = "00:15:5d:01:02:01"
+[vport.rss]
+indirection_table = [0, 1, 2, 3, 4, 5, 6, 7]
+num_indirection_table_entries = 128
+[processors]
+receive_cost_ns = 1000
+[traffic]
+profile = "uniform"
+flows = 10_000
+packets = {_FRAMES_MADE}
+rate_pps = {_RATE_PPS}
+"""
+
+#: Update k moves entries 8k to 8k + 7 (modulo 128), in every round of 16 updates to another processor.
+_EVENT = """
+[[event]]
+at_ns = {at_ns}
+move_entries = {{ vport = 1, indices = "{first}-{last}", target = {target} }}
+"""
+
+
+def scenario_with(swaps: int) -> Scenario:
+    """The scenario with that many updates, spread evenly over the run."""
+    duration_ns = FRAMES * 1_000_000_000 // _RATE_PPS
+    events = []
+    for number in range(swaps):
+        first = ENTRIES_MOVED * number % 128
+        at_ns = (number + 1) * duration_ns // (swaps + 1)
+        events.append(
+            _EVENT.format(at_ns=at_ns, first=first, last=first + ENTRIES_MOVED - 1, target=(number + number // 16) % 8)
+        )
+    return load_scenario(_SCENARIO + "".join(events), name="swaps")
+
+
+class Variant(NamedTuple):
+    """One way to run it."""
+
+    experiment: Experiment
+    run: EngineRun
+
+
+def _no_progress(frames: int, share: float) -> None: ...
+
+
+def variants() -> dict[str, dict[str, Variant]]:
+    """By engine, then by name; `without` is what the others are compared with."""
+    still, moving = scenario_with(0), scenario_with(SWAPS)
+    engines: dict[str, tuple[EngineRun, int]] = {
+        "inline": (run_inline, 16_384),
+        "ray, 8 actors": (run_on_ray, BATCH_FRAMES),
+        "ray, 2 actors": (partial(run_on_ray, processors_per_actor=4), BATCH_FRAMES),
+    }
+    made: dict[str, dict[str, Variant]] = {}
+    for name, (run, batch_frames) in engines.items():
+        without = experiment(still, default_batch_frames=batch_frames)
+        permissive = experiment(moving, default_batch_frames=batch_frames)
+        made[name] = {
+            "without": Variant(without, run),
+            "permissive": Variant(permissive, run),
+            "ordered": Variant(replace(permissive, hand_over="ordered"), run),
+        }
+    return made
+
+
+class Measured(NamedTuple):
+    """Medians over the rounds."""
+
+    frames_per_second: float
+    ratio: float  # of the throughput to that without updates
+    control_seconds: float
+    reordered_or_held: str
+
+
+def measure(named: dict[str, Variant], rounds: int = _ROUNDS) -> dict[str, Measured]:
+    """Run the variants of one engine in turns."""
+    still = scenario_with(0)
+    results: dict[str, list[tuple[float, RunResult]]] = {name: [] for name in named}
+    for _ in range(rounds + 1):  # the first round warms up
+        for name, variant in named.items():
+            source = partial(Replay, still, FRAMES // _FRAMES_MADE)
+            started = time.perf_counter()
+            result = variant.run(variant.experiment, source, None, _no_progress)
+            seconds = time.perf_counter() - started - result.startup_seconds - result.control_seconds
+            assert result.arrived == FRAMES
+            assert len(result.updates) == (0 if name == "without" else SWAPS)
+            results[name].append((seconds, result))
+    measured = {}
+    for name, of_variant in results.items():
+        ratios = [base[0] / one[0] for base, one in zip(results["without"], of_variant, strict=True)][1:]
+        last = of_variant[-1][1]
+        held = sum(int(p.updates.holds["frames"].sum()) for p in last.processors if p.updates)
+        measured[name] = Measured(
+            FRAMES / statistics.median(seconds for seconds, _ in of_variant[1:]),
+            statistics.median(ratios),
+            statistics.median(result.control_seconds for _, result in of_variant[1:]),
+            f"{held:,} held",
+        )
+    return measured
+
+
+def main() -> None:
+    """Print the figures of all engines, or of those whose names begin with an argument."""
+    wanted: Callable[[str], bool] = lambda name: not sys.argv[1:] or name.startswith(tuple(sys.argv[1:]))  # noqa: E731
+    for engine, named in variants().items():
+        if not wanted(engine):
+            continue
+        if engine == "inline":
+            measured = measure(named)
+        else:
+            with ray_session(None, actors=10):
+                measured = measure(named)
+        print(f"{engine}: {FRAMES:,} frames, {SWAPS:,} updates")
+        for name, one in measured.items():
+            print(
+                f"  {name:<11} {one.frames_per_second / 1e6:6.2f} Mpps  {one.ratio:5.2f} of that without  "
+                f"control {one.control_seconds:.2f} s apart  {one.reordered_or_held}"
+            )
+
+
+if __name__ == "__main__":
+    main()
