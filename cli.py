@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -385,6 +385,78 @@ def oid_encode_command(
     from dataplane.commands import encode_buffer  # noqa: PLC0415
 
     print(encode_buffer(name, sys.stdin.read() if members == "-" else members, ndis_version, output=output))
+    return ExitCode.DONE
+
+
+policy_app = typer.Typer(help="Rebalancing policies: what there is, and side by side.", rich_markup_mode=None)
+app.add_typer(policy_app, name="policy")
+
+
+@policy_app.command("compare")
+def policy_compare_command(
+    *,
+    policies: Annotated[
+        list[str],
+        typer.Argument(metavar="POLICY", help="Names, or package.module:Class; also with :key=value,key=value."),
+    ],
+    scenario: Annotated[Path, typer.Argument(metavar="SCENARIO", help="Scenario file; its [policy] gives the tick.")],
+    seeds: Annotated[
+        int, typer.Option(min=1, max=30, help="Runs of each policy, with the seed and those after it.")
+    ] = 5,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**63 - 1, help="The first one, instead of the scenario's [run] seed.")
+    ] = None,
+    hand_over: Annotated[
+        Literal["permissive", "ordered"] | None, typer.Option(help="Instead of the scenario's.")
+    ] = None,
+    tick_ns: Annotated[
+        int | None, typer.Option(min=1_000, max=10**15, help="Time between ticks, instead of the scenario's.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Write a row for each policy and seed: .parquet or .csv.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> int:
+    """The same traffic under several policies: balance, moves, order, loss and latency, with 95 % intervals.
+
+    \b
+    Examples:
+      vmmq policy compare none rsspp configs/rebalancing.toml
+      vmmq policy compare none lpt:threshold=0.1 my_policy:Relieve my.toml --hand-over ordered --output runs.parquet
+    """
+    from dataplane.commands import ComparisonOptions, compare_policies  # noqa: PLC0415
+
+    options = ComparisonOptions(tuple(policies), scenario, seeds, seed, hand_over, tick_ns, output, overwrite)
+    with _progress(quiet) as progress:
+        comparison = compare_policies(options, progress)
+    if as_json:
+        _print_json(comparison.document())
+    else:
+        from dataplane.results.comparison import comparison_screen  # noqa: PLC0415
+
+        _print_rich(comparison_screen(comparison))
+    if comparison.interrupted:
+        return ExitCode.INCONCLUSIVE
+    return ExitCode.FINDINGS if comparison.findings else ExitCode.DONE
+
+
+@policy_app.command("list")
+def policy_list_command(*, as_json: Json = False) -> int:
+    """The policies that come with the model, a line about each.
+
+    \b
+    Example:
+      vmmq policy list
+    """
+    from dataplane.commands import list_policies  # noqa: PLC0415
+
+    policies = list_policies()
+    if as_json:
+        _print_json(policies)
+    else:
+        width = max(len(one["name"]) for one in policies)
+        for one in policies:
+            print(f"{one['name']:<{width}}  {one['does']}")
     return ExitCode.DONE
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.steering import TCP_FRAME
-from dataplane.commands import QUICK_START, steer_capture, steer_to_file
+from dataplane.commands import QUICK_START, steer_capture, steer_to_file, update_report
 from dataplane.engine.inline import run_inline
 from dataplane.engine.prepare import experiment
 from dataplane.results.summary import summarize
@@ -47,7 +47,7 @@ def synthetic_frames_per_second(frames: int) -> float:
     for _ in range(_ROUNDS):
         started = time.perf_counter()
         result = run_inline(prepared, partial(traffic_source, scenario), None, lambda count, share: None)
-        summarize(result, scenario=scenario.name, seed=1)
+        summarize(result, update_report(result), scenario=scenario.name, seed=1)
         best = min(best, time.perf_counter() - started)
     return frames / best
 

@@ -8,10 +8,12 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
 from importlib.resources import files
+from inspect import getdoc
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,10 +21,10 @@ import numpy as np
 import pyarrow as pa
 
 from dataplane.control.journal import JOURNAL_NAME, write_journal
-from dataplane.engine.experiment import DEFAULT_BATCH_FRAMES, EngineRun, Progress, RunResult
+from dataplane.engine.experiment import DEFAULT_BATCH_FRAMES, EngineRun, HandOver, Progress, RunResult
 from dataplane.engine.inline import run_inline
 from dataplane.engine.prepare import experiment, steering_snapshot
-from dataplane.errors import UserError
+from dataplane.errors import ExitCode, UserError
 from dataplane.ids import NdisVersion
 from dataplane.kernels.steer import count_dropped
 from dataplane.ndis.codec import Failure
@@ -32,6 +34,7 @@ from dataplane.receive.explain import explain
 from dataplane.receive.steering import steer_batch
 from dataplane.receive.work import DROP_REASONS, new_work_columns
 from dataplane.results.adapter import adapter_document
+from dataplane.results.comparison import Comparison, PolicyRun, check_table_format, measure_run, write_comparison
 from dataplane.results.packets import (
     BackgroundWriter,
     PacketTable,
@@ -48,10 +51,12 @@ from dataplane.scenario.model import Scenario
 from dataplane.scenario.resolve import resolved_toml
 from dataplane.scenario.set_up import set_up
 from dataplane.scenario.source import traffic_source
+from dataplane.scenario.variants import parse_policy, policy_label, repeated_scenario, with_policy
 from dataplane.switch.snapshot import SteeringSnapshot
 from dataplane.traffic.batch import FrameBatch, TrafficSource
 from dataplane.traffic.capture import open_capture, read_frame
 from dataplane.update.certificates import UpdateReport, certify
+from dataplane.update.policies import POLICIES
 
 QUICK_START = "quick-start.toml"
 _HEX = re.compile(r"(?:0x)?((?:[0-9a-fA-F]{2}[:\s]?)+)")
@@ -143,6 +148,70 @@ def _scenario(options: RunOptions) -> Scenario:
         return load_scenario(options.scenario, seed=options.seed, capture=options.capture)
     packaged = (files("configs") / QUICK_START).read_text("utf-8")
     return load_scenario(packaged, name=Path(QUICK_START).stem, seed=options.seed, capture=options.capture)
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonOptions:
+    """What the user asked of `vmmq policy compare`."""
+
+    policies: tuple[str, ...]  # as `parse_policy` takes them
+    scenario: Path
+    seeds: int  # 1 to 30
+    seed: int | None = None  # the first one, instead of the scenario's
+    hand_over: HandOver | None = None  # instead of the scenario's
+    tick_ns: int | None = None  # instead of the scenario's
+    output: Path | None = None  # .parquet or .csv
+    overwrite: bool = False
+
+
+def compare_policies(options: ComparisonOptions, progress: Progress) -> Comparison:
+    """Run a scenario under every policy with every seed; what is finished when the user interrupts counts."""
+    if options.output is not None:
+        check_table_format(options.output)
+    scenarios = repeated_scenario(options.scenario, seed=options.seed, seeds=options.seeds)
+    first = scenarios[0]
+    policies = {policy_label(one): one for one in (parse_policy(text, first.policy) for text in options.policies)}
+    if len(policies) < len(options.policies):
+        raise UserError("a policy is named twice: there is nothing to compare in that")
+    change = partial(with_policy, hand_over=options.hand_over, tick_ns=options.tick_ns)
+    variants = [(label, change(one, policy)) for one in scenarios for label, policy in policies.items()]
+    for _, variant in variants[: len(policies)]:
+        experiment(variant)  # what is wrong with a policy is told before anything runs
+    runs: list[PolicyRun] = []
+    interrupted = False
+    with written_aside(options.output, overwrite=options.overwrite) if options.output else nullcontext() as aside:
+        try:
+            for number, (label, variant) in enumerate(variants):
+                frames = sum(run.arrived for run in runs)
+                runs.append(_policy_run(label, variant, partial(_overall, progress, frames, number, len(variants))))
+        except KeyboardInterrupt:
+            interrupted = True
+        if not runs:
+            raise UserError("interrupted before the first run was finished", ExitCode.INCONCLUSIVE)
+        if aside is not None:
+            write_comparison(aside, runs)
+    alike = len(scenarios) < options.seeds
+    remarks = ("nothing in the scenario depends on the seed: one run for each policy",) if alike else ()
+    return Comparison(first.name, tuple(policies), tuple(runs), remarks, interrupted)
+
+
+def _policy_run(label: str, scenario: Scenario, progress: Progress) -> PolicyRun:
+    result = run_inline(experiment(scenario), partial(traffic_source, scenario), None, progress)
+    if result.interrupted:
+        raise KeyboardInterrupt  # a part of a run cannot be compared with whole ones
+    report = update_report(result)
+    summary = summarize(result, report, scenario=scenario.name, seed=scenario.run.seed)
+    return measure_run(result, report, summary, policy=label, tick_ns=scenario.policy.tick_ns)
+
+
+def _overall(progress: Progress, frames_before: int, number: int, runs: int, frames: int, share: float) -> None:
+    """Progress of run `number` of `runs` as that of all of them."""
+    progress(frames_before + frames, (number + share) / runs)
+
+
+def list_policies() -> list[dict[str, str]]:
+    """The policies that come with the model: `name`, and in `does` a line about each."""
+    return [{"name": name, "does": (getdoc(policy) or "").partition("\n")[0]} for name, policy in POLICIES.items()]
 
 
 def _versions() -> dict[str, str]:

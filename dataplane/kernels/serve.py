@@ -173,8 +173,12 @@ def serve(
         s.first_arrival_ns = timestamp_ns[rows[0]]
     capacity = depth
     if tracking is not None:
+        # numba counts a reference whenever an array is taken out of a tuple: once here, not for each frame
         flow_key, entry_slot, target = work.flow_key, work.entry_slot, work.target
         items, held, fences, counts = tracking.items, tracking.held, tracking.fences, tracking.counts
+        slot_fence, transmit_fence = tracking.slot_fence, tracking.transmit_fence
+        watch_until_ns, followers = tracking.watch_until_ns, tracking.followers
+        follower_count, dropped_behind = counts[FOLLOWERS], np.int64(0)
         capacity = items.shape[0]
         bound_ns, bound_epoch, fences_end_ns = counts[BOUND_NS], counts[BOUND_EPOCH], counts[FENCES_END_NS]
         held_count = counts[HELD]
@@ -228,7 +232,7 @@ def serve(
                         at = position - (depth - held_count)
                         full = accepted >= depth - held_count and items[at % depth].completion_ns > arrival
                     if full and not queue_full:
-                        counts[DROPPED_BEHIND] += 1
+                        dropped_behind += 1
             if full:
                 drop[row] = _QUEUE_FULL
                 completion_ns[row] = -1
@@ -237,7 +241,7 @@ def serve(
                 continue
             if tracking is not None:  # noqa: SIM102
                 if arrival < fences_end_ns:
-                    number = tracking.slot_fence[slot] if is_receive else tracking.transmit_fence[target[row]]
+                    number = slot_fence[slot] if is_receive else transmit_fence[target[row]]
                     fence = fences[number]
                     if fence.release_ns > arrival:
                         if held_count == held.shape[0]:
@@ -259,13 +263,15 @@ def serve(
             waiting = held[scan]
             arrival, enters = waiting.arrival_ns, release_ns
             length, is_receive, slot = np.int64(waiting.wire_length), waiting.is_receive, np.int64(waiting.slot)
-        if tracking is not None:  # noqa: SIM102
-            if (
-                counts[FOLLOWERS] == tracking.followers.shape[0]
-                or counts[ENTERED] == tracking.entered.shape[0]
-                or counts[OVERTAKABLE] == tracking.overtakable.shape[0]
-                or (depth == 0 and accepted >= capacity and items[position].completion_ns > enters)
+        if tracking is not None:
+            watched = arrival < watch_until_ns[slot]
+            if watched and follower_count == followers.shape[0]:
+                break
+            if entering and (
+                counts[ENTERED] == tracking.entered.shape[0] or counts[OVERTAKABLE] == tracking.overtakable.shape[0]
             ):
+                break
+            if depth == 0 and accepted >= capacity and items[position].completion_ns > enters:
                 break
         cost = receive_cost_ns + (length * per_byte_ps + 500) // 1000 if is_receive else completion_cost_ns
         busy = cost
@@ -320,10 +326,10 @@ def serve(
                 scan += 1
             else:
                 item.frame, item.flow_key, item.overtakable = first_frame + row, flow_key[row], 0
-            if arrival < tracking.watch_until_ns[slot]:
-                follower = tracking.followers[counts[FOLLOWERS]]
+            if watched:
+                follower = followers[follower_count]
                 follower.flow_key, follower.frame, follower.completion_ns = item.flow_key, item.frame, end
-                counts[FOLLOWERS] += 1
+                follower_count += 1
         if capacity > 0:
             position += 1
             if position == capacity:
@@ -350,7 +356,8 @@ def serve(
                 keep += 1
                 scan += 1
             held_count = keep
-        counts[HELD] = held_count
+        counts[HELD], counts[FOLLOWERS] = held_count, follower_count
+        counts[DROPPED_BEHIND] += dropped_behind
     s.free_ns, s.last_interrupt_ns, s.items_in_dpc = free_ns, last_interrupt_ns, items_in_dpc
     s.busy_since_ns = busy_since_ns
     if accepted > s.accepted:

@@ -193,7 +193,9 @@ inline go_on(p) {
         next_moment(p);
         let_in(p, moment);
         if
-#ifndef OVERTAKE_UNKNOWN
+#ifdef OVERTAKE_UNKNOWN
+        :: bound <= moment && done[p] == WORKS -> break
+#else
         :: bound <= moment -> break
 #endif
         :: else ->

@@ -268,9 +268,38 @@ def test_cut_capture_is_a_finding(scenario: Path, tmp_path: Path, capsys: pytest
     assert "cut.pcap.gz" in streams.err
 
 
-def test_events_are_refused_not_ignored(scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A scenario that asks for what cannot be run is refused before anything starts."""
+def test_events_change_the_run(scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An event is carried out at its moment: the certificate says so in every form, and on the screen (EPO-02, EPO-09)."""
     with scenario.open("a") as file:
-        file.write("[[event]]\nat_ns = 5\nmove_entries = { vport = 1, indices = [0], target = 2 }\n")
-    assert vmmq("run", scenario, "--out", tmp_path / "r") == 2
-    assert "[[event]]" in capsys.readouterr().err
+        file.write("[[event]]\nat_ns = 1_000_000\nmove_entries = { vport = 1, indices = [0], target = 2 }\n")
+    out = tmp_path / "r"
+    assert vmmq("run", scenario, "--out", out) == 0
+    screen = capsys.readouterr().out
+    assert "verdicts all held" in screen
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["epochs"] == 2
+    assert summary["checks"]["updates_no_loss"]
+    (certificate,) = json.loads((out / "updates.json").read_text())
+    assert certificate["entries"] == [{"vport_id": 1, "index": 0, "source": "0:1", "target": "0:2"}]
+    assert certificate["adopted_at_ns"] == 1_000_000
+    table = pyarrow.parquet.read_table(out / "updates.parquet")
+    assert table.column("epoch").to_pylist() == [1]
+    assert table.schema.metadata[b"vmmq.schema_version"] == b"1"
+
+
+def test_event_that_fails_is_a_finding(scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The run goes on and ends with status 1; the screen says what was refused. With `expect` all is well.
+
+    Three processors are too many for two queues (UPD-41).
+    """
+    event = "[[event]]\nat_ns = 5\nmove_entries = { vport = 1, indices = [0], target = 3 }\n"
+    text = scenario.read_text()
+    scenario.write_text(text + event)
+    assert vmmq("run", scenario, "--out", tmp_path / "r") == 1
+    (refused,) = json.loads((tmp_path / "r" / "updates.json").read_text())
+    assert refused["epoch"] is None
+    status = refused["requests"][0]["status"]
+    assert f"! [[event]] 1 at 0.000 ms: OID_GEN_RSS_SET_INDIRECTION_TABLE_ENTRIES {status}" in capsys.readouterr().out
+    scenario.write_text(f'{text}{event}expect = "{status}"\n')
+    assert vmmq("run", scenario, "--out", tmp_path / "s", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["checks"]["updates_as_expected"]

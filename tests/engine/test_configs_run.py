@@ -16,7 +16,7 @@ CONFIGS = {file.stem: file for file in sorted(Path(configs.__file__).parent.glob
 def summary_of(name: str, directory: Path) -> dict[str, Any]:
     """Run a scenario; its summary."""
     options = RunOptions(CONFIGS[name], None, directory / name, False, None)
-    return run_experiment(options, INLINE, lambda frames, share: None)[1]
+    return run_experiment(options, INLINE, lambda frames, share: None).summary
 
 
 @pytest.mark.parametrize("name", CONFIGS)

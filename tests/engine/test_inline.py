@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataplane.engine.experiment import Experiment, RunResult
+from dataplane.commands import update_report
+from dataplane.engine.experiment import CompleteRows, Experiment, RunResult
 from dataplane.engine.inline import run_inline
 from dataplane.processor.costs import CostModel
 from dataplane.receive.front_end import NicFrontEnd
@@ -48,7 +49,7 @@ def run(experiment: Experiment, batch: FrameBatch) -> RunResult:
 def everything(result: RunResult) -> tuple[Any, ...]:
     """All that a run leaves for comparison."""
     tables = [windows_table(result).to_pylist(), entries_table(result).to_pylist()]
-    return summarize(result, scenario="test", seed=1), *tables
+    return summarize(result, update_report(result), scenario="test", seed=1), *tables
 
 
 def experiment_of(configuration: AdapterConfiguration, costs: CostModel, batch_frames: int = 64) -> Experiment:
@@ -156,8 +157,8 @@ def test_interrupted_run_keeps_whole_batches() -> None:
     taken: list[int] = []
 
     class InterruptingSink:
-        def write(self, batch: FrameBatch, work: Any) -> None:
-            taken.append(batch.first_frame)
+        def write(self, rows: CompleteRows) -> None:
+            taken.append(rows.first_frame)
             signal.raise_signal(signal.SIGINT)
 
     before = signal.getsignal(signal.SIGINT)
@@ -203,6 +204,6 @@ def test_dropped_frames_have_no_completion() -> None:
     front_end = NicFrontEnd(experiment.snapshot)
     work = new_work_columns(2)
     batch = batch_of([b"\0" * 5, two_frames()[0].data])
-    front_end.accept(batch, work, np.zeros(len(experiment.costs) + 1, np.int64), np.zeros(2, np.uint32))
+    front_end.accept(batch, work, 0, np.zeros(len(experiment.costs) + 1, np.int64), np.zeros(2, np.uint32))
     assert work.completion_ns[0] == -1
     assert front_end.dropped()["runt"] == 1

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from random import Random
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from dataplane.processor.costs import CostModel
 from dataplane.processor.host import SEGMENTS_MAX, HostPlan, ProcessorHost, Slot
 from dataplane.processor.messages import Acknowledge, End, FromHost, ProcessorLoad, Settle, ToHost, Work
 from dataplane.processor.processor import ProcessorReport
-from dataplane.receive.work import new_work_columns
+from dataplane.receive.work import WorkColumns, new_work_columns
 from dataplane.switch.change import steering_change
 from dataplane.switch.configuration import AdapterConfiguration
 from dataplane.switch.snapshot import compile_snapshot
@@ -223,10 +224,8 @@ def run_with_updates(
     kept: list[CompleteRows] = []
 
     def keep(rows: CompleteRows) -> None:
-        work = new_work_columns(len(rows.work.drop))
-        for to, of in zip(work, rows.work, strict=True):
-            to[:] = of
-        kept.append(rows._replace(work=work))
+        columns: list[Any] = [column.copy() for column in rows.work]
+        kept.append(rows._replace(work=WorkColumns(*columns)))
 
     nic = Nic(snapshot, transport, control, keep, transmit_by_source=True, ordered=ordered)
     for part in FramesInMemory(batch).batches(batch_frames):
