@@ -435,6 +435,8 @@ def policy_compare_command(
         from dataplane.results.comparison import comparison_screen  # noqa: PLC0415
 
         _print_rich(comparison_screen(comparison))
+    for finding in comparison.findings:
+        print(f"vmmq: {finding}", file=sys.stderr)
     if comparison.interrupted:
         return ExitCode.INCONCLUSIVE
     return ExitCode.FINDINGS if comparison.findings else ExitCode.DONE

@@ -10,10 +10,12 @@ journal stands where the one before it stood. A request that was never answered 
 
 from __future__ import annotations
 
+import pickle
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dataplane.control.adapter import ControlPlane
 from dataplane.control.journal import Recovered, recover_or_create
@@ -24,9 +26,14 @@ from dataplane.engine.control import ControlOutcome, RunControl, issue_set_up, t
 from dataplane.engine.experiment import UpdatePlan
 from dataplane.ids import ProcessorNumber
 from dataplane.processor.messages import ProcessorLoad
+from dataplane.results.adapter import adapter_document
 from dataplane.switch.configuration import AdapterConfiguration
 from dataplane.switch.snapshot import SteeringSnapshot, compile_snapshot
 from dataplane.update.records import RequestRecord, SteeringUpdate, Stretch
+from dataplane.update.timeline import FixedRequests, RequestMaker
+
+#: Requests that are kept to be looked at.
+_RECENT = 16
 
 
 class OidCall(NamedTuple):
@@ -44,6 +51,19 @@ def encode_call(call: OidCall) -> bytes:
 def decode_completion(answer: bytes) -> Completion:
     """The completion that `ControlActor.request` answered with; ValueError for anything else."""
     return unpacked(answer, Completion)
+
+
+def encode_maker(make: RequestMaker) -> bytes:
+    """What makes requests, as bytes for `ControlActor.request_at`."""
+    return pickle.dumps(make)
+
+
+class DecidedAt(NamedTuple):
+    """What became of the first of several requests, and the others."""
+
+    record: RequestRecord
+    update: SteeringUpdate | None
+    rest: bytes | None  # as `encode_maker`; None: no other, or this one failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +103,8 @@ class ControlActor:
         self._recovered = Recovered(0)
         self._processors = processors
         self._run: RunControl | None = None
+        self._journal = Path(owned.journal) if isinstance(owned, ControlPlan) and owned.journal else None
+        self._unrecorded: deque[RequestRecord] = deque(maxlen=_RECENT)
         if isinstance(owned, AdapterConfiguration):
             self._control = _FixedConfiguration(owned, epoch)
             return
@@ -125,10 +147,37 @@ class ControlActor:
         """As `ControlTimeline.advance`."""
         return self._of_run.advance(loads, next_arrival_ns)
 
-    def request_at(self, call: bytes, now_ns: int, origin: str) -> tuple[RequestRecord, SteeringUpdate | None]:
-        """Decide a request from outside at a moment of the run (`encode_call`); see `ControlTimeline.request`."""
-        request, _ = unpacked(call, OidCall)
-        return self._of_run.timeline.request(request, now_ns, origin)
+    def request_at(self, make: bytes, now_ns: int, origin: str) -> DecidedAt:
+        """Decide the first request that somebody outside makes (`encode_maker`) at a moment of the run.
+
+        See `ControlTimeline.request`. With a journal, what leaves no record in it, as queries and what was refused, is
+        no part of the run: whoever asked gets the answer. Raises what the maker raises, and OSError when the journal
+        cannot be written: then nothing has been changed.
+        """
+        maker: RequestMaker = pickle.loads(make)
+        assert isinstance(self._control, ControlPlane), "a fixed configuration takes no requests"
+        requests = maker(self._control.configuration)
+        if not requests:
+            return DecidedAt(RequestRecord(origin, now_ns, None, None, "there is nothing to ask for"), None, None)
+        size = self._journal_bytes()
+        record, update = self._of_run.timeline.request(requests[0], now_ns, origin)
+        if self._journal and self._journal_bytes() == size:
+            self._unrecorded.append(self._of_run.timeline.records.pop())
+        left = tuple(requests[1:]) if record.as_expected else ()
+        return DecidedAt(record, update, encode_maker(FixedRequests(left)) if left else None)
+
+    def recent(self) -> list[RequestRecord]:
+        """The latest requests by anybody, ascending by the moment at which they were made."""
+        records = [*self._of_run.timeline.records[-_RECENT:], *self._unrecorded]
+        return sorted(records, key=lambda record: record.requested_at_ns)[-_RECENT:]
+
+    def document(self, name: str) -> dict[str, Any]:
+        """The adapter as it is now, as `vmmq show` has it, and the latest epoch."""
+        assert isinstance(self._control, ControlPlane), "a fixed configuration has no adapter"
+        return adapter_document(name, self._control) | {"epoch": self._of_run.timeline.snapshot.epoch}
+
+    def _journal_bytes(self) -> int:
+        return self._journal.stat().st_size if self._journal else 0
 
     def outcome(self, last_arrival_ns: int | None, *, interrupted: bool) -> ControlOutcome:
         """What the control side has to report at the end of the run."""

@@ -14,8 +14,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from actors.control import DecidedAt
 from actors.doorbell import DoorbellListener
-from actors.source import batches_ahead
+from actors.source import SourcedBatch, batches_ahead
 from actors.transport import ActorTransport, RingTransport
 from dataplane.engine.experiment import CompleteRows, EpochSpan, SourceFactory
 from dataplane.engine.nic import Nic, NicResult
@@ -79,6 +80,26 @@ class CopiedRows(NamedTuple):
         return CompleteRows(self.first_frame, work_columns_in(self.columns, self.rows), self.spans)
 
 
+class Answered(NamedTuple):
+    """What became of a request from outside."""
+
+    record: RequestRecord
+    epoch: int | None  # that it led to; None: it changed no steering
+    adopted_at_ns: int | None  # model time from which on frames are steered by it
+
+
+class NicStatistics(NamedTuple):
+    """What the NIC knows between two batches."""
+
+    arrived: int
+    start_ns: int  # first arrival
+    now_ns: int  # latest arrival
+    epoch: int  # of the snapshot in force
+    dropped: dict[str, int]  # before any processor, by reason
+    target_ids: tuple[int, ...]  # by target row
+    target_names: tuple[str, ...]
+
+
 class NicReport(NamedTuple):
     """What a NIC front end knows at the end."""
 
@@ -99,8 +120,8 @@ def load_steering_kernels(snapshot: SteeringSnapshot) -> None:
 class NicActor:
     """Takes batches from the source, steers them and hands them to the processors, as far as there are credits.
 
-    `run` is one long call. `stop` and `request` belong into another concurrency group: `run` heeds them between
-    batches.
+    `run` is one long call. `stop`, `request` and `statistics` belong into other concurrency groups: `run` heeds them
+    between batches, so each may take as long as a batch does.
     """
 
     def __init__(self, plan: NicPlan) -> None:
@@ -111,6 +132,7 @@ class NicActor:
         self._stop = threading.Event()
         self._control: Any = None  # the control actor, while it runs
         self._requests: deque[_Request] = deque()  # from outside, not passed on
+        self._looks: deque[_Look] = deque()
         self._over = False  # no more of them are taken
 
     def address(self) -> str:
@@ -121,30 +143,49 @@ class NicActor:
         """Take no more batches; what was taken is finished and reported."""
         self._stop.set()
 
-    def request(self, call: bytes, origin: str) -> RequestRecord:
-        """Ask for something (`actors.control.encode_call`) at the next moment between two batches; how it ended.
+    def request(self, make: bytes, origin: str) -> list[Answered]:
+        """Ask for something (`actors.control.encode_maker`) at the next moments between two batches; how it ended.
 
-        Raises UserError when the run is over, or ends before it gets that far.
+        What is made follows each other at moments of their own; the first request that fails ends it. Raises UserError
+        when the run is over, or ends before it gets that far, and what `ControlActor.request_at` raises.
         """
-        request = _Request(self._control, call, origin)
+        request = _Request(self._control, make, origin)
         self._requests.append(request)
+        self._wait_for(request)
+        if request.failure is not None:
+            raise request.failure
+        if not request.answers:
+            raise UserError("the dataplane has ended: its traffic is over")
+        return request.answers
+
+    def statistics(self) -> NicStatistics:
+        """What has been counted so far; UserError when the run is over."""
+        look = _Look()
+        self._looks.append(look)
+        self._wait_for(look)
+        if look.statistics is None:
+            raise UserError("the dataplane has ended: its traffic is over")
+        return look.statistics
+
+    def _wait_for(self, errand: _Request | _Look) -> None:
         if self._over:
             self._turn_away()
-        request.done.wait()
-        if request.record is None:
-            raise UserError("the dataplane has ended: its traffic is over")
-        return request.record
+        errand.done.wait()
 
-    def _pass_on_requests(self, nic: Nic) -> None:
-        """Have control decide what was asked for; nothing as long as no frame has arrived."""
-        while self._requests and nic.interject(self._requests[0].decide):
+    def _run_errands(self, nic: Nic) -> None:
+        """Have control decide what was asked for, once a frame has arrived, and let who wants to look."""
+        while self._requests and self._requests[0].pass_on(nic):
             self._requests.popleft().done.set()
+        while self._looks:
+            self._looks.popleft().look(nic)
 
     def _turn_away(self) -> None:
         """Nothing is decided any more."""
         self._over = True
-        while self._requests:
-            self._requests.popleft().done.set()
+        for errands in (self._requests, self._looks):
+            while errands:  # only whoever waits for the last one may take it away at the same time
+                with suppress(IndexError):
+                    errands.popleft().done.set()
 
     def run(
         self, snapshot: SteeringSnapshot, hosts: Sequence[Any], control: Any = None
@@ -159,43 +200,48 @@ class NicActor:
         self._control = control
         load_steering_kernels(snapshot)
         source = plan.open_source()
-        regressions, stopped = 0, False
+        last: SourcedBatch | None = None
+        stopped = False
         complete: deque[CopiedRows] = deque()
-        with closing(self._listener), closing(self._new_transport(hosts)) as transport:
-            nic = Nic(
-                snapshot,
-                transport,
-                RemoteControl(control) if control is not None else None,
-                (lambda rows: complete.append(CopiedRows.of(rows))) if plan.rows_wanted else None,
-                transmit_by_source=plan.transmit_by_source,
-                ordered=plan.ordered,
-            )
-            yield Progressed(0, 0.0)
-            told = time.monotonic()
-            with closing(batches_ahead(source, plan.batch_frames, plan.idle_seconds)) as batches:
-                for made in batches:
-                    if stopped := self._stop.is_set():
-                        break
-                    self._pass_on_requests(nic)
-                    if made is None:
-                        nic.listen()
-                        continue
-                    batch, share, regressions_so_far = made
-                    nic.take(batch)
-                    while complete:
-                        yield complete.popleft()  # `yield from` passes on what Ray sends into generators
-                    regressions = regressions_so_far
-                    if time.monotonic() - told >= _PROGRESS_INTERVAL_SECONDS:
-                        told = time.monotonic()
-                        yield Progressed(nic.arrived, share)
-            self._turn_away()
-            nic.finish()
-            while complete:
-                yield complete.popleft()
+        try:
+            with closing(self._listener), closing(self._new_transport(hosts)) as transport:
+                nic = Nic(
+                    snapshot,
+                    transport,
+                    RemoteControl(control) if control is not None else None,
+                    (lambda rows: complete.append(CopiedRows.of(rows))) if plan.rows_wanted else None,
+                    transmit_by_source=plan.transmit_by_source,
+                    ordered=plan.ordered,
+                )
+                yield Progressed(0, 0.0)
+                told = time.monotonic()
+                with closing(batches_ahead(source, plan.batch_frames, plan.idle_seconds)) as batches:
+                    for made in batches:
+                        if stopped := self._stop.is_set():
+                            break
+                        self._run_errands(nic)
+                        if made is None:
+                            nic.listen()
+                            continue
+                        last = made
+                        nic.take(made.batch)
+                        while complete:
+                            yield complete.popleft()  # `yield from` passes on what Ray sends into generators
+                        if time.monotonic() - told >= _PROGRESS_INTERVAL_SECONDS:
+                            told = time.monotonic()
+                            yield Progressed(nic.arrived, made.progress)
+                self._turn_away()
+                nic.finish()
+                while complete:
+                    yield complete.popleft()
+        finally:
+            self._turn_away()  # whoever waits is not forgotten when something breaks
+        # of a source that was stopped only what it said about the frames that were taken
+        regressions, findings = (last.timestamp_regressions, last.findings) if last else (0, ())
         yield NicReport(
             nic.result(),
             regressions if stopped else source.timestamp_regressions,
-            tuple(source.findings),
+            findings if stopped else tuple(source.findings),
             stopped,
         )
 
@@ -209,22 +255,59 @@ class NicActor:
 
 
 class _Request:
-    """A request from outside on its way."""
+    """A request from outside on its way, or several that follow each other."""
 
-    def __init__(self, control: Any, call: bytes, origin: str) -> None:
+    def __init__(self, control: Any, make: bytes, origin: str) -> None:
         self.done = threading.Event()
-        self.record: RequestRecord | None = None
+        self.answers: list[Answered] = []
+        self.failure: Exception | None = None
         self._control = control
-        self._call = call
+        self._left: bytes | None = make
         self._origin = origin
 
-    def decide(self, now_ns: int) -> SteeringUpdate | None:
-        """Have the control actor decide it."""
+    def pass_on(self, nic: Nic) -> bool:
+        """Have everything decided; false as long as no frame has arrived."""
+        while self._left is not None:
+            if not nic.interject(self._decide):
+                return False
+        return True
+
+    def _decide(self, now_ns: int) -> SteeringUpdate | None:
+        """Have the control actor decide the first one that is left."""
         import ray  # noqa: PLC0415  # the ring is used without Ray in tests
 
-        self.record, update = ray.get(self._control.request_at.remote(self._call, now_ns, self._origin))
-        decided: SteeringUpdate | None = update
-        return decided
+        try:
+            decided: DecidedAt = ray.get(self._control.request_at.remote(self._left, now_ns, self._origin))
+        except ray.exceptions.RayTaskError as error:  # it is the fault of the request, not of the run
+            self.failure, self._left = error.cause or error, None
+            return None
+        update = decided.update
+        epoch, adopted_at_ns = (update.epoch, update.adopted_at_ns) if update else (None, None)
+        self.answers.append(Answered(decided.record, epoch, adopted_at_ns))
+        self._left = decided.rest
+        return update
+
+
+class _Look:
+    """Somebody wants to know how things stand."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.statistics: NicStatistics | None = None
+
+    def look(self, nic: Nic) -> None:
+        """Between two batches."""
+        told = nic.result()
+        self.statistics = NicStatistics(
+            told.arrived,
+            told.start_ns,
+            told.last_arrival_ns,
+            nic.live_epochs[-1],
+            told.dropped,
+            told.target_ids,
+            told.target_names,
+        )
+        self.done.set()
 
 
 class RemoteControl:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from dataplane.engine.inline import plan_host
 from dataplane.processor.host import HostPlan, ProcessorHost, Slot
 from dataplane.processor.messages import Acknowledge, End, Ended, FromHost, Segment, Settle, Work
 from dataplane.processor.processor import ProcessorReport
+from dataplane.processor.updatable import ProcessorStatistics
 
 
 def plan_hosts(experiment: Experiment, processors_per_actor: int, *, late_wanted: bool) -> list[HostPlan]:
@@ -60,6 +62,7 @@ class ProcessorActor:
         load_processor_kernels(plan)
         self._plan = plan
         self._host = ProcessorHost(plan)
+        self._between = threading.Lock()  # held while the host works
         self._stored: dict[int, tuple[Work, Slot]] = {}  # works that are not done, by number
 
     def serve(self, address: str) -> None:
@@ -77,11 +80,14 @@ class ProcessorActor:
             while True:
                 message = doorbell.wait()
                 if isinstance(message, Start):
-                    self._host.start(message.start_ns)
+                    with self._between:
+                        self._host.start(message.start_ns)
                     continue
                 assert isinstance(message, Work | Settle | End), message
                 slot = ring[message.slot] if isinstance(message, Work) else None
-                for answer in self._host.receive(message, slot):
+                with self._between:
+                    answers = self._host.receive(message, slot)
+                for answer in answers:
                     doorbell.ring(answer)
                     ended |= isinstance(answer, Ended)
         except PeerLostError:
@@ -111,6 +117,11 @@ class ProcessorActor:
         work, slot = self._stored.pop(number)
         rows = self._host.own_rows(work, slot)
         return ServedRows(number, rows, slot.work.drop[rows], slot.work.completion_ns[rows])
+
+    def statistics(self) -> list[ProcessorStatistics]:
+        """What every processor has counted so far, by row; for another concurrency group than that of `serve`."""
+        with self._between:
+            return self._host.statistics()
 
     def report(self) -> list[ProcessorReport]:
         """What every processor of this actor has to say, by row."""

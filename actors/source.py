@@ -8,6 +8,7 @@ from queue import Empty, Queue
 from typing import NamedTuple
 
 from dataplane.traffic.batch import FrameBatch, TrafficSource
+from dataplane.traffic.live import PacedSource
 
 #: Batches made but not yet taken. A source must leave a batch alone after it has yielded it.
 BATCHES_AHEAD = 2
@@ -19,6 +20,7 @@ class SourcedBatch(NamedTuple):
     batch: FrameBatch
     progress: float  # share of the input
     timestamp_regressions: int  # so far
+    findings: tuple[str, ...]  # so far
 
 
 def batches_ahead(
@@ -27,7 +29,7 @@ def batches_ahead(
     """The batches of a source; raises what the source raises.
 
     With `idle_seconds`, None comes whenever there has been no batch for so long. Closing the iterator ends the source's
-    thread when it has made its next batch.
+    thread when it has made its next batch, and a paced source at once.
     """
     made: Queue[SourcedBatch | BaseException | None] = Queue(BATCHES_AHEAD)
     unwanted = threading.Event()
@@ -35,7 +37,7 @@ def batches_ahead(
     def make() -> None:
         try:
             for batch in source.batches(batch_frames):
-                made.put(SourcedBatch(batch, source.progress(), source.timestamp_regressions))
+                made.put(SourcedBatch(batch, source.progress(), source.timestamp_regressions, tuple(source.findings)))
                 if unwanted.is_set():
                     return
             made.put(None)
@@ -58,6 +60,8 @@ def batches_ahead(
             yield item
     finally:
         unwanted.set()
+        if isinstance(source, PacedSource):
+            source.stop()
         while not made.empty():  # room for the one batch that the thread may still have to put
             made.get_nowait()
         thread.join()

@@ -14,18 +14,21 @@ import pickle
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import ray
 from ray.util.placement_group import placement_group, remove_placement_group
-from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy, PlacementGroupSchedulingStrategy
 
 from actors.control import ControlActor, ControlPlan
 from actors.doorbell import PeerLostError
@@ -44,6 +47,7 @@ from dataplane.engine.experiment import Experiment, PacketSink, Progress, RunRes
 from dataplane.errors import ExitCode, UserError
 from dataplane.processor.host import HostPlan
 from dataplane.processor.processor import ProcessorReport
+from dataplane.switch.configuration import AdapterConfiguration
 from dataplane.switch.snapshot import SteeringSnapshot
 
 #: Frames in a batch unless the scenario says otherwise: waking the processors then costs little for each frame.
@@ -57,15 +61,19 @@ ATTEMPTS = 3
 
 _OBJECT_STORE_BYTES = 200_000_000
 _PLACEMENT_SECONDS = 60
-_CONNECT_SECONDS = 5
+_CONNECT_SECONDS = 3
+_PROBE_SECONDS = 6
 
 #: Of the folder for temporary files: Ray makes sockets some 80 characters below it, whose names are limited to 107.
 _FOLDER_LENGTH_MAX = 24
 
+#: Ends soon when there is an answer, whatever it is.
+_PROBE = "import sys, actors, ray; ray._raylet.GcsClient(address=sys.argv[1])"
+
 _log = logging.getLogger(__name__)
 
 
-class _HostLostError(Exception):
+class HostLostError(Exception):
     """An actor of the simulated host died."""
 
 
@@ -105,27 +113,43 @@ def run_on_ray(
     )
     _check_picklable(open_source)
     started = time.perf_counter()
-    follower = _Follower(sink, progress)
+    follower = Follower(sink, progress)
     # Actors that find a cold cache would all compile the same kernels: compile them here while Ray starts.
-    loading = ThreadPoolExecutor(1).submit(_load_kernels, experiment.snapshot, plans)
+    loading = ThreadPoolExecutor(1).submit(load_kernels, experiment.snapshot, plans)
     with ray_session(address, actors=len(plans) + 2), _first_interrupt() as interrupted:
         loading.result()
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 with simulated_host(experiment, nic_plan, plans) as host:
                     nic_report = follower.follow(host, interrupted)
-                    reports = host.processor_reports()
-                    told = nic_report.result
-                    outcome = host.control_outcome(nic_report)
+                    result = collect(experiment, host, nic_report)
                     ended = time.perf_counter()
                 break
-            except _HostLostError as lost:
+            except HostLostError as lost:
                 if attempt == ATTEMPTS or interrupted.is_set():
                     raise UserError(
                         f"{lost} in each of {attempt} attempts: see the machine's memory, or run with --engine inline",
                         ExitCode.INCONCLUSIVE,
                     ) from lost
                 _log.warning("%s: running again from the start (attempt %d of %d)", lost, attempt + 1, ATTEMPTS)
+    return replace(
+        result,
+        startup_seconds=time.perf_counter() - started - (ended - follower.started),
+        engine_facts={
+            "engine": "ray",
+            "transport": transport,
+            "processor_actors": len(plans),
+            "batch_packets": experiment.batch_frames,
+            "attempts": attempt,
+        },
+    )
+
+
+def collect(experiment: Experiment, host: SimulatedHost, nic_report: NicReport) -> RunResult:
+    """The result of a host whose stream has ended, but for what a clock measured and `engine_facts`."""
+    reports = host.processor_reports()
+    outcome = host.control_outcome(nic_report)
+    told = nic_report.result
     finished = sum(one.counters["accepted"] + one.counters["dropped"] for one in reports)
     assert told.arrived == finished + sum(told.dropped.values()), "frames are conserved (MOD-11, ENG-03)"
     return RunResult(
@@ -143,18 +167,11 @@ def run_on_ray(
         requests=outcome.requests,
         remarks=outcome.remarks,
         interrupted=nic_report.stopped,
-        startup_seconds=time.perf_counter() - started - (ended - follower.started),
-        engine_facts={
-            "engine": "ray",
-            "transport": transport,
-            "processor_actors": len(plans),
-            "batch_packets": experiment.batch_frames,
-            "attempts": attempt,
-        },
     )
 
 
-def _load_kernels(snapshot: SteeringSnapshot, plans: Sequence[HostPlan]) -> None:
+def load_kernels(snapshot: SteeringSnapshot, plans: Sequence[HostPlan]) -> None:
+    """Have all kernels of a host in the cache."""
     load_steering_kernels(snapshot)
     load_processor_kernels(plans[0])
 
@@ -168,20 +185,23 @@ def _check_picklable(open_source: SourceFactory) -> None:
 
 
 @contextmanager
-def ray_session(address: str | None, *, actors: int) -> Iterator[None]:
+def ray_session(address: str | None, *, actors: int, probe: bool = True) -> Iterator[str | None]:
     """A connection to Ray: the cluster at `address`, or one of our own for that many actors, without a dashboard.
+
+    Gives the folder of a cluster of our own.
+
+    Without `probe` something that answers at `address` is known to be a cluster, which saves a second or two.
 
     Does nothing when this process is connected already. Everything that was started is stopped, and the folder in
     which Ray keeps its sockets and logs is removed.
     """
     if ray.is_initialized():
-        yield
+        yield None
         return
+    folder: str | None = None
     with ExitStack() as undo:
         if address is not None:
-            _check_reachable(address)
-            # clusters want a token unless told otherwise, but Ray 2.60 offers none to an address of this form
-            os.environ.setdefault("RAY_AUTH_MODE", "token")
+            _check_reachable(address, probe=probe)
             undo.callback(ray.shutdown)
             try:
                 ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
@@ -206,11 +226,11 @@ def ray_session(address: str | None, *, actors: int) -> Iterator[None]:
                 logging_level=logging.ERROR,
                 _temp_dir=folder,
             )
-        yield
+        yield folder
 
 
-def _check_reachable(address: str) -> None:
-    """UserError when nothing listens at HOST:PORT; Ray itself tries for minutes."""
+def _check_reachable(address: str, *, probe: bool) -> None:
+    """UserError when no Ray cluster answers at HOST:PORT; Ray itself tries for minutes, and cannot be interrupted."""
     host, _, port = address.rpartition(":")
     if "/" in host:
         raise UserError(
@@ -223,6 +243,13 @@ def _check_reachable(address: str) -> None:
             raise UserError(
                 f"no Ray cluster listens at {address} ({error}): start one with ray start --head"
             ) from error
+        if not probe:
+            return
+        try:
+            quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+            subprocess.run([sys.executable, "-c", _PROBE, address], timeout=_PROBE_SECONDS, check=False, **quiet)
+        except subprocess.TimeoutExpired:
+            raise UserError(f"what listens at {address} does not answer as a Ray cluster does") from None
 
 
 def _first_line(error: BaseException) -> str:
@@ -255,8 +282,13 @@ class SimulatedHost:
 
 
 @contextmanager
-def simulated_host(experiment: Experiment, nic_plan: NicPlan, plans: Sequence[HostPlan]) -> Iterator[SimulatedHost]:
-    """Start all actors of a host and set them to work; whatever happens, they are gone afterwards."""
+def simulated_host(
+    experiment: Experiment, nic_plan: NicPlan, plans: Sequence[HostPlan], journal: Path | None = None
+) -> Iterator[SimulatedHost]:
+    """Start all actors of a host and set them to work; whatever happens, they are gone afterwards.
+
+    With a journal, which is on this node, others may ask for things while it runs.
+    """
     snapshot = experiment.snapshot
     options: dict[str, Any] = {"num_cpus": 0, "max_restarts": 0, "max_task_retries": 0}
     with ExitStack() as undo:
@@ -270,14 +302,23 @@ def simulated_host(experiment: Experiment, nic_plan: NicPlan, plans: Sequence[Ho
             undo.callback(ray.kill, actor)
             return actor
 
-        nic = start(NicActor, here | {"concurrency_groups": {"control": 1}}, nic_plan)
-        processors = [start(ProcessorActor, elsewhere, plan) for plan in plans]
+        nic = start(NicActor, here | {"concurrency_groups": {"control": 1, "requests": 4, "looks": 1}}, nic_plan)
+        watched = {"concurrency_groups": {"looks": 1}} if journal else {}
+        processors = [start(ProcessorActor, elsewhere | watched, plan) for plan in plans]
         set_up = experiment.set_up
-        owned = (
-            ControlPlan(set_up.specification, requests=set_up.requests, updates=experiment.updates)
-            if set_up
-            else snapshot.configuration
-        )
+        owned: ControlPlan | AdapterConfiguration = snapshot.configuration
+        if set_up:
+            owned = ControlPlan(
+                set_up.specification,
+                str(journal) if journal else None,
+                set_up.requests,
+                fsync=False,  # what was answered survives the death of every actor
+                updates=experiment.updates,
+                ahead=0 if journal else None,
+            )
+        if journal:
+            node = ray.get_runtime_context().get_node_id()
+            options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(node, soft=False)
         control = start(ControlActor, options, owned, snapshot.epoch, snapshot.processors)
         changing = control if experiment.updates is not None else None
         serving = []
@@ -302,18 +343,21 @@ def _one_node() -> Iterator[PlacementGroupSchedulingStrategy]:
         remove_placement_group(group)
 
 
-class _Follower:
+class Follower:
     """Follows hosts, one after the other until one gets through, and passes on what is new."""
 
-    def __init__(self, sink: PacketSink | None, progress: Progress) -> None:
-        self.started = 0.0  # when the first host was ready for frames
+    def __init__(
+        self, sink: PacketSink | None, progress: Progress, on_start: Callable[[], object] = lambda: None
+    ) -> None:
+        self.started = 0.0  # when the first host was ready for frames: `on_start` is called then
+        self._on_start = on_start
         self._sink = sink
         self._progress = progress
         self._frames_written = 0
         self._told = Progressed(0, 0.0)
 
     def follow(self, host: SimulatedHost, interrupted: threading.Event) -> NicReport:
-        """Take the items of a host to the last; _HostLostError when an actor dies before."""
+        """Take the items of a host to the last; HostLostError when an actor dies before."""
         serving, stopping = list(host.serving), False
         while True:
             if interrupted.is_set() and not stopping:
@@ -333,7 +377,9 @@ class _Follower:
                 self._pass_on(item)
 
     def _pass_on(self, item: Progressed | CopiedRows) -> None:
-        self.started = self.started or time.perf_counter()
+        if not self.started:
+            self.started = time.perf_counter()
+            self._on_start()
         if isinstance(item, Progressed):
             if item.frames > self._told.frames:  # a repeated run catches up first
                 self._told = item
@@ -351,10 +397,10 @@ def _get(answer: Any) -> Any:
     except (ray.exceptions.RayActorError, ray.exceptions.ObjectLostError) as error:
         if getattr(error, "actor_init_failed", False):
             raise  # it would fail again
-        raise _HostLostError("an actor of the simulated host died") from error
+        raise HostLostError("an actor of the simulated host died") from error
     except ray.exceptions.RayTaskError as error:
         if isinstance(error.cause, PeerLostError):
-            raise _HostLostError("an actor of the simulated host died") from error
+            raise HostLostError("an actor of the simulated host died") from error
         if isinstance(error.cause, UserError):
             raise error.cause from None
         raise

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import platform
 import re
+import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
 from importlib.resources import files
@@ -21,7 +22,15 @@ import numpy as np
 import pyarrow as pa
 
 from dataplane.control.journal import JOURNAL_NAME, write_journal
-from dataplane.engine.experiment import DEFAULT_BATCH_FRAMES, EngineRun, HandOver, Progress, RunResult
+from dataplane.engine.experiment import (
+    DEFAULT_BATCH_FRAMES,
+    EngineRun,
+    Experiment,
+    HandOver,
+    Progress,
+    RunResult,
+    UpdatePlan,
+)
 from dataplane.engine.inline import run_inline
 from dataplane.engine.prepare import experiment, steering_snapshot
 from dataplane.errors import ExitCode, UserError
@@ -43,9 +52,11 @@ from dataplane.results.packets import (
     open_packet_file,
     rows_as_json_array,
 )
+from dataplane.results.replay import PastRun, read_past_run
 from dataplane.results.run_directory import PacketsParquet, free_name, write_results, written_aside
 from dataplane.results.summary import summarize
 from dataplane.results.tables import target_key
+from dataplane.scenario.live import check_endless, first_frames
 from dataplane.scenario.load import load_scenario
 from dataplane.scenario.model import Scenario
 from dataplane.scenario.resolve import resolved_toml
@@ -71,6 +82,7 @@ class RunOptions:
     out: Path | None  # None: the next free name below runs/
     overwrite: bool
     seed: int | None  # instead of the scenario's
+    replay: Path | None = None  # a run directory to be repeated, instead of all but `out` and `overwrite`
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,39 +104,88 @@ class RunOutcome:
     directory: Path
     summary: dict[str, Any]  # the content of summary.json
     updates: UpdateReport
+    difference: str | None = None  # of a repeated run: the first key of the summary that is not as it was
 
 
 def run_experiment(options: RunOptions, engine: Engine, progress: Progress) -> RunOutcome:
-    """Run a scenario and write its run directory."""
-    scenario = _scenario(options)
+    """Run a scenario, or repeat what is in a run directory, and write a run directory."""
+    past = read_past_run(options.replay) if options.replay is not None else None
+    scenario = load_scenario(past.scenario) if past else _scenario(options)
     prepared = experiment(scenario, default_batch_frames=engine.batch_frames)
     if not engine.reads_standard_input and scenario.traffic is not None and scenario.traffic.capture == "-":
         raise UserError("this engine's source runs in another process and has no standard input: use --engine inline")
+    open_source: Callable[[], TrafficSource] = partial(traffic_source, scenario)
+    if past:
+        prepared = _repeated(prepared, past, scenario)
+        if past.cut:
+            open_source = partial(first_frames, scenario, past.frames, endless=past.endless)
     where = options.out or free_name(Path("runs"), scenario.name)
     with written_aside(where, overwrite=options.overwrite) as directory:
         directory.mkdir()
         sink = PacketsParquet(directory, prepared.snapshot) if scenario.run.per_packet else None
         started = time.perf_counter()
-        result = engine.run(prepared, partial(traffic_source, scenario), sink, progress)
+        result = engine.run(prepared, open_source, sink, progress)
         seconds = time.perf_counter() - started
         if sink is not None:
             sink.close()
-        report = update_report(result)
-        summary = summarize(result, report, scenario=scenario.name, seed=scenario.run.seed)
-        working = max(seconds - result.startup_seconds - result.control_seconds, 1e-9)
-        summary["wall"] = {
-            "seconds": round(seconds, 3),
-            "frames_per_second": round(result.arrived / working),
-            "batch_packets": prepared.batch_frames,
-            "control_seconds": round(result.control_seconds, 3),
-            "remarks": list(result.remarks),
-            **result.engine_facts,
-            "versions": _versions(),
-        }
-        write_results(directory, result, report, summary, resolved_toml(scenario))
-        if (adapter := prepared.set_up) is not None:
+        wall: dict[str, Any] = {}
+        if past:
+            if not result.interrupted:
+                result = replace(result, interrupted=bool(past.summary["interrupted"]))
+            wall = {"replay_of": str(past.directory)} | ({"pace": past.summary["wall"]["pace"]} if past.endless else {})
+            shutil.copyfile(past.directory / JOURNAL_NAME, directory / JOURNAL_NAME)
+        elif (adapter := prepared.set_up) is not None:
             write_journal(directory / JOURNAL_NAME, adapter.specification, adapter.requests)
+        outcome = write_run(directory, where, scenario, result, seconds, wall)
+    return replace(outcome, difference=past.difference(outcome.summary)) if past else outcome
+
+
+def write_run(
+    directory: Path, where: Path, scenario: Scenario, result: RunResult, seconds: float, wall: Mapping[str, Any]
+) -> RunOutcome:
+    """Fill the directory of a run, all but packets and journal; `where` is the name that it is going to have.
+
+    `seconds` is how long it took, `wall` what else the summary's section of that name is to say.
+    """
+    report = update_report(result)
+    summary = summarize(result, report, scenario=scenario.name, seed=scenario.run.seed)
+    working = max(seconds - result.startup_seconds - result.control_seconds, 1e-9)
+    summary["wall"] = {
+        "seconds": round(seconds, 3),
+        "startup_seconds": round(result.startup_seconds, 3),
+        "frames_per_second": round(result.arrived / working),
+        "batch_packets": result.experiment.batch_frames,
+        "control_seconds": round(result.control_seconds, 3),
+        "remarks": list(result.remarks),
+        **result.engine_facts,
+        **wall,
+        "versions": _versions(),
+    }
+    write_results(directory, result, report, summary, resolved_toml(scenario))
     return RunOutcome(where, summary, report)
+
+
+def live_experiment(path: Path, default_batch_frames: int) -> tuple[Scenario, Experiment]:
+    """A scenario whose traffic has no end, and its experiment, which takes requests while it runs."""
+    scenario = load_scenario(path)
+    check_endless(scenario)
+    prepared = experiment(scenario, default_batch_frames=default_batch_frames)
+    return scenario, replace(prepared, updates=prepared.updates or _no_updates(scenario))
+
+
+def _repeated(prepared: Experiment, past: PastRun, scenario: Scenario) -> Experiment:
+    """The experiment of a run directory: what clients asked for comes on top of what is scheduled."""
+    updates = prepared.updates or (_no_updates(scenario) if past.endless else None)
+    if updates is not None:
+        # what an interrupted run did not come to is no finding in it
+        kept = (one for one in updates.schedule if not past.summary["interrupted"] or one.origin in past.reached)
+        schedule = (*kept, *past.client_requests(updates.control_latency_ns))
+        updates = replace(updates, schedule=schedule)
+    return replace(prepared, batch_frames=past.batch_frames, updates=updates)
+
+
+def _no_updates(scenario: Scenario) -> UpdatePlan:
+    return UpdatePlan(tick_ns=scenario.policy.tick_ns, control_latency_ns=scenario.update.control_latency_ns)
 
 
 def update_report(result: RunResult) -> UpdateReport:

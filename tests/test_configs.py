@@ -20,9 +20,13 @@ CONFIGS = sorted(Path(configs.__file__).parent.glob("*.toml"))
 
 
 def test_there_are_scenarios() -> None:
-    """The quick start and one for each feature are where the tests look for them."""
+    """The quick start and one for each feature, updates and policies among them, are where the tests look."""
     assert "quick-start" in {file.stem for file in CONFIGS}
-    assert len(CONFIGS) >= 15
+    assert len(CONFIGS) >= 25
+    scenarios = [load_scenario(file) for file in CONFIGS]
+    assert sum(bool(scenario.events) for scenario in scenarios) >= 7
+    assert any(scenario.policy.name != "none" for scenario in scenarios)
+    assert {scenario.update.hand_over for scenario in scenarios} == {"permissive", "ordered"}
 
 
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)

@@ -7,6 +7,7 @@ from dataplane.engine.experiment import Experiment, PacketSink, Progress, RunRes
 from dataplane.engine.interrupts import InterruptShield
 from dataplane.engine.nic import Nic
 from dataplane.engine.transport import LocalTransport
+from dataplane.kernels.tracking import FOREVER
 from dataplane.processor.host import HostPlan
 
 
@@ -15,6 +16,7 @@ def plan_host(
 ) -> HostPlan:
     """The host process that owns the processor rows `first` to `end - 1`."""
     updates = experiment.updates
+    ordered = updates is not None and experiment.hand_over == "ordered"  # then held frames drain later
     return HostPlan(
         host=host,
         first_processor=first,
@@ -23,7 +25,8 @@ def plan_host(
         window_ns=experiment.window_ns,
         targets=len(experiment.snapshot.targets),
         updates=updates is not None,
-        ordered=updates is not None and experiment.hand_over == "ordered",
+        ordered=ordered,
+        drain_ns_max=int(FOREVER) if ordered else max(costs.drain_ns_max for costs in experiment.costs),
         ticks=ticks or (updates is not None and updates.policy is not None),
         late_wanted=late_wanted,
     )

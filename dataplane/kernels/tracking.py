@@ -77,9 +77,10 @@ MARK_ROW = np.dtype(
 )
 
 #: Indices of `Tracking.counts`.
-HELD, ENTERED, FOLLOWERS, OVERTAKABLE, MARKS, OPEN_MARK, DROPPED_BEHIND, TAKEN, FENCES_END_NS, BOUND_NS, BOUND_EPOCH = (
-    range(11)
-)
+(
+    HELD, ENTERED, FOLLOWERS, OVERTAKABLE, MARKS, OPEN_MARK, DROPPED_BEHIND, TAKEN,
+    FENCES_END_NS, BOUND_NS, BOUND_EPOCH, DRAIN_NS_MAX,
+) = range(12)  # fmt: skip
 
 
 class Tracking(NamedTuple):
@@ -98,7 +99,8 @@ class Tracking(NamedTuple):
     watch_epoch: npt.NDArray[np.int64]  # (slots,) update that set it; shared by a host
     group_of_slot: npt.NDArray[np.int64]  # (slots,) scratch, all -1
     #: Rows in `held` and in the logs, the first open mark, items taken, frames dropped behind holds; when all fences
-    #: are over; and the earliest (moment, epoch) of a release that is not known: nothing is decided from there on.
+    #: are over; the earliest (moment, epoch) of a release that is not known: nothing is decided from there on; and how
+    #: long it takes at most until what any processor of the run has in its queue is completed.
     counts: npt.NDArray[np.int64]
 
 
@@ -203,7 +205,7 @@ def mark(
         slot = new[k].slot
         if tracking.watch_epoch[slot] < epoch:
             tracking.watch_epoch[slot] = epoch
-            tracking.watch_until_ns[slot] = FOREVER
+            tracking.watch_until_ns[slot] = min(FOREVER, adopted_ns + counts[DRAIN_NS_MAX])
     row_of_mark = tracking.marks[counts[MARKS]]
     row_of_mark.epoch, row_of_mark.adopted_ns, row_of_mark.first_frame = epoch, adopted_ns, marker.first_frame
     row_of_mark.old_frames, row_of_mark.old_held = queued + counts[HELD], counts[HELD]

@@ -9,6 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from dataplane.kernels.serve import COSTS
+from dataplane.kernels.tracking import FOREVER
+
+#: No frame is longer: what a capture's 32 bits can say.
+WIRE_LENGTH_MAX = (1 << 32) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,16 @@ class CostModel:
     interrupt_latency_ns: int = 0
     dpc_overhead_ns: int = 0
     max_nbls_to_indicate: int = 0  # items one DPC run may handle; 0 = no limit
+
+    @property
+    def drain_ns_max(self) -> int:
+        """The longest time until a full queue is empty when nothing more comes; FOREVER without a bound."""
+        if not self.dpc_queue_depth:
+            return int(FOREVER)
+        per_byte_ns = -(-WIRE_LENGTH_MAX * self.receive_cost_per_byte_ps // 1000)
+        item_ns = max(self.receive_cost_ns + per_byte_ns, self.completion_cost_ns) + self.dpc_overhead_ns
+        drain_ns = self.interrupt_moderation_ns + self.interrupt_latency_ns + self.dpc_queue_depth * item_ns
+        return min(drain_ns, int(FOREVER))
 
     def as_row(self) -> npt.NDArray[Any]:
         """One `COSTS` row for the kernels."""

@@ -35,7 +35,7 @@ from dataplane.processor.messages import (
     Work,
 )
 from dataplane.processor.processor import Processor, ProcessorReport, Windows
-from dataplane.processor.updatable import OwnAnswer, PreparedWork, UpdatableProcessor, Watch
+from dataplane.processor.updatable import OwnAnswer, PreparedWork, ProcessorStatistics, UpdatableProcessor, Watch
 from dataplane.receive.work import WorkColumns
 from dataplane.switch.change import GROUP_ROW, HEIR_ROW
 
@@ -65,6 +65,7 @@ class HostPlan:
     updates: bool = False  # the steering may change
     ordered: bool = False  # EPO-07
     ticks: bool = False  # somebody will ask for loads
+    drain_ns_max: int = int(FOREVER)  # how long a queue of the simulated host takes at most to drain
     late_wanted: bool = False  # tell the completions of frames that were held when their work was acknowledged
 
 
@@ -94,7 +95,14 @@ class ProcessorHost:
         for row, costs in enumerate(plan.costs, plan.first_processor):
             self._processors.append(
                 UpdatableProcessor(
-                    row, costs, windows, plan.targets, self._watch, ordered=plan.ordered, ticks=plan.ticks
+                    row,
+                    costs,
+                    windows,
+                    plan.targets,
+                    self._watch,
+                    ordered=plan.ordered,
+                    ticks=plan.ticks,
+                    drain_ns_max=plan.drain_ns_max,
                 )
                 if plan.updates
                 else Processor(costs, windows, plan.targets)
@@ -124,6 +132,10 @@ class ProcessorHost:
         return np.concatenate(
             [slot.selection[slot.offsets[s, first] : slot.offsets[s, end]] for s in range(len(work.segments))]
         )
+
+    def statistics(self) -> list[ProcessorStatistics]:
+        """What every processor has counted so far, by row; of a host in whose run the steering may change."""
+        return [one.statistics() for one in self._processors if isinstance(one, UpdatableProcessor)]
 
     def report(self) -> list[ProcessorReport]:
         """What every processor has to say, by row; the host is not used afterwards."""

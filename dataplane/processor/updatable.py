@@ -67,6 +67,19 @@ class _Unanswered:
     told: OwnAnswer
 
 
+class ProcessorStatistics(NamedTuple):
+    """What a processor at work has counted so far; for people to look at."""
+
+    received: int
+    completions: int
+    bytes: int
+    dropped: int
+    busy_ns: int  # up to `now_ns`
+    queue_depth: int  # items in the DPC queue at `now_ns`, held frames included
+    now_ns: int  # model time: the end of the last batch
+    by_target: npt.NDArray[np.int64]  # (targets, 5) as in `ProcessorReport`
+
+
 class UpdatableProcessor(Processor):
     """A processor that keeps what updates need to know of single frames.
 
@@ -75,8 +88,18 @@ class UpdatableProcessor(Processor):
     """
 
     def __init__(
-        self, row: int, costs: CostModel, windows: Windows, targets: int, watch: Watch, *, ordered: bool, ticks: bool
+        self,
+        row: int,
+        costs: CostModel,
+        windows: Windows,
+        targets: int,
+        watch: Watch,
+        *,
+        ordered: bool,
+        ticks: bool,
+        drain_ns_max: int = int(tracks.FOREVER),
     ) -> None:
+        """`drain_ns_max`: how long it takes at most until any queue of the run is empty when nothing more comes."""
         super().__init__(costs, windows, targets, ticks=ticks)
         self.answers: list[OwnAnswer] = []  # about ordered updates; a later one replaces those before
         self.drained_ns: list[npt.NDArray[np.int64]] = []  # for each batch: by permissive update, see MARK_ROW
@@ -88,8 +111,9 @@ class UpdatableProcessor(Processor):
         self._unanswered: list[_Unanswered] = []
         self._at = np.zeros(6, np.int64)
         self._unbounded = costs.dpc_queue_depth == 0
-        counts = np.zeros(11, np.int64)
+        counts = np.zeros(12, np.int64)
         counts[tracks.BOUND_NS], counts[tracks.FENCES_END_NS] = tracks.FOREVER, tracks.NEVER
+        counts[tracks.DRAIN_NS_MAX] = drain_ns_max
         slots = targets * SLOTS_PER_TARGET
         self._tracking = tracks.Tracking(
             items=np.zeros(costs.dpc_queue_depth or LOG_ROWS, tracks.ITEM_ROW),
@@ -266,6 +290,23 @@ class UpdatableProcessor(Processor):
         received, completions, received_bytes, dropped = (int(entries[name].sum()) for name in names[:4])
         queued = tracks.queued_at(at_ns, self._service, self._tracking)
         return ProcessorLoad(self._row, received, completions, received_bytes, dropped, window_ns, queued, entries)
+
+    def statistics(self) -> ProcessorStatistics:
+        """The counters between two batches; changes nothing."""
+        state, now_ns = self._service.state[0], self._end_ns
+        names = ("received", "completions", "bytes", "dropped")
+        received, completions, received_bytes, dropped = (int(state[name]) for name in names)
+        ahead_ns = max(0, int(state["free_ns"]) - max(now_ns, int(state["busy_since_ns"])))
+        return ProcessorStatistics(
+            received,
+            completions,
+            received_bytes,
+            dropped,
+            int(state["busy_ns"]) - ahead_ns,
+            tracks.queued_at(now_ns, self._service, self._tracking),
+            now_ns,
+            self._accounts.by_target.copy(),
+        )
 
     # Logs
 

@@ -245,6 +245,7 @@ class Comparison:
             "scenario": self.scenario,
             "interrupted": self.interrupted,
             "remarks": list(self.remarks),
+            "findings": list(self.findings),
             "policies": [
                 {
                     "policy": policy,
@@ -282,7 +283,7 @@ def write_comparison(path: Path, runs: Sequence[PolicyRun]) -> None:
 
 
 def comparison_screen(comparison: Comparison) -> RenderableType:
-    """Policies as columns, measures as rows."""
+    """Policies as columns, measures as rows; findings are not shown."""
     first = comparison.runs[0]
     seeds = sorted({run.seed for run in comparison.runs})
     head = Text.assemble(
@@ -303,8 +304,7 @@ def comparison_screen(comparison: Comparison) -> RenderableType:
             continue
         estimates = (comparison.estimate(policy, measure.field) for policy in comparison.policies)
         table.add_row(measure.label, *(estimate_text(one, measure.factor) for one in estimates))
-    notes = [Text(f"! {finding}", "yellow") for finding in comparison.findings]
-    return Group(head, table, *(Text(remark, "dim") for remark in comparison.remarks), *notes)
+    return Group(head, table, *(Text(remark, "dim") for remark in comparison.remarks))
 
 
 def estimate_text(one: Estimate | None, factor: float = 1.0) -> str:

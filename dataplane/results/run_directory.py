@@ -40,7 +40,7 @@ def written_aside(path: Path, *, overwrite: bool) -> Iterator[Path]:
     made_parent = not path.parent.exists()
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.parent / f".partial-{os.getpid()}-{path.name}"  # same ending as the name it will get
-    _remove_abandoned(path)
+    remove_abandoned(path)
     try:
         yield aside
         if path.exists():
@@ -108,7 +108,7 @@ def write_results(
     (directory / _MARK).write_text(text, encoding="utf-8")
 
 
-def _remove_abandoned(path: Path) -> None:
+def remove_abandoned(path: Path) -> None:
     """Remove what processes that are no more left beside `path`."""
     for aside in path.parent.glob(f".partial-*-{path.name}"):
         process = aside.name.removeprefix(".partial-").removesuffix(f"-{path.name}")

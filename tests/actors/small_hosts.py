@@ -143,6 +143,7 @@ def run_in_threads(
     *,
     processors_per_actor: int,
     slots: int,
+    control: Any = None,
 ) -> RunResult:
     """The actors of a host with their ring and doorbells, in threads of this process: everything but Ray."""
     plans = plan_hosts(experiment, processors_per_actor, late_wanted=True)
@@ -163,7 +164,7 @@ def run_in_threads(
     actors = [ProcessorActor(plan) for plan in plans]
     with ThreadPoolExecutor(len(actors)) as pool:
         serving = [pool.submit(actor.serve, nic.address()) for actor in actors]
-        items = list(nic.run(experiment.snapshot, []))
+        items = list(nic.run(experiment.snapshot, [], control))
         for call in serving:
             call.result()
     for item in items:

@@ -269,7 +269,7 @@ def test_cut_capture_is_a_finding(scenario: Path, tmp_path: Path, capsys: pytest
 
 
 def test_events_change_the_run(scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """An event is carried out at its moment: the certificate says so in every form, and on the screen (EPO-02, EPO-09)."""
+    """An event is carried out at its moment, and its certificate is in every form it has (EPO-02, EPO-09)."""
     with scenario.open("a") as file:
         file.write("[[event]]\nat_ns = 1_000_000\nmove_entries = { vport = 1, indices = [0], target = 2 }\n")
     out = tmp_path / "r"

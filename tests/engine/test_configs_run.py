@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet
 import pytest
 
 import configs
-from dataplane.commands import INLINE, RunOptions, run_experiment
+from dataplane.commands import INLINE, RunOptions, RunOutcome, run_experiment
 
 CONFIGS = {file.stem: file for file in sorted(Path(configs.__file__).parent.glob("*.toml"))}
 
 
 def summary_of(name: str, directory: Path) -> dict[str, Any]:
     """Run a scenario; its summary."""
-    options = RunOptions(CONFIGS[name], None, directory / name, False, None)
-    return run_experiment(options, INLINE, lambda frames, share: None).summary
+    return outcome_of(CONFIGS[name], directory / name).summary
+
+
+def outcome_of(scenario: Path, directory: Path) -> RunOutcome:
+    """Run a scenario into a directory."""
+    return run_experiment(RunOptions(scenario, None, directory, False, None), INLINE, lambda frames, share: None)
+
+
+def changed(name: str, old: str, new: str, directory: Path) -> Path:
+    """A scenario in which one thing is different."""
+    text = CONFIGS[name].read_text("utf-8").partition("\n[adapter]")[2]
+    assert text.count(old) == 1
+    file = directory / f"{name}-changed.toml"
+    file.write_text("[adapter]" + text.replace(old, new), "utf-8")
+    return file
+
+
+def loads_by_window(run: RunOutcome) -> dict[tuple[int, str], float]:
+    """Load by window number and processor; windows without work are not there."""
+    rows = pyarrow.parquet.read_table(run.directory / "windows.parquet").to_pylist()
+    return {(row["window"], row["processor"]): row["load"] for row in rows}
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -44,3 +65,116 @@ def test_real_traffic_has_both_directions(tmp_path: Path) -> None:
     for row in summary["vports"][1:]:
         assert row["received"] > 0
         assert row["completions"] > 0
+
+
+def test_rss_moves_reorder_once(tmp_path: Path) -> None:
+    """Moves away from a full queue reorder, the way back from short ones does not; nothing is lost (EPO-06, EPO-08)."""
+    away, default, back = outcome_of(CONFIGS["rss-moves"], tmp_path / "run").updates.certificates
+    assert [len(one.entries) for one in (away, default, back)] == [3, 1, 3]
+    assert default.entries[0]["index"] == "default"
+    assert away.frames_old_epoch_after_adoption > 300
+    assert away.frames_reordered > 50
+    assert back.frames_old_epoch_after_adoption < 20
+    assert back.frames_reordered == default.frames_reordered == 0
+    assert all(one.frames_held == one.frames_lost == 0 for one in (away, default, back))
+
+
+def test_ordered_hand_over_holds_and_keeps_order(tmp_path: Path) -> None:
+    """A chain of moves: every update holds frames, none reorders or loses any; without holds many are (EPO-07, EPO-08).
+
+    No update of the chain is over when the next one is adopted (EPO-04).
+    """
+    run = outcome_of(CONFIGS["ordered-hand-over"], tmp_path / "ordered")
+    certificates = run.updates.certificates
+    chain = certificates[:3]
+    assert all(before.drained_at_ns > after.adopted_at_ns for before, after in pairwise(chain))
+    assert [{entry["target"] for entry in one.entries} for one in chain] == [{"0:1"}, {"0:2"}, {"0:0"}]
+    assert all(one.frames_held and one.longest_hold_ns and one.blocked_time_ns for one in certificates)
+    assert all(one.frames_reordered == one.frames_lost == 0 for one in certificates)
+    assert certificates[3].frames_dropped_behind_holds > 0
+    assert run.summary["order"]["reordered"] == 0
+    other = changed("ordered-hand-over", 'hand_over = "ordered"', 'hand_over = "permissive"', tmp_path)
+    permissive = outcome_of(other, tmp_path / "permissive").summary
+    assert permissive["order"]["reordered"] > 200
+    assert all(permissive["checks"].values())
+
+
+def test_rss_off_and_on_waits_for_the_primary_processor(tmp_path: Path) -> None:
+    """Without RSS all is on processor 0 and unhashed; then the others wait as long as its queue is (UPD-12, UPD-17)."""
+    run = outcome_of(CONFIGS["rss-off-and-on"], tmp_path / "run")
+    off, on = run.updates.certificates
+    there = [(entry["index"], entry["source"], entry["target"]) for entry in off.entries]
+    back = [(entry["index"], entry["source"], entry["target"]) for entry in on.entries]
+    assert len(there) == 12
+    assert {target for _, _, target in there} == {"0:0"}
+    assert back == [(index, target, source) for index, source, target in there]
+    assert 256 * 800 * 0.9 < on.longest_hold_ns <= 256 * 800
+    vport = run.summary["vports"][1]
+    assert 0 < vport["hashed"] < vport["received"]
+    assert run.summary["order"]["reordered"] == 0
+    loads = loads_by_window(run)
+    assert {processor for window, processor in loads if window == 3} == {"0:0"}
+
+
+def test_queue_growth_is_two_updates(tmp_path: Path) -> None:
+    """On a restricted adapter growth and shrinkage are one update each, of entries 2 and 3 (UPD-07, UPD-10, EPO-03)."""
+    run = outcome_of(CONFIGS["queue-growth"], tmp_path / "run")
+    growth, shrinkage = run.updates.certificates
+    moves = [[(e["index"], e["source"], e["target"]) for e in one.entries] for one in (growth, shrinkage)]
+    assert moves == [[(2, "0:0", "0:2"), (3, "0:1", "0:3")], [(2, "0:2", "0:0"), (3, "0:3", "0:1")]]
+    queues, table = "OID_NIC_SWITCH_VPORT_PARAMETERS", "OID_GEN_RECEIVE_SCALE_PARAMETERS"
+    assert [request["oid"] for request in growth.requests] == [queues, table]
+    assert [request["oid"] for request in shrinkage.requests] == [table, table]
+    assert [(other["oid"], other["requested_at_ns"]) for other in run.updates.other_requests] == [(queues, 20_000_000)]
+    at_work = {
+        window for (window, processor), load in loads_by_window(run).items() if processor == "0:3" and load > 0.1
+    }
+    assert at_work == {2, 3}
+
+
+def test_filter_move_moves_frames_but_no_entry(tmp_path: Path) -> None:
+    """Every frame is on one of two VPorts or dropped by the full queue; older ones are completed (FLT-34, UPD-03)."""
+    run = outcome_of(CONFIGS["filter-move"], tmp_path / "run")
+    (move,) = run.updates.certificates
+    assert move.entries == ()
+    assert move.frames_old_epoch_after_adoption > 100
+    assert move.frames_lost == move.frames_reordered == 0
+    assert move.retired_at_ns > move.adopted_at_ns
+    host, machine = run.summary["vports"]
+    assert host["received"] + machine["received"] + host["dropped"] == run.summary["arrived"]
+    assert machine["dropped"] == 0
+    assert {processor for window, processor in loads_by_window(run) if window < 5} == {"0:0"}
+
+
+def test_rssv1_update_spreads_anew(tmp_path: Path) -> None:
+    """A table, other hash types and another key reorder frames, and the last two move no entry (RSS-09, UPD-04)."""
+    run = outcome_of(CONFIGS["rssv1-update"], tmp_path / "run")
+    assert [len(one.entries) for one in run.updates.certificates] == [32, 0, 0]
+    assert all(one.frames_reordered > 0 for one in run.updates.certificates)
+    assert all(one.frames_lost == 0 for one in run.updates.certificates)
+    assert {processor for window, processor in loads_by_window(run) if window < 2} == {"0:0", "0:1"}
+
+
+def test_refused_events_change_nothing(tmp_path: Path) -> None:
+    """Three refusals are on record beside two updates; without its `expect` one of them is a failed check (UPD-41)."""
+    run = outcome_of(CONFIGS["refused-event"], tmp_path / "run")
+    assert [len(one.entries) for one in run.updates.certificates] == [1, 0]
+    refused = [other["status"] for other in run.updates.other_requests]
+    assert refused == ["NDIS_STATUS_NO_QUEUES", "NDIS_STATUS_NO_QUEUES", "NDIS_STATUS_FILE_NOT_FOUND"]
+    assert run.updates.failed_requests == ()
+    unexpected = changed("refused-event", 'expect = "NDIS_STATUS_FILE_NOT_FOUND"', "", tmp_path)
+    assert not outcome_of(unexpected, tmp_path / "other").summary["checks"]["updates_as_expected"]
+
+
+def test_rsspp_evens_out(tmp_path: Path) -> None:
+    """The highest load falls, and far fewer frames are dropped than without a policy (POL-01)."""
+    run = outcome_of(CONFIGS["rsspp"], tmp_path / "rsspp")
+    loads = loads_by_window(run)
+    first, fourth = (max(load for (at, _), load in loads.items() if at == window) for window in (0, 3))
+    assert first > 0.95
+    assert fourth < 0.9
+    requests = [request for one in run.updates.certificates for request in one.requests]
+    assert {request["origin"] for request in requests} == {"policy rsspp"}
+    without = outcome_of(changed("rsspp", 'name = "rsspp"', 'name = "none"', tmp_path), tmp_path / "none").summary
+    assert run.summary["dropped"]["queue_full"] * 10 < without["dropped"]["queue_full"]
+    assert without["epochs"] == 1

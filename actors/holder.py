@@ -1,0 +1,38 @@
+"""A process that holds a Ray cluster of its own: `python -m actors.holder ACTORS`.
+
+It writes one JSON line when the cluster is there, and waits for the line "stay" on its standard input: when that ends
+without it, whoever started the cluster is no more, and the cluster ends as well. After that it ends on SIGTERM.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+
+import ray
+
+from actors.system import ray_session
+
+
+def main() -> None:
+    """Hold the cluster until told otherwise."""
+    end = threading.Event()
+    # while Ray starts, too: then it is stopped as soon as it has started, and nothing of it is left
+    signal.signal(signal.SIGTERM, lambda number, frame: end.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with ray_session(None, actors=int(sys.argv[1])) as folder:
+        print(json.dumps({"address": ray.get_runtime_context().gcs_address, "folder": folder}), flush=True)
+        threading.Thread(target=_wait_to_stay, args=(end,), daemon=True).start()
+        while not end.wait(3600):
+            pass
+
+
+def _wait_to_stay(end: threading.Event) -> None:
+    if sys.stdin.readline() != "stay\n":
+        end.set()
+
+
+if __name__ == "__main__":
+    main()

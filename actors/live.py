@@ -1,0 +1,405 @@
+"""A dataplane that goes on: its supervisor, a detached actor, and what its users call.
+
+`up` starts a Ray cluster of its own (or uses one there is) and a supervisor that has a name in it. The supervisor starts
+the actors of the simulated host as a run does, follows the NIC, and writes the run directory when it is stopped.
+Clients find the supervisor by its name and get the handles of the others from it; what they ask for goes to the NIC
+itself, which passes it to the control actor between two batches.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from actors.control import encode_maker
+from actors.nic import Answered, NicPlan, NicStatistics
+from actors.processor import plan_hosts
+from actors.state import Process, State, StateFiles, check_name
+from actors.system import (
+    BATCH_FRAMES,
+    SLOTS,
+    Follower,
+    HostLostError,
+    SimulatedHost,
+    collect,
+    load_kernels,
+    ray_session,
+    simulated_host,
+)
+from dataplane.commands import RunOutcome, live_experiment, write_run
+from dataplane.control.journal import JOURNAL_NAME
+from dataplane.engine.experiment import Experiment
+from dataplane.errors import ExitCode, UserError
+from dataplane.processor.host import HostPlan
+from dataplane.processor.updatable import ProcessorStatistics
+from dataplane.results.replay import CLIENT_ORIGIN
+from dataplane.results.run_directory import PacketsParquet, check_free, remove_abandoned, written_aside
+from dataplane.scenario.live import endless_source
+from dataplane.scenario.model import Scenario
+from dataplane.update.records import RequestRecord
+from dataplane.update.timeline import RequestMaker
+
+NAMESPACE = "vmmq"
+
+#: How often the NIC looks for requests while no frame arrives.
+IDLE_SECONDS = 0.005
+
+#: Batches between NIC and processors: a request waits for those that the NIC has to send before.
+_START_SECONDS = 60
+_END_SECONDS = 30
+_SUPERVISOR_GROUPS = {"clients": 4}
+
+
+@dataclass(frozen=True, slots=True)
+class UpOptions:
+    """What the user asked of `vmmq up`."""
+
+    scenario: Path
+    name: str
+    out: Path | None  # None: runs/NAME
+    overwrite: bool
+    address: str | None  # of a Ray cluster; None: one of our own
+    processors_per_actor: int
+    paced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DataplanePlan:
+    """What a supervisor is told."""
+
+    scenario: Scenario
+    experiment: Experiment
+    hosts: tuple[HostPlan, ...]
+    directory: str  # the run directory, absolute
+    overwrite: bool
+    paced: bool
+
+
+class Handles(NamedTuple):
+    """How clients reach the actors of a dataplane, and what they have to know of them."""
+
+    nic: Any
+    control: Any
+    processors: tuple[Any, ...]
+    scenario: Scenario
+    numbers: tuple[str, ...]  # of the processors, by row
+
+
+class DataplaneActor:
+    """Supervises a simulated host from its start until it is stopped.
+
+    `start` and `stop` take as long as that does; `handles` belongs into another concurrency group.
+    """
+
+    def __init__(self, plan: DataplanePlan) -> None:
+        self._plan = plan
+        self._ready = threading.Event()
+        self._stopping = threading.Event()
+        self._host: SimulatedHost | None = None
+        self._outcome: RunOutcome | None = None
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._supervise, name="supervisor")
+
+    def start(self) -> int:
+        """Wait until the processors are ready for frames; the process id. Raises what goes wrong until then."""
+        self._thread.start()
+        self._ready.wait()
+        self._check()
+        return os.getpid()
+
+    def handles(self) -> Handles:
+        """The actors; UserError when the dataplane has died or ended."""
+        self._check()
+        host = self._host
+        if host is None or self._stopping.is_set():
+            raise UserError("the dataplane is being taken down")
+        numbers = tuple(map(str, self._plan.experiment.snapshot.processors))
+        return Handles(host.nic, host.control, tuple(host.processors), self._plan.scenario, numbers)
+
+    def stop(self) -> RunOutcome:
+        """Take no more frames, finish what was taken, and write the run directory. Raises what goes wrong."""
+        self._stopping.set()
+        self._thread.join()
+        self._check()
+        assert self._outcome is not None, "it has ended well"
+        return self._outcome
+
+    def _check(self) -> None:
+        if isinstance(self._failure, HostLostError):
+            raise UserError(f"{self._failure}", ExitCode.INCONCLUSIVE)
+        if self._failure is not None:
+            raise self._failure
+
+    def _supervise(self) -> None:
+        try:
+            self._outcome = self._run()
+        except BaseException as failure:  # told to whoever asks
+            self._failure = failure
+        finally:
+            self._host = None
+            self._ready.set()
+
+    def _run(self) -> RunOutcome:
+        plan, prepared = self._plan, self._plan.experiment
+        where = Path(plan.directory)
+        with written_aside(where, overwrite=plan.overwrite) as directory:
+            directory.mkdir()
+            sink = PacketsParquet(directory, prepared.snapshot) if plan.scenario.run.per_packet else None
+            nic_plan = NicPlan(
+                open_source=partial(endless_source, plan.scenario, paced=plan.paced),
+                transmit_by_source=prepared.transmit_by_source,
+                host_ends=tuple(one.first_processor + len(one.costs) for one in plan.hosts),
+                transport="ring",
+                slots=SLOTS,
+                batch_frames=prepared.batch_frames,
+                directory=os.getcwd(),
+                rows_wanted=sink is not None,
+                ordered=plan.hosts[0].ordered,
+                idle_seconds=IDLE_SECONDS,
+            )
+            follower = Follower(sink, lambda frames, share: None, self._ready.set)
+            began = time.perf_counter()
+            with simulated_host(prepared, nic_plan, plan.hosts, directory / JOURNAL_NAME) as host:
+                self._host = host
+                report = follower.follow(host, self._stopping)
+                # that is how a dataplane ends: nothing was cut short
+                result = collect(prepared, host, report._replace(stopped=False))
+            self._host = None
+            ended = time.perf_counter()
+            if sink is not None:
+                sink.close()
+            facts = {"engine": "ray", "transport": "ring", "processor_actors": len(plan.hosts)}
+            result = replace(result, startup_seconds=follower.started - began, engine_facts=facts)
+            pace = {"pace": "real" if plan.paced else "none"}
+            return write_run(directory, where, plan.scenario, result, ended - began, pace)
+
+
+# What users call -----------------------------------------------------------------------------------------------------
+
+
+def up(options: UpOptions, files: StateFiles | None = None) -> State:
+    """Start a dataplane that stays; back when it takes frames. Whatever goes wrong, nothing is left."""
+    files = files or StateFiles()
+    name = check_name(options.name)
+    scenario, prepared = live_experiment(options.scenario, BATCH_FRAMES)
+    where = (options.out or Path("runs") / name).absolute()
+    me = Process.running(os.getpid())
+    assert me is not None, "this process runs"
+    state = State(name, str(where), me)
+    with ExitStack() as undo:
+        files.claim(state)
+        undo.callback(files.remove, name)
+        check_free(where, overwrite=options.overwrite)
+        plans = tuple(plan_hosts(prepared, options.processors_per_actor, late_wanted=scenario.run.per_packet))
+        plan = DataplanePlan(scenario, prepared, plans, str(where), options.overwrite, options.paced)
+        # actors that find a cold cache would all compile the same kernels
+        loading = ThreadPoolExecutor(1).submit(load_kernels, prepared.snapshot, plans)
+        holder: subprocess.Popen[str] | None = None
+        address = options.address
+        if address is None:
+            holder, address, folder = undo.enter_context(_held_cluster(len(plans) + 3))
+            state = replace(state, holder=Process.running(holder.pid), folder=folder)
+        with ray_session(address, actors=0, probe=holder is None):
+            loading.result()
+            undo.enter_context(_supervised(plan, name))
+            state = replace(state, address=ray.get_runtime_context().gcs_address)
+            if holder is not None:
+                assert holder.stdin is not None, "it was opened with one"
+                holder.stdin.write("stay\n")
+                holder.stdin.close()
+            files.write(state)
+            undo.pop_all()
+    return state
+
+
+@contextmanager
+def _held_cluster(actors: int) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
+    """A cluster in the hands of a process of its own session: its address and folder. Ended when the block fails."""
+    holder = subprocess.Popen(
+        [sys.executable, "-m", "actors.holder", str(actors)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert holder.stdout is not None, "it was opened with one"
+        line = holder.stdout.readline()
+        if not line:
+            raise UserError(
+                "Ray could not be started on this machine: see its memory and /dev/shm", ExitCode.INCONCLUSIVE
+            )
+        told = json.loads(line)
+        yield holder, told["address"], told["folder"]
+    except BaseException:
+        holder.terminate()
+        holder.wait()
+        raise
+
+
+@contextmanager
+def _supervised(plan: DataplanePlan, name: str) -> Iterator[None]:
+    """A supervisor at work; ended when the block fails."""
+    # the class is wrapped here: see `simulated_host`
+    supervisor: Any = None
+    try:
+        supervisor = (
+            ray.remote(DataplaneActor)
+            .options(
+                name=name,
+                namespace=NAMESPACE,
+                lifetime="detached",
+                num_cpus=0,
+                concurrency_groups=_SUPERVISOR_GROUPS,
+                # it writes the run directory, and relative names are those of this machine
+                scheduling_strategy=NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False),
+            )
+            .remote(plan)
+        )
+        _answer(supervisor.start.remote())
+        yield
+    except BaseException as error:
+        if supervisor is not None:
+            ray.kill(supervisor)
+            remove_abandoned(Path(plan.directory))
+        if isinstance(error, ValueError) and "already" in str(error):
+            raise UserError(f"dataplane {name} runs already in this cluster: choose another --name") from error
+        raise
+
+
+class Dataplane:
+    """A running dataplane as a client sees it."""
+
+    def __init__(self, name: str, handles: Handles) -> None:
+        self.name = name
+        self.handles = handles
+
+    @property
+    def scenario(self) -> Scenario:
+        """What it was started with."""
+        return self.handles.scenario
+
+    def request(self, make: RequestMaker, issuer: str) -> list[Answered]:
+        """Ask for something at the next moments between two batches; how it ended."""
+        group = {"concurrency_group": "requests"}
+        call = self.handles.nic.request.options(**group).remote(encode_maker(make), CLIENT_ORIGIN + issuer)
+        answers: list[Answered] = self._get(call)
+        return answers
+
+    def document(self) -> dict[str, Any]:
+        """The adapter as it is now, as `vmmq show` has it, and the latest epoch."""
+        document: dict[str, Any] = self._get(self.handles.control.document.remote(self.scenario.name))
+        return document
+
+    def recent(self) -> list[RequestRecord]:
+        """The latest requests by anybody."""
+        records: list[RequestRecord] = self._get(self.handles.control.recent.remote())
+        return records
+
+    def statistics(self) -> tuple[NicStatistics, list[ProcessorStatistics]]:
+        """What has been counted so far: by the NIC, and by the processors, by row."""
+        looks = {"concurrency_group": "looks"}
+        calls = [one.statistics.options(**looks).remote() for one in (self.handles.nic, *self.handles.processors)]
+        nic, *processors = self._get(calls)
+        return nic, [one for host in processors for one in host]
+
+    def _get(self, answer: Any) -> Any:
+        return _answer(answer, self.name)
+
+
+@contextmanager
+def connected(name: str | None, files: StateFiles | None = None) -> Iterator[Dataplane]:
+    """A connection to a running dataplane; UserError when there is none, or when it has died."""
+    state = (files or StateFiles()).find(name)
+    with ray_session(state.address, actors=0, probe=state.holder is None):
+        yield Dataplane(state.name, _answer(_supervisor(state).handles.options(**_CLIENTS).remote(), state.name))
+
+
+def down(name: str | None, files: StateFiles | None = None) -> RunOutcome:
+    """Stop a dataplane and write its run directory; what it has come to. Nothing of it is left, even if it has died."""
+    files = files or StateFiles()
+    state = files.find(name)
+    supervisor: Any = None
+    with ExitStack() as undo:
+        undo.callback(_clear, state, files)
+        undo.enter_context(ray_session(state.address, actors=0, probe=state.holder is None))
+        try:
+            supervisor = _supervisor(state)
+            undo.callback(ray.kill, supervisor)
+            outcome: RunOutcome = _answer(supervisor.stop.remote(), state.name, ended=True)
+        except UserError as error:
+            raise UserError(str(error), ExitCode.INCONCLUSIVE) from error
+    return outcome
+
+
+_CLIENTS = {"concurrency_group": "clients"}
+
+
+def _clear(state: State, files: StateFiles) -> None:
+    """End the cluster, and remove everything that the dataplane would leave; its results are in place, or lost."""
+    if state.holder is not None:
+        _end(state.holder)
+    remove_abandoned(Path(state.directory))
+    files.remove(state.name)
+
+
+def _end(process: Process) -> None:
+    """Ask a process to end and wait for that, or make it."""
+    try:
+        handle = os.pidfd_open(process.id)
+    except ProcessLookupError:
+        return
+    try:
+        if not process.is_running:
+            return
+        for number, seconds in ((signal.SIGTERM, _END_SECONDS), (signal.SIGKILL, _END_SECONDS)):
+            signal.pidfd_send_signal(handle, number)
+            if select.select([handle], [], [], seconds)[0]:
+                return
+    except ProcessLookupError:
+        return
+    finally:
+        os.close(handle)
+
+
+def _supervisor(state: State) -> Any:
+    try:
+        return ray.get_actor(state.name, namespace=NAMESPACE)
+    except ValueError:
+        raise UserError(_died(state.name, "its supervisor is gone")) from None
+
+
+def _answer(answer: Any, name: str | None = None, *, ended: bool = False) -> Any:
+    """`ray.get`, with deaths and the user's errors as UserError."""
+    try:
+        return ray.get(answer)
+    except (ray.exceptions.RayActorError, ray.exceptions.ObjectLostError) as error:
+        raise UserError(_died(name, "an actor of it is gone", ended=ended), ExitCode.WRONG_INPUT) from error
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, UserError):
+            if error.cause.exit_code is ExitCode.INCONCLUSIVE:
+                raise UserError(_died(name, str(error.cause), ended=ended)) from None
+            raise error.cause from None
+        raise
+
+
+def _died(name: str | None, why: str, *, ended: bool = False) -> str:
+    whose = f"dataplane {name}" if name else "the dataplane"
+    return f"{whose} has died: {why}" + ("; its results are lost" if ended else "; vmmq down clears it away")

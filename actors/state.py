@@ -1,0 +1,158 @@
+"""State files: which dataplanes run, and where. They are a phone book only: nothing in them is part of a dataplane.
+
+A file is made when a dataplane is about to start and removed when it is down. One whose processes are no more is stale:
+whoever comes upon it removes it. Needs no Ray.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from dataplane.errors import UserError
+
+#: The dataplane that is meant when none is named.
+DEFAULT_NAME = "vmmq"
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process that is told from a later one with the same id."""
+
+    id: int
+    started: int  # clock ticks after the start of the machine
+
+    @classmethod
+    def running(cls, process: int) -> Process | None:
+        """The process with that id; None when there is none."""
+        try:
+            fields = Path(f"/proc/{process}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+        except OSError:
+            return None
+        return None if fields[0] in "ZX" else cls(process, int(fields[19]))
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return Process.running(self.id) == self
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is known of a dataplane from outside."""
+
+    name: str
+    directory: str  # the run directory that is going to be written
+    starter: Process  # whoever starts it
+    address: str | None = None  # of its Ray cluster; None: it is starting
+    holder: Process | None = None  # holds that cluster; None: somebody else's cluster
+    folder: str | None = None  # where that cluster keeps its sockets and logs
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether somebody is at it."""
+        return self.address is None
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the processes that it needs are no more; of somebody else's cluster that cannot be told from here."""
+        needed = self.starter if self.is_starting else self.holder
+        return needed is not None and not needed.is_running
+
+
+class StateFiles:
+    """The state files of a user."""
+
+    def __init__(self, directory: Path | None = None) -> None:
+        """Default: $XDG_STATE_HOME/vmmq, or ~/.local/state/vmmq."""
+        home = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+        self._directory = directory or Path(home) / "vmmq"
+
+    def claim(self, state: State) -> None:
+        """Take a name for a dataplane that is about to start; UserError when it is taken or no name."""
+        check_name(state.name)
+        if (known := self.read(state.name)) is not None:
+            doing = "is being started" if known.is_starting else "runs already"
+            raise UserError(f"dataplane {state.name} {doing}: take it down with vmmq down, or choose another --name")
+        self._directory.mkdir(parents=True, exist_ok=True)
+        try:
+            with self._path(state.name).open("x", encoding="utf-8") as file:
+                file.write(_text(state))
+        except FileExistsError:
+            raise UserError(f"dataplane {state.name} is being started by somebody else") from None
+
+    def write(self, state: State) -> None:
+        """Replace what is known of a dataplane."""
+        aside = self._path(f".{state.name}.{os.getpid()}")
+        aside.write_text(_text(state), encoding="utf-8")
+        aside.replace(self._path(state.name))
+
+    def read(self, name: str) -> State | None:
+        """What is known of a dataplane; a stale file is removed, with what its cluster has left behind."""
+        try:
+            state = _state(self._path(name).read_text("utf-8"))
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError):
+            state = None  # nobody can have written it but an earlier version
+        if state is None or state.is_stale:
+            self.remove(name)
+            if state is not None and state.folder is not None:
+                shutil.rmtree(state.folder, ignore_errors=True)
+            return None
+        return state
+
+    def remove(self, name: str) -> None:
+        """Forget a dataplane."""
+        self._path(name).unlink(missing_ok=True)
+
+    def names(self) -> list[str]:
+        """Of all dataplanes that are known and not stale."""
+        if not self._directory.is_dir():
+            return []
+        found = sorted(path.stem for path in self._directory.glob("*.json") if not path.name.startswith("."))
+        return [name for name in found if self.read(name) is not None]
+
+    def find(self, name: str | None) -> State:
+        """The dataplane of that name, or the only one there is; UserError when there is none."""
+        if name is None:
+            names = self.names()
+            if len(names) > 1 and DEFAULT_NAME not in names:
+                raise UserError(f"several dataplanes run ({', '.join(names)}): say which with --name")
+            name = names[0] if len(names) == 1 else DEFAULT_NAME
+        state = self.read(check_name(name))
+        if state is None:
+            others = self.names()
+            hint = f"there is {', '.join(others)}" if others else "start one with vmmq up SCENARIO"
+            raise UserError(f"no dataplane {name} runs: {hint}")
+        if state.is_starting:
+            raise UserError(f"dataplane {name} is being started: wait until it is ready")
+        return state
+
+    def _path(self, name: str) -> Path:
+        return self._directory / f"{name}.json"
+
+
+def check_name(name: str) -> str:
+    """The name of a dataplane; UserError when it cannot be one."""
+    if not _NAME.fullmatch(name):
+        raise UserError(f"{name!r} is no name of a dataplane: letters, digits, '-', '_' and '.', up to 64")
+    return name
+
+
+def _text(state: State) -> str:
+    return json.dumps(asdict(state), indent=2) + "\n"
+
+
+def _state(text: str) -> State:
+    members = json.loads(text)
+    for key in ("starter", "holder"):
+        if members[key] is not None:
+            members[key] = Process(**members[key])
+    return State(**members)

@@ -1,0 +1,95 @@
+"""A run directory as the recipe of its run: what has to be done again to get the same results (ENG-05)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dataplane.control.journal import JOURNAL_NAME
+from dataplane.control.records import JournalReader, Requested
+from dataplane.errors import UserError
+from dataplane.update.timeline import ScheduledRequest
+
+#: What the origin of a client's request begins with; the issuer follows.
+CLIENT_ORIGIN = "client "
+
+_NEEDED = ("scenario.toml", "summary.json", "updates.json", JOURNAL_NAME)
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PastRun:
+    """What a run directory says about how its results came about."""
+
+    directory: Path
+    summary: Json
+    frames: int  # that arrived
+    batch_frames: int  # asked of the source: what it counts on the way is counted by batches
+    endless: bool  # the traffic went on for ever
+    cut: bool  # not all frames of the scenario arrived, or more
+    reached: frozenset[str]  # origins of the requests that were made
+    client_moments: frozenset[int]  # when clients made requests, ns after the first arrival
+
+    @property
+    def scenario(self) -> Path:
+        """The resolved scenario."""
+        return self.directory / "scenario.toml"
+
+    def client_requests(self, control_latency_ns: int) -> tuple[ScheduledRequest, ...]:
+        """The requests of clients at their moments; raises JournalError, and UserError when the journal lacks some.
+
+        No request of a client shares its moment with anything that was scheduled, so the moment tells them apart.
+        """
+        path = self.directory / JOURNAL_NAME
+        start_ns = int(self.summary["start_ns"])
+        found = [
+            ScheduledRequest.repeating(
+                entry,
+                CLIENT_ORIGIN + entry.record.request.issuer,
+                start_ns=start_ns,
+                control_latency_ns=control_latency_ns,
+            )
+            for entry in JournalReader(path.read_bytes(), str(path))
+            if isinstance(entry.record, Requested) and entry.adoption_ns is not None
+        ]
+        requests = tuple(one for one in found if one.at_ns in self.client_moments)
+        if missing := self.client_moments - {one.at_ns for one in requests}:
+            raise UserError(f"{path} lacks the request that was made at {min(missing)} ns: the run cannot be repeated")
+        return requests
+
+    def difference(self, summary: Json) -> str | None:
+        """The first key in which another summary differs, what a clock measured aside; None when they are equal."""
+        keys = [key for key in {**self.summary, **summary} if key != "wall"]
+        return next((key for key in keys if self.summary.get(key) != summary.get(key)), None)
+
+
+def read_past_run(directory: Path) -> PastRun:
+    """Read what a run directory says; UserError when it is none."""
+    for name in _NEEDED:
+        if not (directory / name).is_file():
+            raise UserError(f"{directory} is no run directory: it has no {name}")
+    try:
+        summary = json.loads((directory / "summary.json").read_text("utf-8"))
+        updates = json.loads((directory / "updates.json").read_text("utf-8"))
+        requests = [request for one in updates for request in one["requests"]]
+        wall = summary["wall"]
+        endless = "pace" in wall
+        return PastRun(
+            directory=directory,
+            summary=summary,
+            frames=int(summary["arrived"]),
+            batch_frames=int(wall["batch_packets"]),
+            endless=endless,
+            cut=endless or bool(summary["interrupted"]),
+            reached=frozenset(request["origin"] for request in requests),
+            client_moments=frozenset(
+                int(request["requested_at_ns"]) for request in requests if request["origin"].startswith(CLIENT_ORIGIN)
+            ),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{directory} cannot be repeated: its summary.json or updates.json is damaged ({error})"
+        ) from error

@@ -1,0 +1,110 @@
+"""Traffic of a dataplane that goes on until somebody stops it, and the same traffic again, cut off where it stopped."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from dataplane.traffic.batch import FrameBatch, TrafficSource
+
+#: Model time of a paced batch: what somebody waits for who wants something between two batches.
+PACE_NS = 10_000_000
+
+_NS_PER_SECOND = 1_000_000_000
+
+
+class PacedSource:
+    """Another source whose frames come no earlier than their model time, counted from the first frame, has passed.
+
+    Every batch lies in one interval of `PACE_NS`. When the frames are taken too slowly model time falls behind the
+    clock and catches up as soon as it can. `sleep` waits for that many seconds and says whether `stop` was called.
+    """
+
+    def __init__(
+        self,
+        source: TrafficSource,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], bool] | None = None,
+    ) -> None:
+        self.expected_frames = source.expected_frames
+        self._source = source
+        self._clock = clock
+        self._stopped = threading.Event()
+        self._sleep = sleep or self._stopped.wait
+
+    @property
+    def timestamp_regressions(self) -> int:
+        """As of the other source."""
+        return self._source.timestamp_regressions
+
+    @property
+    def findings(self) -> list[str]:
+        """As of the other source."""
+        return self._source.findings
+
+    def progress(self) -> float:
+        """As of the other source."""
+        return self._source.progress()
+
+    def stop(self) -> None:
+        """End early, now; may be called from another thread."""
+        self._stopped.set()
+
+    def batches(self, batch_frames: int) -> Iterator[FrameBatch]:
+        """The batches of the other source, in pieces, each when its last frame is due."""
+        began: float | None = None
+        first_ns = 0
+        for batch in self._source.batches(batch_frames):
+            if began is None:
+                began, first_ns = self._clock(), int(batch.timestamp_ns[0])
+            low = 0
+            while low < len(batch):
+                since_ns = int(batch.timestamp_ns[low]) - first_ns
+                end_ns = first_ns + (since_ns // PACE_NS + 1) * PACE_NS
+                high = int(np.searchsorted(batch.timestamp_ns, end_ns))
+                due = began + (int(batch.timestamp_ns[high - 1]) - first_ns) / _NS_PER_SECOND
+                wait = due - self._clock()
+                if wait > 0 and self._sleep(wait):
+                    return
+                if self._stopped.is_set():
+                    return
+                yield batch.slice(low, high)
+                low = high
+
+
+class FirstFrames:
+    """The first frames of another source, and nothing that it would say behind them."""
+
+    def __init__(self, source: TrafficSource, frames: int) -> None:
+        self.expected_frames = frames
+        self._source = source
+        self._frames = frames
+        self._done = 0
+
+    @property
+    def timestamp_regressions(self) -> int:
+        """As of the other source so far."""
+        return self._source.timestamp_regressions
+
+    @property
+    def findings(self) -> list[str]:
+        """As of the other source so far."""
+        return self._source.findings
+
+    def progress(self) -> float:
+        """Share of the frames."""
+        return self._done / self._frames if self._frames else 1.0
+
+    def batches(self, batch_frames: int) -> Iterator[FrameBatch]:
+        """The batches of the other source; the last one is cut."""
+        if not self._frames:
+            return
+        for batch in self._source.batches(batch_frames):
+            left = self._frames - self._done
+            self._done += min(left, len(batch))
+            yield batch if len(batch) <= left else batch.slice(0, left)
+            if self._done == self._frames:
+                return

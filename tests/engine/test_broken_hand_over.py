@@ -1,0 +1,177 @@
+"""The checks on updates can fail: each defect that is put in here is seen by the check that is there for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dataplane.arrays import read_only
+from dataplane.engine.nic import Nic
+from dataplane.kernels import tracking
+from dataplane.processor import updatable
+from dataplane.processor.fences import Fences, HoldPlan
+from dataplane.processor.messages import Marker, Segment
+from dataplane.processor.updatable import UpdatableProcessor
+from dataplane.switch import snapshot as snapshots
+from dataplane.update.records import SteeringUpdate
+from tests.engine.test_updates import Run, check_against_reference, run
+from tests.reference.processor import ProcessorCosts
+from tests.reference.test_updates import BY_DESTINATION, BY_SOURCE, PROCESSORS, S, T, packet, spread
+
+#: Sixteen flows at a frame each ns, in bursts that fill the queues; entries move from processor to processor and back
+#: while earlier moves still hold frames, and in the end every flow is spread anew.
+ARRIVALS = tuple((at, packet(at % 4, at // 4 % 4)) for at in range(100) if at % 30 < 20)
+U = PROCESSORS[2]
+COSTS_NS = (8, 4, 1)  # queues of different lengths: what is not held overtakes
+CHAIN = Run(
+    ARRIVALS,
+    (
+        (None, spread(S, T, by=BY_DESTINATION)),
+        (15, spread(T, T, by=BY_DESTINATION)),
+        (18, spread(U, S, by=BY_DESTINATION)),
+        (40, spread(S, U, by=BY_DESTINATION)),
+        (70, spread(S, U, by=BY_SOURCE)),
+    ),
+    {
+        number: ProcessorCosts(dpc_queue_depth=64, receive_cost_ns=cost)
+        for number, cost in zip(PROCESSORS, COSTS_NS, strict=True)
+    },
+)
+
+
+def ordered_is_kept() -> None:
+    """What ORD-02 and EPO-08 ask of every ordered run, measured by the run itself."""
+    got = run(CHAIN, ordered=True)
+    assert all(certificate.verdicts["order_kept"] for certificate in got.report.certificates)
+
+
+def equal_to_the_reference(*, ordered: bool) -> None:
+    """Every frame is where the reference has it."""
+    check_against_reference(run(CHAIN, ordered=ordered), CHAIN, ordered=ordered)
+
+
+def permissive_equals_the_reference() -> None:
+    """The same for permissive hand-over."""
+    equal_to_the_reference(ordered=False)
+
+
+def ordered_equals_the_reference() -> None:
+    """The same for ordered hand-over."""
+    equal_to_the_reference(ordered=True)
+
+
+def hold_removed(patch: pytest.MonkeyPatch) -> None:
+    """Frames of a moved group enter the target's queue at once."""
+
+    def adopt(self: Fences, plan: HoldPlan, tracked: tracking.Tracking) -> tracking.Tracking:
+        del self, plan
+        return tracked
+
+    def settle(self: Fences, news: object, tracked: tracking.Tracking) -> tracking.Tracking:
+        del self, news
+        return tracked
+
+    patch.setattr(Fences, "adopt", adopt)
+    patch.setattr(Fences, "settle", settle)
+
+
+def released_one_item_early(patch: pytest.MonkeyPatch) -> None:
+    """The source says when it completes the item before the last one of a group."""
+    original = UpdatableProcessor._own_answer
+
+    def early(self: UpdatableProcessor, *arguments: Any) -> updatable.OwnAnswer:
+        answer = original(self, *arguments)
+        answer.answers["completion_ns"] -= COSTS_NS[self._row]
+        return answer
+
+    patch.setattr(UpdatableProcessor, "_own_answer", early)
+
+
+def marker_before_the_last_slice(patch: pytest.MonkeyPatch) -> None:
+    """The marker of an update overtakes the frames that the old snapshot steered just before it."""
+    original = Nic._dispatch
+
+    def dispatch(self: Nic, batch: Any, spans: Any) -> None:
+        segments = list(batch.segments)
+        for at in range(len(segments) - 1, 0, -1):
+            early, late = segments[at - 1], segments[at]
+            segments[at - 1] = Segment(early.first_row, early.end_row, (*early.marks, *late.marks))
+            segments[at] = Segment(late.first_row, late.end_row, ())
+        original(self, batch._replace(segments=tuple(segments)), spans)
+
+    patch.setattr(Nic, "_dispatch", dispatch)
+
+
+def table_torn(patch: pytest.MonkeyPatch) -> None:
+    """The first half of each table is the new one while the second half still is the old one."""
+    original = Nic._adopt
+
+    def adopt(self: Nic, update: SteeringUpdate, first_frame: int) -> Marker:
+        torn = self._front_end.snapshot.arrays.indirection_tables.copy()
+        marker = original(self, update, first_frame)
+        arrays = update.snapshot.arrays
+        torn[0] = arrays.indirection_tables[0]
+        arrays = arrays._replace(indirection_tables=read_only(torn))
+        self._front_end.snapshot = replace(update.snapshot, arrays=arrays)
+        return marker
+
+    patch.setattr(Nic, "_adopt", adopt)
+
+
+def held_frames_forgotten(patch: pytest.MonkeyPatch) -> None:
+    """A processor answers as if it held nothing: a chain of moves does not wait for it."""
+    original = UpdatableProcessor._own_answer
+
+    def forgetful(
+        self: UpdatableProcessor, plan: HoldPlan, completion_ns: Any, unknown: Any, mark: Any
+    ) -> updatable.OwnAnswer:
+        answer = original(self, plan, np.where(unknown, tracking.NEVER, completion_ns), np.zeros_like(unknown), mark)
+        return answer._replace(drained_ns=int(mark["drained_ns"]))
+
+    patch.setattr(UpdatableProcessor, "_own_answer", forgetful)
+
+
+@pytest.mark.parametrize("check", [ordered_is_kept, ordered_equals_the_reference, permissive_equals_the_reference])
+def test_nothing_is_broken(check: Callable[[], None]) -> None:
+    """Without a defect the checks hold, in a run that holds and reorders frames (EPO-06 to EPO-08)."""
+    check()
+    assert run(CHAIN, ordered=True).report.totals.frames_held > 10
+    assert run(CHAIN, ordered=False).report.totals.frames_reordered > 3
+
+
+@pytest.mark.parametrize(
+    ("defect", "check"),
+    [
+        (hold_removed, ordered_is_kept),
+        (hold_removed, ordered_equals_the_reference),
+        (released_one_item_early, ordered_is_kept),
+        (released_one_item_early, ordered_equals_the_reference),
+        (held_frames_forgotten, ordered_is_kept),
+        (marker_before_the_last_slice, ordered_is_kept),
+        (marker_before_the_last_slice, permissive_equals_the_reference),
+        (table_torn, permissive_equals_the_reference),
+    ],
+)
+def test_defects_are_seen(
+    defect: Callable[[pytest.MonkeyPatch], None], check: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each check fails when the defect that it is there for is put in (ORD-03, EPO-08, UPD-04, EPO-05)."""
+    defect(monkeypatch)
+    with pytest.raises(AssertionError):
+        check()
+
+
+def test_snapshots_cannot_be_edited() -> None:
+    """No array of a snapshot can be written to, and compiling the next one leaves the one before as it was (EPO-01)."""
+    first = snapshots.compile_snapshot(CHAIN.configurations[0][1], 0, PROCESSORS)
+    before = [array.tobytes() for array in first.arrays]
+    for epoch, (_, configuration) in enumerate(CHAIN.configurations[1:], 1):
+        snapshots.compile_snapshot(configuration, epoch, before=first)
+    assert [array.tobytes() for array in first.arrays] == before
+    for array in first.arrays:
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 0
