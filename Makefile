@@ -6,13 +6,14 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test nightly format bench clean
+.PHONY: help setup run test nightly proof format bench clean
 
 help:
 	@echo "make setup   create $(VENV) with the locked dependencies and this project"
 	@echo "make run     run the quick start (SCENARIO=file.toml and ARGS=... change that)"
 	@echo "make test    format, lint, types, import directions, tests"
 	@echo "make nightly the property tests with many more examples"
+	@echo "make proof   check the model of the update protocol (needs spin and a C compiler)"
 	@echo "make format  rewrite the sources in the project's format"
 	@echo "make bench   measure this machine"
 	@echo "make clean   remove everything that can be made again, $(VENV) included"
@@ -44,6 +45,10 @@ test: $(INSTALLED)
 # Hypothesis with many more examples, drawn anew each time: an hour or more.
 nightly: $(INSTALLED)
 	HYPOTHESIS_PROFILE=nightly $(BIN)/pytest -n auto -m "not ray"
+
+# The protocol of updates, searched state by state: some three minutes.
+proof:
+	docs/proofs/check.sh
 
 format: $(INSTALLED)
 	$(BIN)/ruff format .

@@ -14,12 +14,13 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
+import typer.core
 
 from dataplane.errors import ExitCode, UserError
 
@@ -171,6 +172,9 @@ def run_command(
     seed: Annotated[
         int | None, typer.Option(min=0, max=2**63 - 1, help="Instead of the scenario's [run] seed.")
     ] = None,
+    replay: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Repeat the run of this run directory, live requests included.")
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> int:
@@ -181,6 +185,7 @@ def run_command(
       vmmq run
       vmmq run my.toml --out results/first
       vmmq run my.toml --capture trace.pcap.gz --engine ray
+      vmmq run --replay runs/vmmq
     """
     from dataplane.commands import INLINE, Engine, RunOptions, run_experiment  # noqa: PLC0415
 
@@ -188,15 +193,26 @@ def run_command(
         raise UserError(f"--engine {engine}: there is inline and ray")
     if engine == "inline" and (address or processors_per_actor != 1):
         raise UserError("--address and --processors-per-actor are for --engine ray")
+    if replay is not None and (scenario is not None or capture is not None or seed is not None):
+        raise UserError("--replay repeats what its run directory says: leave SCENARIO, --capture and --seed out")
     chosen = INLINE
     if engine == "ray":
         from actors.system import BATCH_FRAMES, run_on_ray  # noqa: PLC0415
 
         run = partial(run_on_ray, address=address, processors_per_actor=processors_per_actor)
         chosen = Engine(run, BATCH_FRAMES, reads_standard_input=False)
-    options = RunOptions(scenario, capture, out, overwrite, seed)
+    options = RunOptions(scenario, capture, out, overwrite, seed, replay)
     with _progress(quiet) as progress:
         outcome = run_experiment(options, chosen, progress)
+    code = _print_outcome(outcome, as_json)
+    if outcome.difference is not None:
+        print(f"vmmq: not what {replay} says: {outcome.difference} of summary.json differs", file=sys.stderr)
+        return max(code, ExitCode.FINDINGS)
+    return code
+
+
+def _print_outcome(outcome: Any, as_json: bool) -> int:
+    """What a run has come to (`commands.RunOutcome`); the exit status."""
     summary = outcome.summary
     if as_json:
         _print_json(summary)
@@ -208,6 +224,10 @@ def run_command(
             from dataplane.results.updates import updates_screen  # noqa: PLC0415
 
             _print_rich(updates_screen(outcome.updates))
+    return _exit_code(summary)
+
+
+def _exit_code(summary: dict[str, Any]) -> int:
     if summary["interrupted"]:
         return ExitCode.INCONCLUSIVE
     healthy = all(summary["checks"].values()) and not summary["findings"]
@@ -284,25 +304,35 @@ def explain_command(
 @app.command("show")
 def show_command(
     *,
-    scenario: Annotated[Path, typer.Argument(metavar="SCENARIO", help="Scenario file that configures the NIC.")],
+    scenario: Annotated[
+        Path, typer.Argument(metavar="SCENARIO|NAME", help="Scenario file, or the name of a running dataplane.")
+    ],
     as_json: Json = False,
 ) -> int:
-    """The adapter a scenario describes, as the Windows tools would show it: VPorts, queues, filters, RSS tables.
+    """The adapter of a scenario or of a running dataplane, as the Windows tools would show it: VPorts, filters, RSS.
 
     \b
     Examples:
       vmmq show my.toml
-      vmmq show my.toml --json
+      vmmq show vmmq --json
     """
-    from dataplane.commands import show_adapter  # noqa: PLC0415
+    if not scenario.exists() and re.fullmatch(r"[\w.-]+", str(scenario)) and scenario.suffix != ".toml":
+        from actors.live import connected  # noqa: PLC0415
 
-    document = show_adapter(scenario)
+        with connected(str(scenario)) as dataplane:
+            document = dataplane.document()
+    else:
+        from dataplane.commands import show_adapter  # noqa: PLC0415
+
+        document = show_adapter(scenario)
     if as_json:
         _print_json(document)
     else:
         from dataplane.results.show import adapter_screen  # noqa: PLC0415
 
         _print_rich(adapter_screen(document))
+        if "epoch" in document:
+            print(f"\nepoch {document['epoch']}")
     return ExitCode.DONE
 
 
@@ -332,11 +362,246 @@ def oracle_command(
     return answer_script(script, write)
 
 
-oid_app = typer.Typer(help="The information buffer of an OID request, as bytes and as JSON.", rich_markup_mode=None)
+# A dataplane that goes on -----------------------------------------------------------------------------------------
+
+_DataplaneName = Annotated[
+    str | None, typer.Option("--name", help="Which dataplane; may be left out when there is only one.")
+]
+
+
+@app.command("up")
+def up_command(
+    *,
+    scenario: Annotated[Path, typer.Argument(metavar="SCENARIO", help="Scenario file; its traffic goes on for ever.")],
+    name: Annotated[str, typer.Option(help="What the dataplane is to be called.")] = "vmmq",
+    out: Annotated[Path | None, typer.Option(help="Run directory that `down` writes; default runs/NAME.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run directory that exists.")] = False,
+    address: Annotated[
+        str | None, typer.Option(help="Ray cluster to join (auto or HOST:PORT); default one of its own.")
+    ] = None,
+    processors_per_actor: Annotated[int, typer.Option(min=1, help="Simulated processors in one Ray actor.")] = 1,
+    pace: Annotated[str, typer.Option(help="real: model time follows the clock; none: as fast as it goes.")] = "real",
+) -> int:
+    """Start a dataplane that stays and takes requests: every processor a Ray actor, the scenario's traffic endless.
+
+    \b
+    Example:
+      vmmq up my.toml
+      vmmq oid OID_GEN_RSS_SET_INDIRECTION_TABLE_ENTRIES '{...}'
+      vmmq rss move --vport 1 --indices 0-31 --target 3
+      vmmq top
+      vmmq down
+    """
+    if pace not in {"real", "none"}:
+        raise UserError(f"--pace {pace}: there is real and none")
+    from actors.live import UpOptions, up  # noqa: PLC0415
+
+    state = up(UpOptions(scenario, name, out, overwrite, address, processors_per_actor, pace == "real"))
+    print(f"dataplane {state.name} is up; vmmq down writes {state.directory}")
+    return ExitCode.DONE
+
+
+@app.command("down")
+def down_command(*, name: _DataplaneName = None, as_json: Json = False, quiet: Quiet = False) -> int:
+    """Stop a dataplane: finish the frames that were taken, write the run directory, and end its actors.
+
+    \b
+    Example:
+      vmmq down --name lab
+    """
+    from actors.live import down  # noqa: PLC0415
+
+    outcome = down(name)
+    if not quiet or as_json:
+        return _print_outcome(outcome, as_json)
+    return _exit_code(outcome.summary)
+
+
+@app.command("top")
+def top_command(
+    *,
+    name: _DataplaneName = None,
+    once: Annotated[bool, typer.Option("--once", help="One block, and leave.")] = False,
+    interval: Annotated[float, typer.Option(min=0.05, max=3600, help="Seconds between two looks.")] = 1.0,
+) -> int:
+    """Look at a running dataplane: throughput, epoch, every processor and VPort, the latest requests.
+
+    \b
+    Examples:
+      vmmq top
+      vmmq top --once --interval 0.2
+    """
+    from time import sleep  # noqa: PLC0415
+
+    from actors.live import connected  # noqa: PLC0415
+    from dataplane.results.top import rates, top_lines, top_screen  # noqa: PLC0415
+
+    with suppress(KeyboardInterrupt), connected(name) as dataplane:
+        before, numbers = dataplane.sample(), dataplane.handles.numbers
+        if sys.stdout.isatty() and not once:
+            from rich.live import Live  # noqa: PLC0415
+
+            with Live(screen=True, auto_refresh=False) as display:
+                while True:
+                    sleep(interval)
+                    after = dataplane.sample()
+                    display.update(top_screen(dataplane.name, rates(before, after, numbers)), refresh=True)
+                    before = after
+        while True:
+            sleep(interval)
+            after = dataplane.sample()
+            print("\n".join(top_lines(dataplane.name, rates(before, after, numbers))), flush=True)
+            if once:
+                break
+            print()
+            before = after
+    return ExitCode.DONE
+
+
+rss_app = typer.Typer(help="RSS of a VPort of a running dataplane.", rich_markup_mode=None)
+app.add_typer(rss_app, name="rss")
+
+_VPort = Annotated[int, typer.Option(help="The VPort; 0 under native RSS.")]
+
+
+@rss_app.command("set")
+def rss_set_command(
+    *,
+    name: _DataplaneName = None,
+    vport: _VPort = 0,
+    table: Annotated[
+        str | None, typer.Option(metavar="PROCESSORS", help="Indirection table: 0,1,2,3; repeated until it is full.")
+    ] = None,
+    hash_types: Annotated[str | None, typer.Option(metavar="TYPES", help="ipv4,tcp_ipv4,...")] = None,
+    default_processor: Annotated[str | None, typer.Option(metavar="PROCESSOR", help="For frames without hash.")] = None,
+    disable: Annotated[bool, typer.Option("--disable", help="Turn RSS off.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Give a VPort other RSS parameters; what is left out stays as it is.
+
+    \b
+    Examples:
+      vmmq rss set --vport 1 --table 0,1,2,3
+      vmmq rss set --vport 1 --disable
+    """
+    members: dict[str, Any] = {"vport": vport, "enabled": not disable}
+    if table is not None:
+        members["indirection_table"] = _listed(table)
+    if hash_types is not None:
+        members["hash_types"] = hash_types.split(",")
+    if default_processor is not None:
+        members["default_processor"] = _processor(default_processor)
+    return _change(name, "rss", members, as_json)
+
+
+@rss_app.command("move")
+def rss_move_command(
+    *,
+    name: _DataplaneName = None,
+    vport: _VPort = 0,
+    indices: Annotated[str, typer.Option(metavar="INDICES", help="0-31, or 0,2,8-11, or default, or primary.")],
+    target: Annotated[str, typer.Option(metavar="PROCESSOR", help="Where they are to point: 3 or 1:16.")],
+    as_json: Json = False,
+) -> int:
+    """Move entries of a VPort's indirection table to another processor (RSSv2).
+
+    \b
+    Example:
+      vmmq rss move --vport 1 --indices 0-31 --target 3
+    """
+    return _change(name, "move_entries", {"vport": vport, "indices": indices, "target": _processor(target)}, as_json)
+
+
+def _listed(text: str) -> list[int | str]:
+    return [_processor(part) for part in text.split(",")]
+
+
+def _processor(text: str) -> int | str:
+    return int(text) if text.strip().isdecimal() else text.strip()
+
+
+def _change(name: str | None, key: str, members: dict[str, Any], as_json: bool) -> int:
+    from actors.live import connected  # noqa: PLC0415
+    from dataplane.commands import answer_document  # noqa: PLC0415
+    from dataplane.scenario.live import client_change  # noqa: PLC0415
+    from dataplane.update.requests import CLIENT  # noqa: PLC0415
+
+    with connected(name) as dataplane:
+        answers = dataplane.request(client_change(dataplane.scenario, key, members), CLIENT)
+    return _print_answers([answer_document(*answer) for answer in answers], as_json, with_output=False)
+
+
+def _print_answers(documents: Sequence[dict[str, Any]], as_json: bool, *, with_output: bool) -> int:
+    """What became of requests to a running dataplane (`commands.answer_document`); the exit status."""
+    if as_json:
+        _print_json(documents[0] if with_output else documents)
+    for one in () if as_json else documents:
+        what = f"{one['oid']} on processor {one['processor']}" if one["oid"] else "no request"
+        text = f"{what}: {one['status'] or 'not made'}"
+        if one["epoch"] is not None:
+            text += f", epoch {one['epoch']} from {one['adopted_at_ns'] / 1e6:,.6f} ms"
+        elif one["kind"] in {"set", "method"} and one["succeeded"]:
+            text += ", steers as before"
+        print(text + (f" ({one['why']})" if one.get("why") else ""))
+        if with_output and one["out"] is not None:
+            _print_json(one["out"])
+    return ExitCode.DONE if all(one["succeeded"] for one in documents) else ExitCode.FINDINGS
+
+
+class _OidGroup(typer.core.TyperGroup):
+    """`vmmq oid OID_...` is `vmmq oid send OID_...`."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        return super().resolve_command(ctx, ["send", *args] if args[:1] and args[0].startswith("OID_") else args)
+
+
+oid_app = typer.Typer(
+    cls=_OidGroup,
+    help="OID requests to a running dataplane (`vmmq oid OID_...` for short), and their buffers as bytes and as JSON.",
+    rich_markup_mode=None,
+)
 app.add_typer(oid_app, name="oid")
 
 _OidName = Annotated[str, typer.Argument(metavar="NAME", help="An OID or a structure: OID_RECEIVE_FILTER_SET_FILTER.")]
 _Output = Annotated[bool, typer.Option("--output", help="The buffer as it comes back, not as it is sent.")]
+
+
+@oid_app.command("send")
+def oid_send_command(
+    *,
+    oid: Annotated[str, typer.Argument(metavar="OID", help="Its name, or its code as 0x........")],
+    members: Annotated[
+        str | None, typer.Argument(metavar="JSON", help="The members as a JSON object; - is standard input.")
+    ] = None,
+    name: _DataplaneName = None,
+    kind: Annotated[str | None, typer.Option(help="query, set or method; by default what the OID is for.")] = None,
+    issuer: Annotated[str, typer.Option(help="The client that asks.")] = "A",
+    vport: Annotated[int | None, typer.Option(help="For this VPort.")] = None,
+    processor: Annotated[str, typer.Option(help="Issued on this processor.")] = "0",
+    as_json: Json = False,
+) -> int:
+    """Issue an OID request to a running dataplane, and show its NDIS status and its output. `send` may be left out.
+
+    \b
+    Examples:
+      vmmq oid OID_RECEIVE_FILTER_CLEAR_FILTER '{"queue_id": 0, "filter_id": 1}'
+      vmmq oid send OID_NIC_SWITCH_VPORT_PARAMETERS --vport 1
+    """
+    from actors.live import connected  # noqa: PLC0415
+    from dataplane.commands import answer_document  # noqa: PLC0415
+    from dataplane.scenario.live import client_oid  # noqa: PLC0415
+    from dataplane.update.timeline import FixedRequests  # noqa: PLC0415
+
+    keys: dict[str, Any] = {"name": oid, "issuer": issuer, "processor": _processor(processor)}
+    if members is not None:
+        try:
+            keys["in"] = json.loads(sys.stdin.read() if members == "-" else members)
+        except ValueError as error:
+            raise UserError(f"the members are one JSON object: {error}") from None
+    keys |= {key: value for key, value in (("kind", kind), ("vport_id", vport)) if value is not None}
+    with connected(name) as dataplane:
+        answers = dataplane.request(FixedRequests((client_oid(dataplane.scenario, keys),)), issuer)
+    return _print_answers([answer_document(*answer) for answer in answers], as_json, with_output=True)
 
 
 @oid_app.command("decode")

@@ -1,7 +1,7 @@
 """A dataplane that goes on: its supervisor, a detached actor, and what its users call.
 
-`up` starts a Ray cluster of its own (or uses one there is) and a supervisor that has a name in it. The supervisor starts
-the actors of the simulated host as a run does, follows the NIC, and writes the run directory when it is stopped.
+`up` starts a Ray cluster of its own (or uses one there is) and a supervisor that has a name in it. The supervisor
+starts the actors of the simulated host as a run does, follows the NIC, and writes the run directory when it is stopped.
 Clients find the supervisor by its name and get the handles of the others from it; what they ask for goes to the NIC
 itself, which passes it to the control actor between two batches.
 """
@@ -18,17 +18,17 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from actors.control import encode_maker
-from actors.nic import Answered, NicPlan, NicStatistics
+from actors.nic import Answered, NicPlan
 from actors.processor import plan_hosts
 from actors.state import Process, State, StateFiles, check_name
 from actors.system import (
@@ -45,14 +45,13 @@ from actors.system import (
 from dataplane.commands import RunOutcome, live_experiment, write_run
 from dataplane.control.journal import JOURNAL_NAME
 from dataplane.engine.experiment import Experiment
+from dataplane.engine.statistics import Sample
 from dataplane.errors import ExitCode, UserError
 from dataplane.processor.host import HostPlan
-from dataplane.processor.updatable import ProcessorStatistics
 from dataplane.results.replay import CLIENT_ORIGIN
 from dataplane.results.run_directory import PacketsParquet, check_free, remove_abandoned, written_aside
 from dataplane.scenario.live import endless_source
 from dataplane.scenario.model import Scenario
-from dataplane.update.records import RequestRecord
 from dataplane.update.timeline import RequestMaker
 
 NAMESPACE = "vmmq"
@@ -60,10 +59,7 @@ NAMESPACE = "vmmq"
 #: How often the NIC looks for requests while no frame arrives.
 IDLE_SECONDS = 0.005
 
-#: Batches between NIC and processors: a request waits for those that the NIC has to send before.
-_START_SECONDS = 60
 _END_SECONDS = 30
-_SUPERVISOR_GROUPS = {"clients": 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +112,11 @@ class DataplaneActor:
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._supervise, name="supervisor")
 
-    def start(self) -> int:
-        """Wait until the processors are ready for frames; the process id. Raises what goes wrong until then."""
+    def start(self) -> None:
+        """Wait until the processors are ready for frames. Raises what goes wrong until then."""
         self._thread.start()
         self._ready.wait()
         self._check()
-        return os.getpid()
 
     def handles(self) -> Handles:
         """The actors; UserError when the dataplane has died or ended."""
@@ -206,31 +201,28 @@ def up(options: UpOptions, files: StateFiles | None = None) -> State:
         files.claim(state)
         undo.callback(files.remove, name)
         check_free(where, overwrite=options.overwrite)
+        undo.callback(_remove_traces, where, made_parent=not where.parent.exists())
         plans = tuple(plan_hosts(prepared, options.processors_per_actor, late_wanted=scenario.run.per_packet))
         plan = DataplanePlan(scenario, prepared, plans, str(where), options.overwrite, options.paced)
         # actors that find a cold cache would all compile the same kernels
         loading = ThreadPoolExecutor(1).submit(load_kernels, prepared.snapshot, plans)
-        holder: subprocess.Popen[str] | None = None
+        stay = None
         address = options.address
         if address is None:
-            holder, address, folder = undo.enter_context(_held_cluster(len(plans) + 3))
-            state = replace(state, holder=Process.running(holder.pid), folder=folder)
-        with ray_session(address, actors=0, probe=holder is None):
+            state, address, stay = _hold_cluster(state, len(plans) + 3, undo)
+        with ray_session(address, actors=0, probe=state.holder is None):
             loading.result()
-            undo.enter_context(_supervised(plan, name))
-            state = replace(state, address=ray.get_runtime_context().gcs_address)
-            if holder is not None:
-                assert holder.stdin is not None, "it was opened with one"
-                holder.stdin.write("stay\n")
-                holder.stdin.close()
-            files.write(state)
-            undo.pop_all()
+            _supervise(plan, name, undo)
+            files.write(replace(state, address=ray.get_runtime_context().gcs_address))
+            if stay is not None:
+                stay.write("stay\n")
+                stay.close()
+            undo.pop_all()  # it stays
     return state
 
 
-@contextmanager
-def _held_cluster(actors: int) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
-    """A cluster in the hands of a process of its own session: its address and folder. Ended when the block fails."""
+def _hold_cluster(state: State, actors: int, undo: ExitStack) -> tuple[State, str, IO[str]]:
+    """Start a cluster in the hands of a process of its own session; its address, and where to say that it may stay."""
     holder = subprocess.Popen(
         [sys.executable, "-m", "actors.holder", str(actors)],
         stdin=subprocess.PIPE,
@@ -239,49 +231,40 @@ def _held_cluster(actors: int) -> Iterator[tuple[subprocess.Popen[str], str, str
         text=True,
         start_new_session=True,
     )
-    try:
-        assert holder.stdout is not None, "it was opened with one"
-        line = holder.stdout.readline()
-        if not line:
-            raise UserError(
-                "Ray could not be started on this machine: see its memory and /dev/shm", ExitCode.INCONCLUSIVE
-            )
-        told = json.loads(line)
-        yield holder, told["address"], told["folder"]
-    except BaseException:
-        holder.terminate()
-        holder.wait()
-        raise
+    undo.callback(holder.wait)
+    undo.callback(holder.terminate)
+    assert holder.stdin is not None, "it was opened with one"
+    assert holder.stdout is not None, "it was opened with one"
+    line = holder.stdout.readline()
+    if not line:
+        raise UserError("Ray could not be started here: see the machine's memory and /dev/shm", ExitCode.INCONCLUSIVE)
+    told = json.loads(line)
+    return replace(state, holder=Process.running(holder.pid), folder=told["folder"]), told["address"], holder.stdin
 
 
-@contextmanager
-def _supervised(plan: DataplanePlan, name: str) -> Iterator[None]:
-    """A supervisor at work; ended when the block fails."""
+def _supervise(plan: DataplanePlan, name: str, undo: ExitStack) -> None:
+    """Start a supervisor, and wait until it is at work."""
+    # it writes the run directory, and relative names are those of this machine
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     # the class is wrapped here: see `simulated_host`
-    supervisor: Any = None
+    actor = ray.remote(num_cpus=0, concurrency_groups={"clients": 4})(DataplaneActor)
+    options = {"name": name, "namespace": NAMESPACE, "lifetime": "detached", "scheduling_strategy": here}
     try:
-        supervisor = (
-            ray.remote(DataplaneActor)
-            .options(
-                name=name,
-                namespace=NAMESPACE,
-                lifetime="detached",
-                num_cpus=0,
-                concurrency_groups=_SUPERVISOR_GROUPS,
-                # it writes the run directory, and relative names are those of this machine
-                scheduling_strategy=NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False),
-            )
-            .remote(plan)
-        )
-        _answer(supervisor.start.remote())
-        yield
-    except BaseException as error:
-        if supervisor is not None:
-            ray.kill(supervisor)
-            remove_abandoned(Path(plan.directory))
-        if isinstance(error, ValueError) and "already" in str(error):
-            raise UserError(f"dataplane {name} runs already in this cluster: choose another --name") from error
-        raise
+        supervisor: Any = actor.options(**options).remote(plan)
+    except ValueError as error:
+        if "already taken" not in str(error):
+            raise
+        raise UserError(f"dataplane {name} runs already in this cluster: choose another --name") from error
+    undo.callback(ray.kill, supervisor)
+    _answer(supervisor.start.remote())
+
+
+def _remove_traces(where: Path, *, made_parent: bool) -> None:
+    """Remove what a supervisor that was killed has left beside the run directory."""
+    remove_abandoned(where)
+    if made_parent:
+        with suppress(OSError):  # somebody else has put something there
+            where.parent.rmdir()
 
 
 class Dataplane:
@@ -308,17 +291,14 @@ class Dataplane:
         document: dict[str, Any] = self._get(self.handles.control.document.remote(self.scenario.name))
         return document
 
-    def recent(self) -> list[RequestRecord]:
-        """The latest requests by anybody."""
-        records: list[RequestRecord] = self._get(self.handles.control.recent.remote())
-        return records
-
-    def statistics(self) -> tuple[NicStatistics, list[ProcessorStatistics]]:
-        """What has been counted so far: by the NIC, and by the processors, by row."""
+    def sample(self) -> Sample:
+        """How it stands."""
         looks = {"concurrency_group": "looks"}
-        calls = [one.statistics.options(**looks).remote() for one in (self.handles.nic, *self.handles.processors)]
-        nic, *processors = self._get(calls)
-        return nic, [one for host in processors for one in host]
+        actors = (self.handles.nic, *self.handles.processors)
+        recent = self.handles.control.recent.remote()
+        nic, *hosts = self._get([one.statistics.options(**looks).remote() for one in actors])
+        processors = tuple(one for host in hosts for one in host)
+        return Sample(time.monotonic(), nic, processors, tuple(self._get(recent)))
 
     def _get(self, answer: Any) -> Any:
         return _answer(answer, self.name)

@@ -20,6 +20,7 @@ from actors.source import SourcedBatch, batches_ahead
 from actors.transport import ActorTransport, RingTransport
 from dataplane.engine.experiment import CompleteRows, EpochSpan, SourceFactory
 from dataplane.engine.nic import Nic, NicResult
+from dataplane.engine.statistics import NicStatistics
 from dataplane.errors import UserError
 from dataplane.processor.messages import ProcessorLoad
 from dataplane.receive.front_end import NicFrontEnd
@@ -84,20 +85,9 @@ class Answered(NamedTuple):
     """What became of a request from outside."""
 
     record: RequestRecord
+    start_ns: int  # of the run: model times count from there
     epoch: int | None  # that it led to; None: it changed no steering
-    adopted_at_ns: int | None  # model time from which on frames are steered by it
-
-
-class NicStatistics(NamedTuple):
-    """What the NIC knows between two batches."""
-
-    arrived: int
-    start_ns: int  # first arrival
-    now_ns: int  # latest arrival
-    epoch: int  # of the snapshot in force
-    dropped: dict[str, int]  # before any processor, by reason
-    target_ids: tuple[int, ...]  # by target row
-    target_names: tuple[str, ...]
+    adopted_at_ns: int | None  # frames are steered by it from then on
 
 
 class NicReport(NamedTuple):
@@ -264,9 +254,11 @@ class _Request:
         self._control = control
         self._left: bytes | None = make
         self._origin = origin
+        self._start_ns = 0
 
     def pass_on(self, nic: Nic) -> bool:
         """Have everything decided; false as long as no frame has arrived."""
+        self._start_ns = nic.result().start_ns
         while self._left is not None:
             if not nic.interject(self._decide):
                 return False
@@ -283,7 +275,7 @@ class _Request:
             return None
         update = decided.update
         epoch, adopted_at_ns = (update.epoch, update.adopted_at_ns) if update else (None, None)
-        self.answers.append(Answered(decided.record, epoch, adopted_at_ns))
+        self.answers.append(Answered(decided.record, self._start_ns, epoch, adopted_at_ns))
         self._left = decided.rest
         return update
 

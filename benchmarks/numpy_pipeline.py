@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dataplane.kernels.parse import CLASSES, IPV4, IPV4_TCP, IPV4_UDP, IPV6, IPV6_TCP, IPV6_UDP, UNPARSEABLE
-from dataplane.switch.snapshot import SteeringSnapshot
+from dataplane.switch.snapshot import TABLE_ENTRIES_MAX, SteeringSnapshot
 from dataplane.traffic.batch import FrameBatch
 
 
@@ -77,7 +77,7 @@ def steer_with_numpy(batch: FrameBatch, snapshot: SteeringSnapshot) -> Steered:
         for i in range(4):
             value[four] ^= tables[key + (ports_at + i) * 256 + head[four, np.minimum(start + i, 63)]]
 
-    entry = arrays.indirection_tables[targets["table_first"] + (value & targets["table_mask"])]
+    entry = arrays.indirection_tables[target * TABLE_ENTRIES_MAX + (value & targets["table_mask"])]
     spread = np.where(hash_kind != 0, entry, targets["default_processor"])
     processor = np.where(targets["spread"], spread, targets["primary_processor"])
     return Steered(target, value, processor)

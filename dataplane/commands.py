@@ -39,6 +39,7 @@ from dataplane.kernels.steer import count_dropped
 from dataplane.ndis.codec import Failure
 from dataplane.ndis.describe import Row, buffer_to_json, describe, json_to_buffer
 from dataplane.oracle import run_script
+from dataplane.oracle.oid_step import OidStep, render_completion
 from dataplane.receive.explain import explain
 from dataplane.receive.steering import steer_batch
 from dataplane.receive.work import DROP_REASONS, new_work_columns
@@ -66,8 +67,9 @@ from dataplane.scenario.variants import parse_policy, policy_label, repeated_sce
 from dataplane.switch.snapshot import SteeringSnapshot
 from dataplane.traffic.batch import FrameBatch, TrafficSource
 from dataplane.traffic.capture import open_capture, read_frame
-from dataplane.update.certificates import UpdateReport, certify
+from dataplane.update.certificates import UpdateReport, certify, request_document
 from dataplane.update.policies import POLICIES
+from dataplane.update.records import RequestRecord
 
 QUICK_START = "quick-start.toml"
 _HEX = re.compile(r"(?:0x)?((?:[0-9a-fA-F]{2}[:\s]?)+)")
@@ -163,6 +165,24 @@ def write_run(
     }
     write_results(directory, result, report, summary, resolved_toml(scenario))
     return RunOutcome(where, summary, report)
+
+
+def answer_document(
+    record: RequestRecord, start_ns: int, epoch: int | None, adopted_at_ns: int | None
+) -> dict[str, Any]:
+    """What became of a request to a running dataplane: as the oracle answers, and what it led to."""
+    request, completion = record.request, record.completion
+    document = request_document(record, start_ns) | {
+        "kind": None if request is None else request.kind.name.lower(),
+        "processor": None if request is None else str(request.processor),
+        "succeeded": completion is not None and completion.accepted,
+        "epoch": epoch,
+        "adopted_at_ns": None if adopted_at_ns is None else adopted_at_ns - start_ns,
+        "out": None,
+    }
+    if request is not None and completion is not None:
+        document |= render_completion(OidStep(request, None, wants_hex=False), completion)
+    return document
 
 
 def live_experiment(path: Path, default_batch_frames: int) -> tuple[Scenario, Experiment]:

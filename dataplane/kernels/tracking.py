@@ -53,7 +53,13 @@ ENTERED_ROW = np.dtype(
 )
 
 #: The moment until which frames wait on this processor: row 0 holds nobody.
-FENCE_ROW = np.dtype([("release_ns", np.int64), ("epoch", np.int64)])  # FOREVER while it is not known
+FENCE_ROW = np.dtype(
+    [
+        ("release_ns", np.int64),  # FOREVER while it is not known
+        ("at_least_ns", np.int64),  # the same when it is known, else the earliest moment it can be
+        ("epoch", np.int64),
+    ]
+)
 
 #: A frame that may be overtaken, and one that may have overtaken; see `processor.log`.
 OVERTAKABLE_ROW = np.dtype(
@@ -195,8 +201,7 @@ def mark(
         group = group_of_slot[waiting.slot]
         if group >= 0:
             unknown[group] = True
-            bound_ns = min(tracking.fences[waiting.fence].release_ns, max(counts[BOUND_NS], adopted_ns + 1))
-            completion_ns[group] = max(completion_ns[group], bound_ns)
+            completion_ns[group] = max(completion_ns[group], tracking.fences[waiting.fence].at_least_ns)
             if waiting.overtakable == 0:
                 waiting.overtakable = epoch
     for k in range(old.shape[0]):

@@ -31,7 +31,7 @@ class HoldPlan:
 
     marker: Marker
     waits: tuple[Waits, ...]  # by group
-    over: frozenset[int]  # epochs whose older frames completed before it
+    live: frozenset[int]  # epochs, its own included, with older frames that may not have been completed before it
 
 
 class Lineage:
@@ -40,16 +40,16 @@ class Lineage:
     def __init__(self) -> None:
         self._waits_of_slot: dict[int, Waits] = {}
 
-    def adopt(self, marker: Marker, over: frozenset[int]) -> HoldPlan:
-        """Plan for an update; `over` are epochs whose older frames completed before it."""
+    def adopt(self, marker: Marker, live: frozenset[int]) -> HoldPlan:
+        """Plan for an update; for `live` see there."""
         change = marker.change
         waits: list[set[Wait]] = [{Wait(marker.epoch, group)} for group in range(change.groups)]
         for slot, group in change.old.tolist():
-            waits[group] |= {wait for wait in self._waits_of_slot.get(slot, ()) if wait.epoch not in over}
+            waits[group] |= {wait for wait in self._waits_of_slot.get(slot, ()) if wait.epoch in live}
         frozen = tuple(frozenset(of_group) for of_group in waits)
         for slot, group, _ in change.new.tolist():
             self._waits_of_slot[slot] = frozen[group]
-        return HoldPlan(marker, frozen, over)
+        return HoldPlan(marker, frozen, live)
 
 
 class _Update:
@@ -85,7 +85,7 @@ class Fences:
     def adopt(self, plan: HoldPlan, tracking: Tracking) -> Tracking:
         """Raise the fences of an update that this processor has reached; the arrays may be new ones."""
         marker = plan.marker
-        for epoch in self._updates.keys() & plan.over:
+        for epoch in self._updates.keys() - plan.live:
             del self._updates[epoch]
         self._updates[marker.epoch] = _Update(marker)
         if not tracking.counts[HELD] and tracking.counts[FENCES_END_NS] <= marker.adopted_at_ns:
@@ -146,7 +146,7 @@ class Fences:
             if not known:
                 bound = min(bound, (moment_ns, fence.epoch))
             release_ns = moment_ns if known else int(FOREVER)
-            tracking.fences[number] = (release_ns, fence.epoch)
+            tracking.fences[number] = (release_ns, moment_ns, fence.epoch)
             end_ns = max(end_ns, release_ns)
         tracking.counts[BOUND_NS], tracking.counts[BOUND_EPOCH] = bound
         tracking.counts[FENCES_END_NS] = end_ns

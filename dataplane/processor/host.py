@@ -83,7 +83,7 @@ class ProcessorHost:
         self._targets = plan.targets
         self._lineage = Lineage()
         self._watched: dict[int, npt.NDArray[Any]] = {}  # slots by epoch, until it is retired
-        self._retired: dict[int, int] = {}  # when, by epoch; those that may still matter
+        self._live: dict[int, int | None] = {}  # when older frames are completed, by epoch; None: not known
         self._told: dict[int, dict[int, OwnAnswer]] = {}  # answers by epoch and processor, while they may change
 
     def start(self, start_ns: int) -> None:
@@ -195,16 +195,16 @@ class ProcessorHost:
                 assert isinstance(processor, UpdatableProcessor)
                 processor.reserve(marker.targets, longer)
         self._watched[marker.epoch] = marker.change.new["slot"]
-        over = frozenset(epoch for epoch, at_ns in self._retired.items() if at_ns <= marker.adopted_at_ns)
+        self._live[marker.epoch] = None
+        over = [e for e, at_ns in self._live.items() if at_ns is not None and at_ns <= marker.adopted_at_ns]
         for epoch in over:
-            del self._retired[epoch]
-        if not self._plan.ordered:
-            return HoldPlan(marker, (), over)
-        return self._lineage.adopt(marker, over)
+            del self._live[epoch]
+        live = frozenset(self._live)
+        return self._lineage.adopt(marker, live) if self._plan.ordered else HoldPlan(marker, (), live)
 
     def _settle(self, news: Settle) -> None:
         if news.retired_ns is not None:
-            self._retired[news.epoch] = news.retired_ns
+            self._live[news.epoch] = news.retired_ns
             slots = self._watched.pop(news.epoch)
             mine = slots[self._watch.epoch[slots] == news.epoch]  # a later update watches the others for longer
             self._watch.until_ns[mine] = news.retired_ns

@@ -130,7 +130,7 @@ class UpdatableProcessor(Processor):
             group_of_slot=np.full(slots, -1, np.int64),
             counts=counts,
         )
-        self._tracking.fences[0]["release_ns"] = tracks.NEVER
+        self._tracking.fences[0] = (tracks.NEVER, tracks.NEVER, 0)
         self._followers: list[npt.NDArray[Any]] = []
         self._overtakable: list[npt.NDArray[Any]] = []
         self._marks: list[npt.NDArray[Any]] = []
@@ -253,11 +253,7 @@ class UpdatableProcessor(Processor):
             unknown = np.zeros(len(bound_ns), np.bool_)
             old = held[held["frame"] < marker.first_frame]
             group, of_group = _groups(marker.change.old, old["slot"])
-            release_ns = np.minimum(
-                tracking.fences["release_ns"][old["fence"][of_group]],
-                max(tracking.counts[tracks.BOUND_NS], marker.adopted_at_ns + 1),
-            )
-            np.maximum.at(bound_ns, group, release_ns)
+            np.maximum.at(bound_ns, group, tracking.fences["at_least_ns"][old["fence"][of_group]])
             unknown[group] = True
             mark = self._mark(marker.epoch)
             now = self._own_answer(one.plan, bound_ns, unknown, mark)

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from dataplane.control import OidRequest
 from dataplane.errors import UserError
-from dataplane.scenario.model import Scenario
+from dataplane.ndis.values import MalformedValue
+from dataplane.scenario import model
+from dataplane.scenario.events import oid_request, scheduled_requests
+from dataplane.scenario.model import Event, Scenario
 from dataplane.scenario.source import traffic_source
 from dataplane.traffic.batch import TrafficSource
 from dataplane.traffic.live import FirstFrames, PacedSource
+from dataplane.update.timeline import RequestMaker
 
 #: So many frames, or repetitions of a capture, that nobody sees the last one.
 _ENDLESS = 1 << 62
@@ -22,7 +32,9 @@ def endless_source(scenario: Scenario, *, paced: bool = False) -> TrafficSource:
     assert traffic is not None, "an experiment has traffic"
     endless = {"packets": _ENDLESS} if traffic.capture is None else {"loop": _ENDLESS}
     source = traffic_source(scenario.model_copy(update={"traffic": traffic.model_copy(update=endless)}))
-    return PacedSource(source) if paced else source
+    if not paced:
+        return source
+    return PacedSource(source)
 
 
 def first_frames(scenario: Scenario, frames: int, *, endless: bool) -> TrafficSource:
@@ -39,3 +51,31 @@ def check_endless(scenario: Scenario) -> None:
         raise UserError("standard input ends, and a dataplane's traffic goes on: save the capture to a file")
     if next(iter(traffic_source(scenario).batches(1)), None) is None:
         raise UserError(f"{traffic.capture or traffic.profile} has no frames: there is nothing to go on with")
+
+
+# What clients of a running dataplane ask for --------------------------------------------------------------------------
+
+
+def client_oid(scenario: Scenario, members: Mapping[str, Any]) -> OidRequest:
+    """The request that the keys of an `oid` event describe; UserError for what is none."""
+    try:
+        return oid_request(model.OidRequest.model_validate(members), scenario.adapter.ndis_version)
+    except (ValidationError, MalformedValue) as error:
+        raise UserError(_one_line(error)) from None
+
+
+def client_change(scenario: Scenario, key: str, members: Mapping[str, Any]) -> RequestMaker:
+    """What the keys of an event `rss` or `move_entries` describe; UserError for what is none."""
+    try:
+        event = Event.model_validate({"at_ns": 0, key: dict(members)})
+    except ValidationError as error:
+        raise UserError(_one_line(error)) from None
+    [scheduled] = scheduled_requests(scenario.model_copy(update={"events": (event,)}))
+    return scheduled.make
+
+
+def _one_line(error: ValidationError | MalformedValue) -> str:
+    if isinstance(error, MalformedValue):
+        return str(error).removeprefix("name: ")
+    said = [(one["loc"], one["msg"].removeprefix("Value error, ")) for one in error.errors(include_url=False)]
+    return "; ".join(f"{'.'.join(map(str, loc))}: {text}" if loc else text for loc, text in said)

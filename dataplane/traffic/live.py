@@ -30,20 +30,12 @@ class PacedSource:
         sleep: Callable[[float], bool] | None = None,
     ) -> None:
         self.expected_frames = source.expected_frames
+        self.timestamp_regressions = source.timestamp_regressions
+        self.findings = source.findings
         self._source = source
         self._clock = clock
         self._stopped = threading.Event()
         self._sleep = sleep or self._stopped.wait
-
-    @property
-    def timestamp_regressions(self) -> int:
-        """As of the other source."""
-        return self._source.timestamp_regressions
-
-    @property
-    def findings(self) -> list[str]:
-        """As of the other source."""
-        return self._source.findings
 
     def progress(self) -> float:
         """As of the other source."""
@@ -58,6 +50,7 @@ class PacedSource:
         began: float | None = None
         first_ns = 0
         for batch in self._source.batches(batch_frames):
+            self.timestamp_regressions = self._source.timestamp_regressions
             if began is None:
                 began, first_ns = self._clock(), int(batch.timestamp_ns[0])
             low = 0
@@ -79,20 +72,12 @@ class FirstFrames:
     """The first frames of another source, and nothing that it would say behind them."""
 
     def __init__(self, source: TrafficSource, frames: int) -> None:
-        self.expected_frames = frames
+        self.expected_frames: int | None = frames
+        self.timestamp_regressions = source.timestamp_regressions
+        self.findings = source.findings
         self._source = source
         self._frames = frames
         self._done = 0
-
-    @property
-    def timestamp_regressions(self) -> int:
-        """As of the other source so far."""
-        return self._source.timestamp_regressions
-
-    @property
-    def findings(self) -> list[str]:
-        """As of the other source so far."""
-        return self._source.findings
 
     def progress(self) -> float:
         """Share of the frames."""
@@ -103,6 +88,7 @@ class FirstFrames:
         if not self._frames:
             return
         for batch in self._source.batches(batch_frames):
+            self.timestamp_regressions = self._source.timestamp_regressions
             left = self._frames - self._done
             self._done += min(left, len(batch))
             yield batch if len(batch) <= left else batch.slice(0, left)

@@ -345,8 +345,10 @@ class ControlTimeline:
             wishes = list(islice(policy.rebalance(window), _WISHES_MAX + 1))
             tables = _wanted_tables(wishes, window)
             self._step_ns = _step(policy, self._tick_ns)
-        except Exception as error:  # a policy is somebody else's program
-            text = " ".join(str(error).split())
+        except KeyboardInterrupt:  # the user's, not the policy's
+            raise
+        except BaseException as error:  # a policy is somebody else's program, and may even ask to end this one
+            text = _text_of(error)
             name = "" if isinstance(error, _NonsenseError) else f"{type(error).__name__}: "
             finding = f"policy {self._policy_name} at {_milliseconds(window.end_ns)}: {name}{text}"
             self.findings.append(finding.removesuffix(": "))
@@ -424,6 +426,14 @@ class _NonsenseError(ValueError):
     """What a policy wants makes no sense."""
 
 
+def _text_of(error: BaseException) -> str:
+    """What an error says, in one line; nothing when it cannot even say that."""
+    try:
+        return " ".join(str(error).split())
+    except Exception:
+        return ""
+
+
 def _wanted_tables(wishes: Sequence[object], window: LoadWindow) -> dict[int, tuple[ProcessorNumber, ...]]:
     """The tables that differ from what they are, by VPort, after all wishes in their order; _NonsenseError."""
     if len(wishes) > _WISHES_MAX:
@@ -438,12 +448,12 @@ def _wanted_tables(wishes: Sequence[object], window: LoadWindow) -> dict[int, tu
         if table is None:
             raise _NonsenseError(f"there is no VPort {_short(wish.vport_id)} with RSS")
         if isinstance(wish, Table):
-            wanted = [ProcessorNumber(*processor) for processor in wish.indirection_table]
+            wanted = [_processor(processor) for processor in wish.indirection_table]
             if len(wanted) != len(table):
                 raise _NonsenseError(f"wishes {len(wanted)} entries for VPort {wish.vport_id}, which has {len(table)}")
             table[:] = wanted
         else:
-            target = ProcessorNumber(*wish.target)
+            target = _processor(wish.target)
             for entry in map(index, wish.indices):
                 if not 0 <= entry < len(table):
                     raise _NonsenseError(f"VPort {wish.vport_id} has no entry {entry}, its table has {len(table)}")
@@ -452,6 +462,12 @@ def _wanted_tables(wishes: Sequence[object], window: LoadWindow) -> dict[int, tu
         if unknown := [processor for processor in wanted if processor not in processors]:
             raise _NonsenseError(f"processor {unknown[0]} is not an RSS processor")
     return {vport_id: tuple(table) for vport_id, table in tables.items() if tuple(table) != known[vport_id]}
+
+
+def _processor(wished: ProcessorNumber) -> ProcessorNumber:
+    """The processor, whose numbers somebody else may have made of anything that counts; TypeError for the others."""
+    group, number = wished
+    return ProcessorNumber(index(group), index(number))
 
 
 def _step(policy: Policy, tick_ns: int) -> int:

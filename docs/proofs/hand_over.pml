@@ -360,7 +360,7 @@ inline send_frame() {
     n = 0; p = 0; m = 0
 }
 
-/* So does the moment of every adoption: in a repeated run it is where it was, or behind all that was taken before. */
+/* So is the moment of every adoption: in a repeated run it is where it was, or behind all that was taken before. */
 #define MAY_ADOPT(k) ((k) <= adoptions_chosen -> next_frame == first_frame[k] : next_frame == frames_chosen)
 #define MUST_ADOPT (epoch < adoptions_chosen && next_frame == first_frame[epoch + 1])
 

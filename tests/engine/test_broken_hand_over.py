@@ -18,9 +18,9 @@ from dataplane.processor.messages import Marker, Segment
 from dataplane.processor.updatable import UpdatableProcessor
 from dataplane.switch import snapshot as snapshots
 from dataplane.update.records import SteeringUpdate
-from tests.engine.test_updates import Run, check_against_reference, run
+from tests.engine.test_updates import check_against_reference, run
 from tests.reference.processor import ProcessorCosts
-from tests.reference.test_updates import BY_DESTINATION, BY_SOURCE, PROCESSORS, S, T, packet, spread
+from tests.reference.test_updates import BY_DESTINATION, BY_SOURCE, PROCESSORS, Run, S, T, packet, spread
 
 #: Sixteen flows at a frame each ns, in bursts that fill the queues; entries move from processor to processor and back
 #: while earlier moves still hold frames, and in the end every flow is spread anew.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from unittest import mock
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,7 +12,8 @@ from dataplane.processor import updatable
 from dataplane.receive.work import DROP_REASONS
 from tests.batches import batch_of
 from tests.engine.updates import FinishedRun, Scattered, run_with_updates
-from tests.reference.test_updates import Run, runs
+from tests.reference.processor import ProcessorCosts
+from tests.reference.test_updates import PROCESSORS, Run, S, T, packet, runs, spread
 from tests.reference.updates import Result, simulate
 
 
@@ -57,6 +59,23 @@ def test_updates_equal_the_reference(given_run: Run, ordered: bool, batch_frames
     """
     got = run(given_run, ordered=ordered, batch_frames=batch_frames, stretch=stretch)
     check_against_reference(got, given_run, ordered=ordered)
+
+
+@pytest.mark.parametrize("scattered", [None, *(Scattered([1, 2, 3], slots, 7) for slots in (1, 2, 8))])
+@pytest.mark.parametrize("batch_frames", [1, 7])
+def test_processors_that_wait_for_each_other(scattered: Scattered | None, batch_frames: int) -> None:
+    """Two entries are swapped, and swapped back while both processors hold frames for the other: nobody waits for ever.
+
+    Each has to be told how late the other's held frames enter at least, and not how late anything there may (EPO-07).
+    """
+    swap = Run(
+        tuple((10 * number, packet(number % 2)) for number in range(6)),
+        ((None, spread(S, T)), (20, spread(T, S)), (40, spread(S, T))),
+        {number: ProcessorCosts(receive_cost_ns=80) for number in PROCESSORS},
+    )
+    got = run(swap, ordered=True, batch_frames=batch_frames, scattered=scattered)
+    check_against_reference(got, swap, ordered=True)
+    assert got.rows["completion_ns"].tolist() == [80, 90, 170, 170, 250, 250]
 
 
 @settings(max_examples=100, deadline=None)

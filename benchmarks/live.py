@@ -1,0 +1,85 @@
+"""How long a request to a saturated dataplane takes for a client that is connected, and what it waits for.
+
+    python -m benchmarks.live [REQUESTS]
+
+Eight processors with one actor each, traffic as fast as it goes. A *request* moves a table entry and is back when it has
+been decided between two batches. A *look* waits for the end of a batch, too, but asks nobody else; *control* asks the
+control actor and waits for no batch; *call* is an actor call that does neither.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import ray
+
+from actors.live import UpOptions, connected, down, up
+from actors.state import StateFiles
+from dataplane.ids import ProcessorNumber
+from dataplane.scenario.live import client_change
+
+SCENARIO = """
+[adapter]
+rss_processors = 8
+
+[[vport]]
+id = 1
+  [[vport.filter]]
+  mac = "00:15:5d:01:02:01"
+  [vport.rss]
+  hash_types = ["ipv4", "tcp_ipv4", "udp_ipv4"]
+  indirection_table = [0, 1, 2, 3, 4, 5, 6, 7]
+  num_indirection_table_entries = 128
+
+[traffic]
+profile = "uniform"
+rate_pps = 5_000_000
+"""
+
+
+def main() -> None:
+    times = int(sys.argv[1]) if len(sys.argv) > 1 else 200
+    folder = Path(tempfile.mkdtemp())
+    scenario = folder / "live.toml"
+    scenario.write_text(SCENARIO)
+    files = StateFiles(folder / "state")
+    up(UpOptions(scenario, "bench", folder / "run", False, None, 1, False), files)
+    try:
+        with connected("bench", files) as dataplane:
+            targets = [ProcessorNumber(0, number) for number in range(8)]
+
+            def request(number: int) -> None:
+                members = {"vport": 1, "indices": str(number % 128), "target": str(targets[(number + 1) % 8])}
+                [answer] = dataplane.request(client_change(dataplane.scenario, "move_entries", members), "A")
+                assert answer.epoch is not None, "every move changes something"
+
+            nic, control = dataplane.handles.nic, dataplane.handles.control
+            before = dataplane.sample()
+            measure("request", request, times)
+            measure("look", lambda number: ray.get(nic.statistics.options(concurrency_group="looks").remote()), times)
+            measure("control", lambda number: ray.get(control.recent.remote()), times)
+            measure("call", lambda number: ray.get(nic.address.options(concurrency_group="control").remote()), times)
+            after = dataplane.sample()
+        rate = (after.nic.arrived - before.nic.arrived) / (after.seconds - before.seconds)
+        print(f"at {rate / 1e6:.1f} million frames a second")
+    finally:
+        down("bench", files)
+
+
+def measure(what: str, act: Callable[[int], object], times: int) -> None:
+    seconds = []
+    for number in range(times):
+        began = time.perf_counter()
+        act(number)
+        seconds.append(time.perf_counter() - began)
+    median, p99 = np.percentile(seconds, [50, 99])
+    print(f"{what:8} median {1e3 * median:7.1f} ms   p99 {1e3 * p99:7.1f} ms   of {times}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

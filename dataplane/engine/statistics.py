@@ -1,0 +1,29 @@
+"""What a dataplane at work has counted so far, for people to look at: no result depends on it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from dataplane.processor.updatable import ProcessorStatistics
+from dataplane.update.records import RequestRecord
+
+
+class NicStatistics(NamedTuple):
+    """What the NIC knows between two batches."""
+
+    arrived: int
+    start_ns: int  # first arrival
+    now_ns: int  # latest arrival
+    epoch: int  # of the snapshot in force
+    dropped: dict[str, int]  # before any processor, by reason
+    target_ids: tuple[int, ...]  # by target row
+    target_names: tuple[str, ...]
+
+
+class Sample(NamedTuple):
+    """How a dataplane stands at a time of the clock."""
+
+    seconds: float  # of a clock
+    nic: NicStatistics
+    processors: tuple[ProcessorStatistics, ...]  # by row
+    recent: tuple[RequestRecord, ...]  # requests by anybody, ascending by the moment at which they were made
