@@ -99,7 +99,9 @@ class Service(NamedTuple):
     """What `serve` continues from call to call."""
 
     state: npt.NDArray[Any]  # (1,) STATE
-    ring: npt.NDArray[np.int64]  # completion times of the last `dpc_queue_depth` accepted items; (1,) when unbounded
+    #: Completion times of the last `dpc_queue_depth` accepted items. (1,) when it is unbounded and nobody tracks items;
+    #: else as many as the queue holds.
+    ring: npt.NDArray[np.int64]
     histogram: npt.NDArray[np.int64]  # (HISTOGRAM_BUCKETS,)
     busy_log: npt.NDArray[Any]  # BUSY_ROW
     busy_logged: npt.NDArray[np.int64]  # (1,) rows in the log
@@ -176,10 +178,11 @@ def serve(
         # numba counts a reference whenever an array is taken out of a tuple: once here, not for each frame
         flow_key, entry_slot, target = work.flow_key, work.entry_slot, work.target
         items, held, fences, counts = tracking.items, tracking.held, tracking.fences, tracking.counts
+        item_slot = tracking.item_slot
         slot_fence, transmit_fence = tracking.slot_fence, tracking.transmit_fence
         watch_until_ns, followers = tracking.watch_until_ns, tracking.followers
         follower_count, dropped_behind = counts[FOLLOWERS], np.int64(0)
-        capacity = items.shape[0]
+        capacity = ring.shape[0]
         bound_ns, bound_epoch, fences_end_ns = counts[BOUND_NS], counts[BOUND_EPOCH], counts[FENCES_END_NS]
         held_count = counts[HELD]
         release_ns, release_epoch = next_release(held, held_count, fences)
@@ -226,11 +229,11 @@ def serve(
                 slot = np.int64(entry_slot[row])
                 full = False
                 if depth > 0:
-                    queue_full = accepted >= depth and items[position].completion_ns > arrival
+                    queue_full = accepted >= depth and ring[position] > arrival
                     full = queue_full or held_count >= depth
                     if held_count > 0 and not full:
                         at = position - (depth - held_count)
-                        full = accepted >= depth - held_count and items[at % depth].completion_ns > arrival
+                        full = accepted >= depth - held_count and ring[at % depth] > arrival
                     if full and not queue_full:
                         dropped_behind += 1
             if full:
@@ -271,7 +274,7 @@ def serve(
                 counts[ENTERED] == tracking.entered.shape[0] or counts[OVERTAKABLE] == tracking.overtakable.shape[0]
             ):
                 break
-            if depth == 0 and accepted >= capacity and items[position].completion_ns > enters:
+            if depth == 0 and accepted >= capacity and ring[position] > enters:
                 break
         cost = receive_cost_ns + (length * per_byte_ps + 500) // 1000 if is_receive else completion_cost_ns
         busy = cost
@@ -318,8 +321,8 @@ def serve(
             if depth > 0:
                 ring[position] = end
         else:
+            ring[position], item_slot[position] = end, slot
             item = items[position]
-            item.completion_ns, item.slot = end, slot
             if entering:
                 item.frame, item.flow_key, item.overtakable = waiting.frame, waiting.flow_key, waiting.overtakable
                 note_completion(tracking, waiting, release_ns, end)

@@ -14,14 +14,12 @@ from numba import njit
 NEVER = np.int64(-(1 << 62))
 FOREVER = np.int64(1 << 62)
 
-#: An item of the DPC queue, or one that has left it; a ring.
+#: What is needed of an item of the DPC queue when an update moves its group.
 ITEM_ROW = np.dtype(
     [
-        ("completion_ns", np.int64),
         ("flow_key", np.uint64),
         ("frame", np.int64),
-        ("slot", np.uint32),
-        ("overtakable", np.uint32),  # epoch of the first update that moved its group meanwhile, 0 = none
+        ("overtakable", np.int64),  # epoch of the first update that moved its group meanwhile, 0 = none
     ]
 )
 
@@ -92,7 +90,8 @@ MARK_ROW = np.dtype(
 class Tracking(NamedTuple):
     """What is remembered; the arrays of slots and targets cover all that the next frames can name."""
 
-    items: npt.NDArray[Any]  # ITEM_ROW, as many as the queue may hold; when it is unbounded, as many as it does hold
+    items: npt.NDArray[Any]  # ITEM_ROW, at the place that the item has in `Service.ring`
+    item_slot: npt.NDArray[np.uint32]  # likewise: the steering parameter that chose the processor
     held: npt.NDArray[Any]  # HELD_ROW, in arrival order
     entered: npt.NDArray[Any]  # ENTERED_ROW, a log
     followers: npt.NDArray[Any]  # FOLLOWER_ROW, a log
@@ -152,8 +151,23 @@ def note_completion(tracking: Any, waiting: Any, entered_ns: int, completion_ns:
 def room_for_mark(service: Any, tracking: Any) -> bool:
     """Whether the logs have room for whatever `mark` may write."""
     counts = tracking.counts
-    queued = min(service.state[0].accepted, tracking.items.shape[0])
+    queued = min(service.state[0].accepted, service.ring.shape[0])
     return tracking.overtakable.shape[0] - counts[OVERTAKABLE] >= queued and counts[MARKS] < tracking.marks.shape[0]
+
+
+@njit(inline="always")
+def _queued(moment_ns: int, accepted: int, ring: npt.NDArray[np.int64]) -> int:
+    """Items that are completed after a moment: completions ascend in the order of acceptance."""
+    capacity = ring.shape[0]
+    low, high = np.int64(0), np.int64(min(accepted, capacity))
+    known = high
+    while low < high:
+        middle = (low + high) // 2
+        if ring[(accepted - known + middle) % capacity] <= moment_ns:
+            low = middle + 1
+        else:
+            high = middle
+    return known - low
 
 
 @njit(cache=True, nogil=True)
@@ -173,29 +187,28 @@ def mark(
     completion of each group, and set where frames of it are held; there the moment is a lower bound.
     """
     counts, items, held = tracking.counts, tracking.items, tracking.held
+    item_slot, ring = tracking.item_slot, service.ring
     group_of_slot = tracking.group_of_slot
     s = service.state[0]
     adopted_ns, epoch = marker.adopted_ns, marker.epoch
     for k in range(old.shape[0]):
         group_of_slot[old[k].slot] = old[k].group
-    queued = np.int64(0)
-    capacity = items.shape[0]
-    at = s.accepted % capacity
-    for _ in range(min(s.accepted, capacity)):
-        at = at - 1 if at > 0 else capacity - 1
-        item = items[at]
-        if item.completion_ns <= adopted_ns:
-            break
-        queued += 1
-        group = group_of_slot[item.slot]
+    capacity = ring.shape[0]
+    queued = _queued(adopted_ns, s.accepted, ring)
+    at = (s.accepted - queued) % capacity
+    for _ in range(queued):
+        group = group_of_slot[item_slot[at]]
         if group >= 0:
-            completion_ns[group] = max(completion_ns[group], item.completion_ns)
+            completion_ns[group] = max(completion_ns[group], ring[at])
+            item = items[at]
             if item.overtakable == 0:
                 item.overtakable = epoch
                 row = tracking.overtakable[counts[OVERTAKABLE]]
-                row.epoch, row.flow_key, row.frame = epoch, item.flow_key, item.frame
-                row.completion_ns = item.completion_ns
+                row.epoch, row.flow_key, row.frame, row.completion_ns = epoch, item.flow_key, item.frame, ring[at]
                 counts[OVERTAKABLE] += 1
+        at += 1
+        if at == capacity:
+            at = 0
     for h in range(counts[HELD]):
         waiting = held[h]
         group = group_of_slot[waiting.slot]
@@ -266,12 +279,4 @@ def count_new_frames(rows: npt.NDArray[np.uint32], timestamp_ns: npt.NDArray[np.
 @njit(cache=True, nogil=True)
 def queued_at(moment_ns: int, service: Any, tracking: Any) -> int:
     """Items in the DPC queue at a moment up to which everything has been served, held frames included."""
-    items, capacity = tracking.items, tracking.items.shape[0]
-    at = service.state[0].accepted % capacity
-    queued = tracking.counts[HELD]
-    for _ in range(min(service.state[0].accepted, capacity)):
-        at = at - 1 if at > 0 else capacity - 1
-        if items[at].completion_ns <= moment_ns:
-            break
-        queued += 1
-    return int(queued)
+    return int(_queued(moment_ns, service.state[0].accepted, service.ring) + tracking.counts[HELD])

@@ -115,8 +115,11 @@ class UpdatableProcessor(Processor):
         counts[tracks.BOUND_NS], counts[tracks.FENCES_END_NS] = tracks.FOREVER, tracks.NEVER
         counts[tracks.DRAIN_NS_MAX] = drain_ns_max
         slots = targets * SLOTS_PER_TARGET
+        if self._unbounded:
+            self._service = self._service._replace(ring=np.zeros(LOG_ROWS, np.int64))
         self._tracking = tracks.Tracking(
-            items=np.zeros(costs.dpc_queue_depth or LOG_ROWS, tracks.ITEM_ROW),
+            items=np.zeros(len(self._service.ring), tracks.ITEM_ROW),
+            item_slot=np.zeros(len(self._service.ring), np.uint32),
             held=np.zeros(HELD_ROWS, tracks.HELD_ROW),
             entered=np.zeros(LOG_ROWS, tracks.ENTERED_ROW),
             followers=np.zeros(LOG_ROWS, tracks.FOLLOWER_ROW),
@@ -325,7 +328,7 @@ class UpdatableProcessor(Processor):
         if counts[tracks.HELD] == len(tracking.held):
             self._tracking = self._tracking._replace(held=_longer(tracking.held, 2 * len(tracking.held)))
             changed = True
-        queued = min(int(self._service.state[0]["accepted"]), len(tracking.items))
+        queued = min(int(self._service.state[0]["accepted"]), len(self._service.ring))
         if len(tracking.overtakable) < queued:
             self._tracking = self._tracking._replace(overtakable=_longer(tracking.overtakable, queued))
             changed = True
@@ -368,11 +371,17 @@ class UpdatableProcessor(Processor):
     def _enlarge_queue(self) -> None:
         self._enlarge_busy_log()
         if self._unbounded:  # an item keeps its place in the ring: its number modulo the size
-            items, accepted = self._tracking.items, int(self._service.state[0]["accepted"])
-            larger = np.zeros(2 * len(items), tracks.ITEM_ROW)
-            numbers = np.arange(max(0, accepted - len(items)), accepted)
-            larger[numbers % len(larger)] = items[numbers % len(items)]
-            self._tracking = self._tracking._replace(items=larger)
+            service, tracking = self._service, self._tracking
+            accepted, capacity = int(service.state[0]["accepted"]), len(service.ring)
+            numbers = np.arange(max(0, accepted - capacity), accepted)
+
+            def larger(ring: npt.NDArray[Any]) -> npt.NDArray[Any]:
+                grown = np.zeros(2 * capacity, ring.dtype)
+                grown[numbers % len(grown)] = ring[numbers % capacity]
+                return grown
+
+            self._service = service._replace(ring=larger(service.ring))
+            self._tracking = tracking._replace(items=larger(tracking.items), item_slot=larger(tracking.item_slot))
 
     def _take_entered(self, entered: npt.NDArray[Any]) -> None:
         """Held frames have entered the queue: their holds, their completions, and the answers that waited for them."""

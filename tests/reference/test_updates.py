@@ -340,7 +340,7 @@ def test_key_change_is_remembered_across_updates() -> None:
 
 
 def test_members_keep_what_one_of_them_waited_for() -> None:
-    """Behind a key change on one processor every entry waits for what the moved one waited for; it is what holds them."""
+    """Behind a key change on one processor every entry waits for what the moved one waited for, by its hold."""
     configurations = [(None, spread(S, T)), (50, spread(T, T, default=T)), (60, spread(T, T, default=T, by=BY_SOURCE))]
     arrivals = [(0, packet(0, source=1)), (70, packet(0, source=1))]
     result = run(arrivals, configurations, ordered=True)
