@@ -210,14 +210,15 @@ def up(options: UpOptions, files: StateFiles | None = None) -> State:
         address = options.address
         if address is None:
             state, address, stay = _hold_cluster(state, len(plans) + 3, undo)
-        with ray_session(address, actors=0, probe=state.holder is None):
+        with ray_session(address, actors=0, probe=state.holder is None), ExitStack() as inside:
             loading.result()
-            _supervise(plan, name, undo)
+            _supervise(plan, name, inside)
             files.write(replace(state, address=ray.get_runtime_context().gcs_address))
             if stay is not None:
                 stay.write("stay\n")
                 stay.close()
-            undo.pop_all()  # it stays
+            inside.pop_all()  # it stays
+            undo.pop_all()
     return state
 
 
@@ -316,12 +317,11 @@ def down(name: str | None, files: StateFiles | None = None) -> RunOutcome:
     """Stop a dataplane and write its run directory; what it has come to. Nothing of it is left, even if it has died."""
     files = files or StateFiles()
     state = files.find(name)
-    supervisor: Any = None
     with ExitStack() as undo:
         undo.callback(_clear, state, files)
-        undo.enter_context(ray_session(state.address, actors=0, probe=state.holder is None))
         try:
-            supervisor = _supervisor(state)
+            undo.enter_context(ray_session(state.address, actors=0, probe=state.holder is None))
+            supervisor = _supervisor(state, ended=True)
             undo.callback(ray.kill, supervisor)
             outcome: RunOutcome = _answer(supervisor.stop.remote(), state.name, ended=True)
         except UserError as error:
@@ -359,11 +359,11 @@ def _end(process: Process) -> None:
         os.close(handle)
 
 
-def _supervisor(state: State) -> Any:
+def _supervisor(state: State, *, ended: bool = False) -> Any:
     try:
         return ray.get_actor(state.name, namespace=NAMESPACE)
     except ValueError:
-        raise UserError(_died(state.name, "its supervisor is gone")) from None
+        raise UserError(_died(state.name, "its supervisor is gone", ended=ended)) from None
 
 
 def _answer(answer: Any, name: str | None = None, *, ended: bool = False) -> Any:

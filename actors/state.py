@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dataplane.errors import UserError
+from dataplane.results.run_directory import remove_abandoned
 
 #: The dataplane that is meant when none is named.
 DEFAULT_NAME = "vmmq"
@@ -94,7 +95,7 @@ class StateFiles:
         aside.replace(self._path(state.name))
 
     def read(self, name: str) -> State | None:
-        """What is known of a dataplane; a stale file is removed, with what its cluster has left behind."""
+        """What is known of a dataplane; a stale file is removed, with what its processes have left behind."""
         try:
             state = _state(self._path(name).read_text("utf-8"))
         except FileNotFoundError:
@@ -103,8 +104,10 @@ class StateFiles:
             state = None  # nobody can have written it but an earlier version
         if state is None or state.is_stale:
             self.remove(name)
-            if state is not None and state.folder is not None:
-                shutil.rmtree(state.folder, ignore_errors=True)
+            if state is not None:
+                remove_abandoned(Path(state.directory))
+                if state.folder is not None:
+                    shutil.rmtree(state.folder, ignore_errors=True)
             return None
         return state
 

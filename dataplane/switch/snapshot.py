@@ -144,9 +144,9 @@ def slot_names(slots: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], npt.NDAr
 
 
 def processors_of(configuration: AdapterConfiguration) -> tuple[ProcessorNumber, ...]:
-    """Every processor the configuration can interrupt: the RSS processors and all that are named, ascending."""
+    """Every processor the configuration can interrupt: RSS processors and all that are named by what is active."""
     named: set[ProcessorNumber] = set(configuration.rss_processors) | {configuration.rss_base_processor}
-    named.update(vport.primary_processor for vport in configuration.vports)
+    named.update(vport.primary_processor for vport in configuration.vports if not vport.rss.enabled)
     named.update(queue.processor for queue in configuration.queues)
     for rss in [*(vport.rss for vport in configuration.vports), configuration.native_rss]:
         if rss.enabled:
@@ -277,7 +277,8 @@ def _compile_targets(
     for row, target in enumerate(targets):
         if before is not None and row < known and target == before.targets[row]:
             continue
-        primary = rows[target.primary_processor]
+        # while RSS is on the primary processor may be one that the model does not have (UPD-17)
+        primary = rows.get(target.primary_processor, 0) if target.spread else rows[target.primary_processor]
         default, key_first, table_mask = primary, 0, 0
         if target.rss.enabled:
             assert target.rss.hash_secret_key is not None, "an entity that hashes has a key"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from actors.system import ray_session, run_on_ray
 from dataplane.commands import update_report
 from dataplane.engine.control import run_control
 from dataplane.engine.experiment import Experiment, RunResult
@@ -135,21 +137,26 @@ def test_equal_to_inline(
         assert everything(actual)["summary"]["checks"]["order_kept"]
 
 
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    """One Ray for all tests of this module."""
+    with ray_session(None, actors=6):
+        yield
+
+
 @pytest.mark.ray
+@pytest.mark.usefixtures("cluster")
 @pytest.mark.parametrize(("transport", "processors_per_actor"), [("ring", 1), ("ring", 2), ("object-store", 2)])
 @pytest.mark.parametrize("hand_over", ["permissive", "ordered"])
 def test_ray_equals_inline(transport: Any, processors_per_actor: int, hand_over: str) -> None:
     """A run with moves, RSS off and on, another key and a policy leaves the same on Ray (ENG-01)."""
-    from actors.system import ray_session, run_on_ray
-
     events = [(20_000 * (number + 1), event) for number, event in enumerate(_EVENTS)]
     prepared, source = experiment_of(events=events, policy="least-loaded", hand_over=hand_over, packets=3000)
     expected_rows, rows = KeptRows(), KeptRows()
     expected = run_inline(prepared, source, expected_rows, ignore_progress)
-    with ray_session(None, actors=6):
-        actual = run_on_ray(
-            prepared, source, rows, ignore_progress, transport=transport, processors_per_actor=processors_per_actor
-        )
+    actual = run_on_ray(
+        prepared, source, rows, ignore_progress, transport=transport, processors_per_actor=processors_per_actor
+    )
     assert everything(actual) == everything(expected)
     assert rows == expected_rows
     assert len(expected.updates) > len(_EVENTS) - 2

@@ -1,0 +1,3 @@
+"""Before any test here imports Ray."""
+
+import actors  # noqa: F401  # says how Ray is to start

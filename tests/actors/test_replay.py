@@ -1,0 +1,219 @@
+"""A dataplane's run is repeated from its run directory: here a dataplane without Ray, asked between its batches."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow.parquet
+import pytest
+
+from actors.control import ControlActor, ControlPlan, encode_maker
+from dataplane.commands import INLINE, RunOptions, live_experiment, run_experiment, write_run
+from dataplane.control.journal import JOURNAL_NAME
+from dataplane.engine.experiment import RunResult
+from dataplane.engine.inline import plan_host
+from dataplane.engine.nic import Nic
+from dataplane.engine.transport import LocalTransport
+from dataplane.errors import UserError
+from dataplane.results.run_directory import PacketsParquet
+from dataplane.scenario.live import client_change, client_oid, endless_source
+from dataplane.update.timeline import FixedRequests, RequestMaker
+
+SCENARIO = """
+[adapter]
+rss_processors = 4
+
+[[vport]]
+id = 1
+num_queue_pairs = 4
+  [[vport.filter]]
+  mac = "00:15:5d:01:02:01"
+  [vport.rss]
+  hash_types = ["ipv4", "tcp_ipv4"]
+  indirection_table = [0, 1, 2, 3]
+  num_indirection_table_entries = 16
+
+[traffic]
+profile = "zipf"
+packets = 10
+rate_pps = 3_000_000
+flows = 50
+
+[[event]]
+at_ns = 40_000
+move_entries = { vport = 1, indices = "0-7", target = 2 }
+
+[[event]]
+at_ns = 900_000_000
+rss = { vport = 1, enabled = false }
+
+[update]
+control_latency_ns = 300
+
+[run]
+per_packet = true
+"""
+
+
+def live_run(folder: Path, hand_over: str, asked: dict[int, list[RequestMaker]], batches: int) -> Path:
+    """The run directory of a dataplane that took some batches; `asked` are requests by number of the batch before."""
+    path = folder / "live.toml"
+    path.write_text(SCENARIO.replace("[update]", f'[update]\nhand_over = "{hand_over}"'))
+    scenario, experiment = live_experiment(path, 100)
+    directory = folder / "run"
+    directory.mkdir()
+    assert experiment.set_up is not None
+    plan = ControlPlan(
+        experiment.set_up.specification,
+        str(directory / JOURNAL_NAME),
+        experiment.set_up.requests,
+        fsync=False,
+        updates=experiment.updates,
+        ahead=0,
+    )
+    control = ControlActor(plan, 0, experiment.snapshot.processors)
+    transport = LocalTransport(plan_host(experiment, 0, 0, len(experiment.costs), late_wanted=True), 100)
+    sink = PacketsParquet(directory, experiment.snapshot)
+    nic = Nic(control.publish(), transport, control, sink.write, ordered=hand_over == "ordered")
+    for number, batch in zip(range(batches), endless_source(scenario).batches(100), strict=False):
+        nic.take(batch)
+        for make in asked.get(number, []):
+            left: list[bytes | None] = [encode_maker(make)]
+            while left[0] is not None:
+                call = left[0]
+
+                def ask(now_ns: int, call: bytes = call, left: list[bytes | None] = left):  # type: ignore[no-untyped-def]
+                    decided = control.request_at(call, now_ns, "client A")
+                    left[0] = decided.rest
+                    return decided.update
+
+                assert nic.interject(ask)
+    nic.finish()
+    sink.close()
+    told = nic.result()
+    outcome = control.outcome(told.last_arrival_ns, interrupted=False)
+    result = RunResult(
+        experiment=experiment,
+        start_ns=told.start_ns,
+        last_arrival_ns=told.last_arrival_ns,
+        arrived=told.arrived,
+        dropped=told.dropped,
+        timestamp_regressions=0,
+        findings=outcome.findings,
+        processors=tuple(transport.reports()),
+        target_ids=told.target_ids,
+        target_names=told.target_names,
+        updates=told.updates,
+        requests=outcome.requests,
+    )
+    write_run(directory, directory, scenario, result, 1.0, {"pace": "none"})
+    return directory
+
+
+def makers(folder: Path) -> dict[int, list[RequestMaker]]:
+    """Requests of clients: several at one place, refused ones, queries, without effect, and one at the end."""
+    path = folder / "makers.toml"
+    path.write_text(SCENARIO)
+    scenario, _ = live_experiment(path, 100)
+
+    def move(indices: str, target: int) -> RequestMaker:
+        return client_change(scenario, "move_entries", {"vport": 1, "indices": indices, "target": target})
+
+    def oid(**members: object) -> RequestMaker:
+        return FixedRequests((client_oid(scenario, members),))
+
+    return {
+        0: [move("0-3", 3), move("0-3", 3), move("5", 0)],
+        2: [oid(name="OID_RECEIVE_FILTER_CLEAR_FILTER", **{"in": {"filter_id": 9}})],
+        3: [oid(name="OID_GEN_CURRENT_PACKET_FILTER", kind="query"), move("default", 1), move("0-15", 1)],
+        5: [client_change(scenario, "rss", {"vport": 1, "enabled": False})],
+        7: [client_change(scenario, "rss", {"vport": 1, "indirection_table": [3, 2]})],
+        9: [move("1", 0)],  # nothing arrives after it
+    }
+
+
+def files_of(directory: Path) -> dict[str, object]:
+    """Everything in a run directory that must not differ between two runs."""
+    summary = json.loads((directory / "summary.json").read_text())
+    summary.pop("wall")
+    tables = {path.name: pyarrow.parquet.read_table(path) for path in directory.glob("*.parquet")}
+    texts = {name: (directory / name).read_bytes() for name in ("updates.json", "scenario.toml", JOURNAL_NAME)}
+    return {"summary": summary, **tables, **texts}
+
+
+def replayed(directory: Path, out: Path) -> Path:
+    """Repeat the run of a directory into another one."""
+    options = RunOptions(None, None, out, False, None, directory)
+    outcome = run_experiment(options, INLINE, lambda frames, share: None)
+    assert outcome.difference is None
+    return out
+
+
+@pytest.mark.parametrize("hand_over", ["permissive", "ordered"])
+def test_replay_gives_equal_results(tmp_path: Path, hand_over: str) -> None:
+    """A repeated run is equal in every file, its own repetition as well (ENG-05, TIM-03, EPO-03)."""
+    directory = live_run(tmp_path, hand_over, makers(tmp_path), 10)
+    expected = files_of(directory)
+    updates = json.loads((directory / "updates.json").read_text())
+    origins = {request["origin"] for one in updates for request in one["requests"]}
+    assert origins == {"client A", "[[event]] 1"}
+    assert sum(one["epoch"] is not None for one in updates) > 5
+    again = replayed(directory, tmp_path / "again")
+    assert files_of(again) == expected
+    assert files_of(replayed(again, tmp_path / "once-more")) == expected
+
+
+def test_refused_requests_and_queries_leave_no_trace(tmp_path: Path) -> None:
+    """What left no record in the journal is no part of the run: without it everything is the same."""
+    asked = makers(tmp_path)
+    fewer: dict[int, list[RequestMaker]] = {key: list(value) for key, value in asked.items() if key != 2}
+    del fewer[3][0]
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    with_them, without = (live_run(tmp_path / name, "ordered", one, 10) for name, one in (("a", asked), ("b", fewer)))
+    assert files_of(with_them) == files_of(without)
+
+
+def test_difference_is_told(tmp_path: Path) -> None:
+    """A repetition that comes out otherwise names what differs."""
+    directory = live_run(tmp_path, "permissive", {}, 3)
+    path = directory / "summary.json"
+    path.write_text(path.read_text().replace('"seed": 1', '"seed": 2'))
+    options = RunOptions(None, None, tmp_path / "out", False, None, directory)
+    assert run_experiment(options, INLINE, lambda frames, share: None).difference == "seed"
+
+
+def _damage(directory: Path, what: str) -> None:
+    if what == "no journal":
+        (directory / JOURNAL_NAME).unlink()
+    elif what == "short journal":
+        path = directory / JOURNAL_NAME
+        path.write_bytes(path.read_bytes()[:-3])
+    else:
+        (directory / "summary.json").write_text("{}")
+
+
+@pytest.mark.parametrize("what", ["no journal", "short journal", "no summary"])
+def test_damaged_directories_are_one_line(tmp_path: Path, what: str) -> None:
+    """A directory that lacks what it takes is wrong input, not a defect."""
+    asked: dict[int, Sequence[RequestMaker]] = {2: makers(tmp_path)[0][:1]}
+    directory = live_run(tmp_path, "permissive", {key: list(value) for key, value in asked.items()}, 4)
+    _damage(directory, what)
+    with pytest.raises(UserError) as caught:
+        run_experiment(
+            RunOptions(None, None, tmp_path / "out", False, None, directory), INLINE, lambda frames, share: None
+        )
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_finished_run_is_repeated_too(tmp_path: Path) -> None:
+    """So is a run that ended by itself."""
+    path = tmp_path / "plain.toml"
+    path.write_text(SCENARIO.replace("packets = 10", "packets = 1000"))
+    first = RunOptions(path, None, tmp_path / "first", False, None)
+    run_experiment(replace(first), INLINE, lambda frames, share: None)
+    assert files_of(replayed(tmp_path / "first", tmp_path / "again")) == files_of(tmp_path / "first")
