@@ -248,7 +248,8 @@ def _supervise(plan: DataplanePlan, name: str, undo: ExitStack) -> None:
     # it writes the run directory, and relative names are those of this machine
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     # the class is wrapped here: see `simulated_host`
-    actor = ray.remote(num_cpus=0, concurrency_groups={"clients": 4})(DataplaneActor)
+    groups: dict[str, Any] = {"num_cpus": 0, "concurrency_groups": {"clients": 4}}
+    actor: Any = ray.remote(**groups)(DataplaneActor)
     options = {"name": name, "namespace": NAMESPACE, "lifetime": "detached", "scheduling_strategy": here}
     try:
         supervisor: Any = actor.options(**options).remote(plan)

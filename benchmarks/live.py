@@ -2,9 +2,9 @@
 
     python -m benchmarks.live [REQUESTS]
 
-Eight processors with one actor each, traffic as fast as it goes. A *request* moves a table entry and is back when it has
-been decided between two batches. A *look* waits for the end of a batch, too, but asks nobody else; *control* asks the
-control actor and waits for no batch; *call* is an actor call that does neither.
+Eight processors with one actor each, traffic as fast as it goes. A *request* moves a table entry and is back when it
+has been decided between two batches. A *look* waits for the end of a batch, too, but asks nobody else; *control* asks
+the control actor and waits for no batch; *call* is an actor call that does neither.
 """
 
 from __future__ import annotations
@@ -55,7 +55,11 @@ def main() -> None:
             targets = [ProcessorNumber(0, number) for number in range(8)]
 
             def request(number: int) -> None:
-                members = {"vport": 1, "indices": str(number % 128), "target": str(targets[(number + number // 128 + 1) % 8])}
+                members = {
+                    "vport": 1,
+                    "indices": str(number % 128),
+                    "target": str(targets[(number + number // 128 + 1) % 8]),
+                }
                 [answer] = dataplane.request(client_change(dataplane.scenario, "move_entries", members), "A")
                 assert answer.epoch is not None, "every move changes something"
 

@@ -139,7 +139,7 @@ class UpdatableProcessor(Processor):
         self._marks: list[npt.NDArray[Any]] = []
         self._holds: dict[tuple[int, int], list[int]] = {}  # (epoch, slot): frames, longest, first frame, its hold
         self._busy_told_ns = 0  # at the last tick
-        self._end_ns = 0  # nothing that comes later arrives before
+        self._end_ns = int(tracks.NEVER)  # nothing that comes later arrives before
 
     def reserve(self, targets: int, watch: Watch) -> None:
         """From now on frames may name that many targets."""
@@ -218,7 +218,7 @@ class UpdatableProcessor(Processor):
         """What is known of an update that this processor has reached."""
         if self._ordered:
             self._tracking = self._fences.settle(news, self._tracking)
-            self._tell_news()
+            self.advance(self._end_ns)  # time has come that far, and there may be no other work for now
 
     # Updates
 

@@ -118,6 +118,9 @@ def test_equal_to_inline(
     )
     expected_rows, rows = KeptRows(), KeptRows()
     expected = run_inline(replace(prepared, batch_frames=64), source, expected_rows, ignore_progress)
+    # a processor that waits for ever is an assertion here, and would hang the threads below
+    again = run_inline(replace(prepared, batch_frames=batch_frames), source, None, ignore_progress)
+    assert everything(again) == everything(expected)
     control = run_control(prepared)
     assert control is not None
     with mock.patch("actors.nic.RemoteControl", lambda given_control: given_control):
