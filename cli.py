@@ -549,7 +549,7 @@ def _print_answers(documents: Sequence[dict[str, Any]], as_json: bool, *, with_o
 
 
 class _OidGroup(typer.core.TyperGroup):
-    """`vmmq oid OID_...` is `vmmq oid send OID_...`."""
+    """`vmmq oid OID_...` is short for `vmmq oid send OID_...`: no other command begins so."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         return super().resolve_command(ctx, ["send", *args] if args[:1] and args[0].startswith("OID_") else args)

@@ -41,7 +41,8 @@ def source_threads() -> list[threading.Thread]:
 def test_all_batches_come_in_order() -> None:
     """Nothing is lost or changed, and each batch says what the source knew at that time."""
     source = CountingSource(99)
-    items = list(batches_ahead(source, 3))
+    items = [item for item in batches_ahead(source, 3) if item is not None]
+    assert len(items) == 7
     assert list(range(0, 20, 3)) == [item.batch.first_frame for item in items]
     assert list(range(1, 8)) == [item.timestamp_regressions for item in items]
     assert not source_threads()
@@ -61,6 +62,30 @@ def test_only_a_few_batches_ahead_and_closed_at_will() -> None:
 def test_errors_come_after_the_good_batches() -> None:
     """What the source raises is raised in its place."""
     batches = batches_ahead(CountingSource(2), 1)
-    assert [next(batches).batch.first_frame for _ in range(2)] == [0, 1]
+    good = [item.batch.first_frame for item in (next(batches), next(batches)) if item is not None]
+    assert good == [0, 1]
     with pytest.raises(UserError, match="damaged"):
         next(batches)
+
+
+class WaitingSource(FramesInMemory):
+    """A source that has nothing until it is told to go on."""
+
+    def __init__(self) -> None:
+        super().__init__(batch_of([b"frame" * 12] * 3))
+        self.go_on = threading.Event()
+
+    def batches(self, batch_frames: int) -> Iterator[FrameBatch]:
+        """As `FramesInMemory.batches`, but later."""
+        self.go_on.wait()
+        yield from super().batches(batch_frames)
+
+
+def test_whoever_waits_may_do_something_else() -> None:
+    """While there is no batch, None comes now and then; nothing is lost by it."""
+    source = WaitingSource()
+    batches = batches_ahead(source, 3, idle_seconds=0.001)
+    assert next(batches) is None
+    source.go_on.set()
+    assert [item.batch.first_frame for item in batches if item is not None] == [0]
+    assert not source_threads()

@@ -23,7 +23,7 @@ def commands(group: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, .
             yield (*path, name)
 
 
-@pytest.mark.parametrize("words", commands(typer.main.get_command(cli.app)), ids=" ".join)
+@pytest.mark.parametrize("words", list(commands(typer.main.get_command(cli.app))), ids=" ".join)
 def test_help_of_every_command_has_an_example(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     """`--help` shows at least one line that can be typed as it stands."""
     assert cli.main([*words, "--help"]) == ExitCode.DONE
