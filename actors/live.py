@@ -214,11 +214,11 @@ def up(options: UpOptions, files: StateFiles | None = None) -> State:
             loading.result()
             _supervise(plan, name, inside)
             files.write(replace(state, address=ray.get_runtime_context().gcs_address))
+            inside.pop_all()  # it stays
+            undo.pop_all()
             if stay is not None:
                 stay.write("stay\n")
                 stay.close()
-            inside.pop_all()  # it stays
-            undo.pop_all()
     return state
 
 
@@ -232,9 +232,9 @@ def _hold_cluster(state: State, actors: int, undo: ExitStack) -> tuple[State, st
         text=True,
         start_new_session=True,
     )
-    undo.callback(holder.wait)
-    undo.callback(holder.terminate)
     assert holder.stdin is not None, "it was opened with one"
+    undo.callback(holder.wait)
+    undo.callback(holder.stdin.close)  # it ends when it may not stay; a signal might strike Ray while it starts
     assert holder.stdout is not None, "it was opened with one"
     line = holder.stdout.readline()
     if not line:
