@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from actors.system import BATCH_FRAMES, ray_session, run_on_ray
 from benchmarks.engines import Replay
-from dataplane.engine.experiment import EngineRun, Experiment, RunResult
+from dataplane.engine.experiment import DEFAULT_BATCH_FRAMES, EngineRun, Experiment, RunResult
 from dataplane.engine.inline import run_inline
 from dataplane.engine.prepare import experiment
 from dataplane.scenario.load import load_scenario
@@ -30,7 +30,7 @@ ENTRIES_MOVED = 8
 
 _FRAMES_MADE = 1_000_000
 _RATE_PPS = 10_000_000  # a frame takes its processor 1 us: eight of them are busy with 8 Mpps
-_ROUNDS = 5
+_ROUNDS = 3
 
 _SCENARIO = f"""
 [adapter]
@@ -87,7 +87,7 @@ def variants() -> dict[str, dict[str, Variant]]:
     """By engine, then by name; `without` is what the others are compared with."""
     still, moving = scenario_with(0), scenario_with(SWAPS)
     engines: dict[str, tuple[EngineRun, int]] = {
-        "inline": (run_inline, 16_384),
+        "inline": (run_inline, DEFAULT_BATCH_FRAMES),
         "ray, 8 actors": (run_on_ray, BATCH_FRAMES),
         "ray, 2 actors": (partial(run_on_ray, processors_per_actor=4), BATCH_FRAMES),
     }

@@ -17,8 +17,8 @@ from dataplane.update.timeline import ScheduledRequest
 
 HandOver = Literal["permissive", "ordered"]
 
-#: Frames in a batch unless the scenario says otherwise: the columns of a batch fit the second-level cache.
-DEFAULT_BATCH_FRAMES = 16_384
+#: Frames in a batch unless the scenario says otherwise: many enough that calling a kernel costs little for each of them.
+DEFAULT_BATCH_FRAMES = 65_536
 
 
 @dataclass(frozen=True, slots=True)
