@@ -17,7 +17,7 @@ from dataplane.update.timeline import ScheduledRequest
 
 HandOver = Literal["permissive", "ordered"]
 
-#: Frames in a batch unless the scenario says otherwise: many enough that calling a kernel costs little for each of them.
+#: Frames in a batch unless the scenario says otherwise: many enough that calling a kernel costs little for each.
 DEFAULT_BATCH_FRAMES = 65_536
 
 
