@@ -147,25 +147,15 @@ def run_on_ray(
 
 def collect(experiment: Experiment, host: SimulatedHost, nic_report: NicReport) -> RunResult:
     """The result of a host whose stream has ended, but for what a clock measured and `engine_facts`."""
-    reports = host.processor_reports()
-    outcome = host.control_outcome(nic_report)
-    told = nic_report.result
+    reports, told = host.processor_reports(), nic_report.result
     finished = sum(one.counters["accepted"] + one.counters["dropped"] for one in reports)
     assert told.arrived == finished + sum(told.dropped.values()), "frames are conserved (MOD-11, ENG-03)"
-    return RunResult(
-        experiment=experiment,
-        start_ns=told.start_ns,
-        last_arrival_ns=told.last_arrival_ns,
-        arrived=told.arrived,
-        dropped=told.dropped,
+    return told.run_result(
+        experiment,
+        reports,
+        host.control_outcome(nic_report),
         timestamp_regressions=nic_report.timestamp_regressions,
-        findings=(*nic_report.findings, *outcome.findings),
-        processors=tuple(reports),
-        target_ids=told.target_ids,
-        target_names=told.target_names,
-        updates=told.updates,
-        requests=outcome.requests,
-        remarks=outcome.remarks,
+        findings=nic_report.findings,
         interrupted=nic_report.stopped,
     )
 
@@ -275,8 +265,7 @@ class SimulatedHost:
         """What the control side has to report; after the end of the stream."""
         if self.control is None:
             return ControlOutcome()
-        told = report.result
-        last_arrival_ns = told.last_arrival_ns if told.arrived else None
+        last_arrival_ns = report.result.last_arrival_or_none_ns
         outcome: ControlOutcome = _get(self.control.outcome.remote(last_arrival_ns, interrupted=report.stopped))
         return outcome
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dataplane.engine.control import ControlOutcome, run_control
 from dataplane.engine.experiment import Experiment, PacketSink, Progress, RunResult, SourceFactory
 from dataplane.engine.interrupts import InterruptShield
@@ -62,23 +64,15 @@ def run_inline(
         shield.remove()
     nic.finish()
     told = nic.result()
-    last_arrival_ns = told.last_arrival_ns if told.arrived else None
-    outcome = control.outcome(last_arrival_ns, interrupted=interrupted) if control else ControlOutcome()
-    return RunResult(
-        experiment=experiment,
-        start_ns=told.start_ns,
-        last_arrival_ns=told.last_arrival_ns,
-        arrived=told.arrived,
-        dropped=told.dropped,
+    outcome = ControlOutcome()
+    if control is not None:
+        outcome = control.outcome(told.last_arrival_or_none_ns, interrupted=interrupted)
+    result = told.run_result(
+        experiment,
+        transport.reports(),
+        outcome,
         timestamp_regressions=source.timestamp_regressions,
-        findings=(*source.findings, *outcome.findings),
-        processors=tuple(transport.reports()),
-        target_ids=told.target_ids,
-        target_names=told.target_names,
-        updates=told.updates,
-        requests=outcome.requests,
-        control_seconds=outcome.seconds,
-        remarks=outcome.remarks,
+        findings=source.findings,
         interrupted=interrupted,
-        engine_facts={"engine": "inline"},
     )
+    return replace(result, control_seconds=outcome.seconds, engine_facts={"engine": "inline"})

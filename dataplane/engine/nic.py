@@ -14,7 +14,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from dataplane.engine.experiment import CompleteRows, EpochSpan
+from dataplane.engine.control import ControlOutcome
+from dataplane.engine.experiment import CompleteRows, EpochSpan, Experiment, RunResult
 from dataplane.engine.transport import Sent, Transport
 from dataplane.kernels.serve import HELD_NS
 from dataplane.processor.host import SEGMENTS_MAX, Slot
@@ -30,6 +31,7 @@ from dataplane.processor.messages import (
     Settle,
     Tick,
 )
+from dataplane.processor.processor import ProcessorReport
 from dataplane.receive.front_end import NicFrontEnd
 from dataplane.receive.work import WorkColumns, first_rows, new_work_columns
 from dataplane.switch.snapshot import SteeringSnapshot
@@ -58,6 +60,39 @@ class NicResult(NamedTuple):
     updates: tuple[UpdateRecord, ...]
     target_ids: tuple[int, ...]  # by target row of the last snapshot
     target_names: tuple[str, ...]
+
+    @property
+    def last_arrival_or_none_ns(self) -> int | None:
+        """The last arrival, None when nothing arrived."""
+        return self.last_arrival_ns if self.arrived else None
+
+    def run_result(
+        self,
+        experiment: Experiment,
+        processors: Sequence[ProcessorReport],
+        outcome: ControlOutcome,
+        *,
+        timestamp_regressions: int,
+        findings: Sequence[str],
+        interrupted: bool,
+    ) -> RunResult:
+        """The result of the run, but for what a clock measured and `engine_facts`; `findings` are the source's."""
+        return RunResult(
+            experiment=experiment,
+            start_ns=self.start_ns,
+            last_arrival_ns=self.last_arrival_ns,
+            arrived=self.arrived,
+            dropped=self.dropped,
+            timestamp_regressions=timestamp_regressions,
+            findings=(*findings, *outcome.findings),
+            processors=tuple(processors),
+            target_ids=self.target_ids,
+            target_names=self.target_names,
+            updates=self.updates,
+            requests=outcome.requests,
+            remarks=outcome.remarks,
+            interrupted=interrupted,
+        )
 
 
 class Nic:

@@ -33,6 +33,7 @@ from dataplane.processor.messages import (
     Tick,
     ToHost,
     Work,
+    latest,
 )
 from dataplane.processor.processor import Processor, ProcessorReport, Windows
 from dataplane.processor.updatable import OwnAnswer, PreparedWork, ProcessorStatistics, UpdatableProcessor, Watch
@@ -266,12 +267,10 @@ class ProcessorHost:
             parts = self._told[epoch]
             if len(parts) < len(processors):
                 continue
-            drained = [part.drained_ns for part in parts.values()]
-            known = [at_ns for at_ns in drained if at_ns is not None]
-            everything = len(known) == len(drained)
+            drained_ns = latest(part.drained_ns for part in parts.values())
             rows = joined(ANSWER_ROW, [part.answers for part in parts.values()])
-            out.append(Answer(epoch, max(known) if everything else None, rows))
-            if everything:
+            out.append(Answer(epoch, drained_ns, rows))
+            if drained_ns is not None:
                 del self._told[epoch]
         return out
 

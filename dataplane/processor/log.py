@@ -8,6 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dataplane.kernels.tracking import FOLLOWER_ROW, OVERTAKABLE_ROW
+
+__all__ = ["DROPPED_ROW", "FOLLOWER_ROW", "HOLD_ROW", "MARK_ROW", "OVERTAKABLE_ROW", "UpdateLog"]
+
 #: One adopted epoch as one processor saw it.
 MARK_ROW = np.dtype(
     [
@@ -31,19 +35,6 @@ HOLD_ROW = np.dtype(
     ]
 )
 
-#: A frame that was in the queue, or held, when an update moved its group; each frame has at most one row.
-OVERTAKABLE_ROW = np.dtype(
-    [
-        ("epoch", np.uint32),  # of the first update that did
-        ("flow_key", np.uint64),
-        ("frame", np.int64),
-        ("completion_ns", np.int64),
-    ]
-)
-
-#: A frame of a moved group that arrived while older ones might still be in a queue: it may have overtaken them.
-FOLLOWER_ROW = np.dtype([("flow_key", np.uint64), ("frame", np.int64), ("completion_ns", np.int64)])
-
 
 @dataclass(frozen=True, slots=True)
 class UpdateLog:
@@ -51,8 +42,12 @@ class UpdateLog:
 
     marks: npt.NDArray[Any]  # MARK_ROW, ascending by epoch: one for every epoch that was adopted
     holds: npt.NDArray[Any]  # HOLD_ROW
-    overtakable: npt.NDArray[Any]  # OVERTAKABLE_ROW
-    followers: npt.NDArray[Any]  # FOLLOWER_ROW; a frame may be in `overtakable` as well
+    #: OVERTAKABLE_ROW: frames in the queue, or held, when an update moved their group; one row for each, with the first
+    #: update that did.
+    overtakable: npt.NDArray[Any]
+    #: FOLLOWER_ROW: frames of moved groups that arrived while older ones might still be in a queue: they may have
+    #: overtaken those; a frame may be in `overtakable` as well.
+    followers: npt.NDArray[Any]
     dropped_behind_holds: npt.NDArray[Any]  # DROPPED_ROW
 
 

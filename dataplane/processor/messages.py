@@ -6,6 +6,7 @@ Frames and work columns are no message: they lie in the slot that `Work` names.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -98,6 +99,16 @@ class Answer(NamedTuple):
     epoch: int
     drained_ns: int | None  # when their last older frame completes (EPO-04); None while that is not known
     answers: npt.NDArray[Any]  # ANSWER_ROW: only groups with frames that complete after the adoption
+
+
+def latest(moments_ns: Iterable[int | None]) -> int | None:
+    """The latest of some moments; None when one of them is not known."""
+    latest_ns: int | None = None
+    for moment_ns in moments_ns:
+        if moment_ns is None:
+            return None
+        latest_ns = moment_ns if latest_ns is None else max(latest_ns, moment_ns)
+    return latest_ns
 
 
 class Acknowledge(NamedTuple):

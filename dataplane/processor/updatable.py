@@ -63,7 +63,6 @@ class _Unanswered:
 
     plan: HoldPlan
     completion_ns: npt.NDArray[np.int64]  # (groups,) of those that have entered
-    unknown: npt.NDArray[np.int64]  # groups
     told: OwnAnswer
 
 
@@ -229,10 +228,9 @@ class UpdatableProcessor(Processor):
         told = self._own_answer(plan, completion_ns[:groups], unknown[:groups], mark)
         self.answers.append(told)
         if told.drained_ns is None:
-            held = np.flatnonzero(unknown[:groups])
             # what is known of held frames is a bound, and not a completion
             entered = np.where(unknown[:groups], tracks.NEVER, completion_ns[:groups])
-            self._unanswered.append(_Unanswered(plan, entered, held, told))
+            self._unanswered.append(_Unanswered(plan, entered, told))
         self._tracking = self._fences.adopt(plan, self._tracking)
 
     def _own_answer(
@@ -274,7 +272,7 @@ class UpdatableProcessor(Processor):
 
     def _load(self, at_ns: int) -> ProcessorLoad:
         """What happened since the tick before, up to `at_ns`."""
-        state, loads = self._service.state[0], self._accounts.loads
+        loads = self._accounts.loads
         names = ("received", "completions", "bytes", "dropped", "busy_ns")
         slots = np.flatnonzero(loads["received"] + loads["completions"] + loads["dropped"])
         entries = np.zeros(len(slots), ENTRY_LOAD_ROW)
@@ -282,26 +280,30 @@ class UpdatableProcessor(Processor):
         for name in names:
             entries[name] = loads[name][slots]
         loads[slots] = 0
-        # it is busy without a pause from `busy_since_ns` to `free_ns`
-        ahead_ns = max(0, int(state["free_ns"]) - max(at_ns, int(state["busy_since_ns"])))
-        busy_ns = int(state["busy_ns"]) - ahead_ns
+        busy_ns = self._busy_ns_until(at_ns)
         window_ns, self._busy_told_ns = busy_ns - self._busy_told_ns, busy_ns
         received, completions, received_bytes, dropped = (int(entries[name].sum()) for name in names[:4])
         queued = tracks.queued_at(at_ns, self._service, self._tracking)
         return ProcessorLoad(self._row, received, completions, received_bytes, dropped, window_ns, queued, entries)
+
+    def _busy_ns_until(self, moment_ns: int) -> int:
+        """Busy time from the start up to a moment that everything served has arrived before (PRC-04)."""
+        state = self._service.state[0]
+        # it is busy without a pause from `busy_since_ns` to `free_ns`
+        ahead_ns = max(0, int(state["free_ns"]) - max(moment_ns, int(state["busy_since_ns"])))
+        return int(state["busy_ns"]) - ahead_ns
 
     def statistics(self) -> ProcessorStatistics:
         """The counters between two batches; changes nothing."""
         state, now_ns = self._service.state[0], self._end_ns
         names = ("received", "completions", "bytes", "dropped")
         received, completions, received_bytes, dropped = (int(state[name]) for name in names)
-        ahead_ns = max(0, int(state["free_ns"]) - max(now_ns, int(state["busy_since_ns"])))
         return ProcessorStatistics(
             received,
             completions,
             received_bytes,
             dropped,
-            int(state["busy_ns"]) - ahead_ns,
+            self._busy_ns_until(now_ns),
             tracks.queued_at(now_ns, self._service, self._tracking),
             now_ns,
             self._accounts.by_target.copy(),

@@ -6,7 +6,7 @@ It also keeps the life of epochs: an old snapshot is let go when its epoch is re
 from __future__ import annotations
 
 from dataplane.arrays import joined
-from dataplane.processor.messages import ANSWER_ROW, Answer, Settle
+from dataplane.processor.messages import ANSWER_ROW, Answer, Settle, latest
 from dataplane.switch.snapshot import SteeringSnapshot
 
 
@@ -41,9 +41,7 @@ class HandOverDesk:
         answers[host] = answer
         if len(answers) < self._hosts:
             return []
-        drained = [one.drained_ns for one in answers.values()]
-        known = [at_ns for at_ns in drained if at_ns is not None]
-        retired_ns = max(known) if len(known) == len(drained) else None
+        retired_ns = latest(one.drained_ns for one in answers.values())
         rows = joined(ANSWER_ROW, [one.answers for one in answers.values()])
         if retired_ns is not None:
             del self._answers[answer.epoch]
