@@ -94,6 +94,25 @@ def _address_of(typing_context: Any, array: Any) -> Any:
 address_of: Any = intrinsic(_address_of)
 
 
+def _pointer_to(typing_context: Any, address: Any) -> Any:
+    """The pointer to an address, for `numba.carray`, which makes an array of it.
+
+    Calling a kernel costs time for every array that it is given; a table of addresses costs as much as one array. What
+    lies at the address must outlive the call.
+    """
+    if not isinstance(address, types.Integer):
+        return None
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        wide = context.cast(builder, arguments[0], signature.args[0], types.int64)
+        return builder.inttoptr(wide, ir.IntType(8).as_pointer())
+
+    return types.voidptr(address), codegen
+
+
+pointer_to: Any = intrinsic(_pointer_to)
+
+
 def _read(bits: int, big_endian: bool, name: str) -> Any:
     def typing(typing_context: Any, address: Any) -> Any:
         if not isinstance(address, types.Integer):
