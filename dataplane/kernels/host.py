@@ -27,6 +27,7 @@ from dataplane.kernels.tracking import (
     count_new_frames,
     mark,
     next_release,
+    remember,
     room_for_mark,
 )
 
@@ -114,7 +115,7 @@ def _tracking(row: npt.NDArray[np.int64]) -> Any:
     a = carray(pointer_to(address_of(row)), (1,), _PROCESSOR)[0]
     return Tracking(
         carray(pointer_to(a.items.address), (a.items.length,), tracks.ITEM_ROW),
-        carray(pointer_to(a.item_slot.address), (a.item_slot.length,), np.uint32),
+        carray(pointer_to(a.item_row.address), (a.item_row.length,), np.uint32),
         carray(pointer_to(a.held.address), (a.held.length,), tracks.HELD_ROW),
         carray(pointer_to(a.entered.address), (a.entered.length,), tracks.ENTERED_ROW),
         carray(pointer_to(a.followers.address), (a.followers.length,), tracks.FOLLOWER_ROW),
@@ -174,6 +175,7 @@ SEGMENT, NEXT_MARK, SERVED = range(3)
 def serve_segments(
     slot: npt.NDArray[np.int64],
     first_frame: int,
+    end_ns: int,
     segments: int,
     marks: npt.NDArray[Any],
     old: npt.NDArray[Any],
@@ -190,9 +192,10 @@ def serve_segments(
 ) -> int:
     """Everything that a batch has for one processor, when the steering may change; DONE, STOPPED, TICK or MARKED.
 
-    `slot` (SLOT_ADDRESSES,) and `row` (PROCESSOR_ADDRESSES,) as in `serve_batch`; `marks` (MARKER_ROW) stand between
-    the `segments`, with the rows of all of them in `old` (GROUP_ROW) and `new` (HEIR_ROW); `completion_ns` and
-    `unknown` are those of `tracking.mark`. `at` (3,) says how far it has come, and is where the next call goes on.
+    `slot` (SLOT_ADDRESSES,) and `row` (PROCESSOR_ADDRESSES,) as in `serve_batch`; nothing that comes later arrives
+    before `end_ns`; `marks` (MARKER_ROW) stand between the `segments`, with the rows of all of them in `old`
+    (GROUP_ROW) and `new` (HEIR_ROW); `completion_ns` and `unknown` are those of `tracking.mark`. `at` (3,) says how far
+    it has come, and is where the next call goes on.
     """
     columns = _columns(slot, processors)
     costs, service, accounts, flows = _processor(row)
@@ -227,7 +230,7 @@ def serve_segments(
                 return STOPPED
             its_old = old[marker.old_first : marker.old_end]
             its_new = new[marker.new_first : marker.new_end]
-            mark(marker, its_old, its_new, service, tracking, completion_ns, unknown)
+            mark(marker, its_old, its_new, columns, first_frame, service, tracking, completion_ns, unknown)
             at[NEXT_MARK] += 1
             if ordered:
                 return MARKED
@@ -243,6 +246,7 @@ def serve_segments(
             return STOPPED
         at[SEGMENT] += 1
         at[SERVED] = 0
+    remember(end_ns, columns, first_frame, service, tracking)
     return DONE
 
 

@@ -28,6 +28,7 @@ from dataplane.kernels.tracking import (
     HELD,
     NEVER,
     OVERTAKABLE,
+    REMEMBERED,
     next_release,
     note_completion,
 )
@@ -166,11 +167,11 @@ def _flow_slot(key: Any, mask: Any) -> Any:
 
 
 @njit(inline="always")
-def follow(flows: Any, used: int, order: npt.NDArray[np.int64], flow_key: Any, frame: int, completion_ns: int) -> int:
-    """Add one completion to its flow (ORD-02); the number of flows. The table must have room for one more.
+def follow(flows: Any, used: int, flow_key: Any, frame: int, completion_ns: int) -> Any:
+    """Add one completion to its flow (ORD-02); the number of flows, and how late it is.
 
     Completions come in the order of service. One is reordered when a later-arrived item of its flow was completed
-    earlier.
+    earlier: it is late by the time since then, others by 0. The table must have room for one more flow.
     """
     mask = np.uint64(flows.shape[0] - 1)
     key = flow_key if flow_key != 0 else np.uint64(1)
@@ -187,13 +188,13 @@ def follow(flows: Any, used: int, order: npt.NDArray[np.int64], flow_key: Any, f
         slot = (slot + np.uint64(1)) & mask
     flow = flows[slot]
     flow.items += 1
+    late_ns = np.int64(0)
     if frame > flow.last_frame:
         flow.last_frame = frame
         flow.last_completion_ns = completion_ns
-    elif completion_ns > flow.last_completion_ns:
-        order[0] += 1
-        order[1] = max(order[1], completion_ns - flow.last_completion_ns)
-    return used
+    else:
+        late_ns = completion_ns - flow.last_completion_ns
+    return used, late_ns
 
 
 @njit(inline="always")
@@ -268,7 +269,7 @@ def serve(
     loading = loads.shape[0] > 0
     window, touched_count = position_of_accounts[0], position_of_accounts[1]
     window_end_ns = window_start_ns + (window + 1) * window_ns
-    flow_table, flows_used, order = flows.table, flows.used[0], flows.order
+    flow_table, flows_used, reordered, late_ns_max = flows.table, flows.used[0], np.int64(0), flows.order[1]
     flow_addresses, flow_mask = address_of(flow_table), np.uint64(flow_table.shape[0] - 1)
     s = state[0]
     free_ns, last_interrupt_ns, items_in_dpc = s.free_ns, s.last_interrupt_ns, s.items_in_dpc
@@ -285,7 +286,7 @@ def serve(
     if tracking is not None:
         target = work.target
         items, held, fences, counts = tracking.items, tracking.held, tracking.fences, tracking.counts
-        item_slot = tracking.item_slot
+        item_row = tracking.item_row
         slot_fence, transmit_fence = tracking.slot_fence, tracking.transmit_fence
         watch_until_ns, followers = tracking.watch_until_ns, tracking.followers
         follower_count, dropped_behind = counts[FOLLOWERS], np.int64(0)
@@ -435,10 +436,11 @@ def serve(
                 if depth > 0:
                     ring[position] = end
             else:
-                ring[position], item_slot[position] = end, slot
-                item = items[position]
-                item.frame, item.flow_key, item.overtakable = frame, key, 0
+                ring[position], item_row[position] = end, row
                 if entering:
+                    item_row[position] = REMEMBERED
+                    item = items[position]
+                    item.frame, item.flow_key, item.slot = frame, key, slot
                     item.overtakable = waiting.overtakable
                     note_completion(tracking, waiting, release_ns, end)
                     scan += 1
@@ -451,7 +453,9 @@ def serve(
                 if position == capacity:
                     position = 0
             accepted += 1
-            flows_used = follow(flow_table, flows_used, order, key, frame, end)
+            flows_used, late_ns = follow(flow_table, flows_used, key, frame, end)
+            reordered += late_ns > 0
+            late_ns_max = max(late_ns_max, late_ns)
             latency = end - arrival
             latency_sum += latency
             latency_min = min(latency_min, latency)
@@ -523,6 +527,8 @@ def serve(
     busy_logged[0] = logged
     position_of_accounts[0], position_of_accounts[1] = window, touched_count
     flows.used[0] = flows_used
+    flows.order[0] += reordered
+    flows.order[1] = late_ns_max
     return int(i)
 
 

@@ -21,7 +21,7 @@ from dataplane.processor.slot import Slot
 from dataplane.switch.snapshot import SLOTS_PER_TARGET
 
 #: Rows of the logs and of what is held, to begin with: they are emptied, or grow.
-LOG_ROWS, HELD_ROWS, MARK_ROWS = 4096, 64, 64
+LOG_ROWS, HELD_ROWS, MARK_ROWS = 16_384, 64, 64
 
 
 class Watch(NamedTuple):
@@ -132,7 +132,7 @@ class UpdatableProcessor(Processor):
             self._service = self._service._replace(ring=np.zeros(LOG_ROWS, np.int64))
         self._tracking = tracks.Tracking(
             items=np.zeros(len(self._service.ring), tracks.ITEM_ROW),
-            item_slot=np.zeros(len(self._service.ring), np.uint32),
+            item_row=np.full(len(self._service.ring), tracks.REMEMBERED),
             held=np.zeros(HELD_ROWS, tracks.HELD_ROW),
             entered=np.zeros(LOG_ROWS, tracks.ENTERED_ROW),
             followers=np.zeros(LOG_ROWS, tracks.FOLLOWER_ROW),
@@ -192,8 +192,8 @@ class UpdatableProcessor(Processor):
         start_ns, length_ns = self._windows.start_ns, self._windows.length_ns
         while True:
             code = kernels.serve_segments(
-                batch.slot.addresses, batch.first_frame, batch.segments, *batch.rows, self.addresses, self._row,
-                self._processors, self._ordered, start_ns, length_ns, *answer, self._at,
+                batch.slot.addresses, batch.first_frame, batch.end_ns, batch.segments, *batch.rows, self.addresses,
+                self._row, self._processors, self._ordered, start_ns, length_ns, *answer, self._at,
             )  # fmt: skip
             if code == kernels.DONE:
                 break
@@ -404,7 +404,7 @@ class UpdatableProcessor(Processor):
                 return grown
 
             self._service = service._replace(ring=larger(service.ring))
-            self._track(tracking._replace(items=larger(tracking.items), item_slot=larger(tracking.item_slot)))
+            self._track(tracking._replace(items=larger(tracking.items), item_row=larger(tracking.item_row)))
 
     def _take_entered(self, entered: npt.NDArray[Any]) -> None:
         """Held frames have entered the queue: their holds, their completions, and the answers that waited for them."""
