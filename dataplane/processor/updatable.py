@@ -150,7 +150,7 @@ class UpdatableProcessor(Processor):
         self._followers: list[npt.NDArray[Any]] = []
         self._overtakable: list[npt.NDArray[Any]] = []
         self._marks: list[npt.NDArray[Any]] = []
-        self._holds: dict[tuple[int, int], list[int]] = {}  # (epoch, slot): frames, longest, first frame, its hold
+        self._entered: list[npt.NDArray[Any]] = []
         self._busy_told_ns = 0  # at the last tick
         self._end_ns = int(tracks.NEVER)  # nothing that comes later arrives before
 
@@ -207,9 +207,12 @@ class UpdatableProcessor(Processor):
                 assert isinstance(plan, HoldPlan), plan
                 self._adopt(plan, *answer)
                 answer = _no_answer(batch.groups)
-            elif not self._make_room() and not self._enlarge(batch):
+            elif self._waits(batch):
+                self._take_entered()
                 self._tell_news()
                 return False
+            elif not self._make_room():
+                self._enlarge_queue()
         self._end_ns = batch.end_ns
         if not self._ordered:
             count = self._tracking.counts[tracks.MARKS]
@@ -225,12 +228,12 @@ class UpdatableProcessor(Processor):
         """
         counts = self._tracking.counts
         while counts[tracks.HELD] or counts[tracks.ENTERED]:
-            before = counts[tracks.HELD]
             kernels.let_in_until(moment_ns, self.addresses, self._windows.start_ns, self._windows.length_ns)
-            if not self._make_room() and counts[tracks.HELD] == before:
+            if not self._take_entered():
                 if not self._stuck(moment_ns):
                     break  # the others wait for longer
-                self._enlarge_queue()
+                if not self._make_room():
+                    self._enlarge_queue()
         self._tell_news()
         return not counts[tracks.HELD] or counts[tracks.BOUND_NS] > moment_ns
 
@@ -344,10 +347,7 @@ class UpdatableProcessor(Processor):
             self._overtakable.append(tracking.overtakable[: counts[tracks.OVERTAKABLE]].copy())
             counts[tracks.OVERTAKABLE] = 0
             changed = True
-        if counts[tracks.ENTERED]:
-            self._take_entered(tracking.entered[: counts[tracks.ENTERED]].copy())
-            counts[tracks.ENTERED] = 0
-            changed = True
+        changed |= self._take_entered()
         if counts[tracks.HELD] == len(tracking.held):
             self._track(self._tracking._replace(held=_longer(tracking.held, 2 * len(tracking.held))))
             changed = True
@@ -370,8 +370,8 @@ class UpdatableProcessor(Processor):
         marks = _longer(tracking.marks, max(2 * (count - over), count - over + coming))
         self._track(tracking._replace(marks=marks))
 
-    def _enlarge(self, batch: PreparedWork) -> bool:
-        """Enlarge what an item has no room in; false when the processor only waits for a release."""
+    def _waits(self, batch: PreparedWork) -> bool:
+        """Whether what comes next in a batch depends on a release that is not known, and not on room in a log."""
         at, marks, slot = self._at, batch.rows.marks, batch.slot
         mark, segment = at[kernels.NEXT_MARK], at[kernels.SEGMENT]
         if mark < len(marks) and marks[mark]["segment"] == segment:
@@ -379,10 +379,7 @@ class UpdatableProcessor(Processor):
         else:
             row = slot.selection[slot.offsets[segment, self._row] + at[kernels.SERVED]]
             moment_ns = int(slot.work.timestamp_ns[row])
-        if self._tracking.counts[tracks.BOUND_NS] <= moment_ns and not self._stuck(moment_ns):
-            return False
-        self._enlarge_queue()
-        return True
+        return bool(self._tracking.counts[tracks.BOUND_NS] <= moment_ns and not self._stuck(moment_ns))
 
     def _stuck(self, moment_ns: int) -> bool:
         """Whether a held frame could enter by then if there were room for it."""
@@ -406,16 +403,14 @@ class UpdatableProcessor(Processor):
             self._service = service._replace(ring=larger(service.ring))
             self._track(tracking._replace(items=larger(tracking.items), item_row=larger(tracking.item_row)))
 
-    def _take_entered(self, entered: npt.NDArray[Any]) -> None:
-        """Held frames have entered the queue: their holds, their completions, and the answers that waited for them."""
-        hold_ns = entered["entered_ns"] - entered["arrival_ns"]
-        columns = (entered[name].tolist() for name in ("epoch", "slot", "frame"))
-        for epoch, slot, frame, held_ns in zip(*columns, hold_ns.tolist(), strict=True):
-            hold = self._holds.setdefault((epoch, slot), [0, 0, frame, held_ns])
-            hold[0] += 1
-            hold[1] = max(hold[1], held_ns)
-            if frame < hold[2]:
-                hold[2:] = [frame, held_ns]
+    def _take_entered(self) -> bool:
+        """Frames that have entered the queue since: their completions, and the answers that waited for them, if any."""
+        counts = self._tracking.counts
+        if not counts[tracks.ENTERED]:
+            return False
+        entered = self._tracking.entered[: counts[tracks.ENTERED]].copy()
+        counts[tracks.ENTERED] = 0
+        self._entered.append(entered)
         late = np.zeros(len(entered), LATE_ROW)
         late["frame"], late["completion_ns"] = entered["frame"], entered["completion_ns"]
         self.late.append(late)
@@ -423,6 +418,7 @@ class UpdatableProcessor(Processor):
             old = entered[entered["frame"] < one.plan.marker.first_frame]
             group, of_group = _groups(one.plan.marker.change.old, old["slot"])
             np.maximum.at(one.completion_ns, group, old["completion_ns"][of_group])
+        return True
 
     def report(self) -> ProcessorReport:
         """As `Processor.report`, with the log of updates."""
@@ -436,10 +432,9 @@ class UpdatableProcessor(Processor):
         behind = np.zeros(len(marks) + 1, DROPPED_ROW)  # a mark says what was dropped before it
         behind["epoch"] = [0, *marks["epoch"]]
         behind["frames"] = [*marks["dropped_behind"], counts[tracks.DROPPED_BEHIND]]
-        holds = np.array([(*key, *hold) for key, hold in sorted(self._holds.items())], HOLD_ROW)
         log = UpdateLog(
             marks=told,
-            holds=holds,
+            holds=_holds(joined(tracks.ENTERED_ROW, self._entered)),
             overtakable=joined(tracks.OVERTAKABLE_ROW, self._overtakable),
             followers=joined(tracks.FOLLOWER_ROW, self._followers),
             dropped_behind_holds=behind[behind["frames"] > 0],
@@ -450,6 +445,20 @@ class UpdatableProcessor(Processor):
 def _no_answer(groups: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
     """What `kernels.tracking.mark` raises: nothing has to be completed, and nothing is held."""
     return np.full(groups, tracks.NEVER), np.zeros(groups, np.bool_)
+
+
+def _holds(entered: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """HOLD_ROWs of the frames that were held, by epoch and slot."""
+    entered = entered[np.lexsort((entered["frame"], entered["slot"], entered["epoch"]))]
+    hold_ns = entered["entered_ns"] - entered["arrival_ns"]
+    key = entered["epoch"].astype(np.int64) << 32 | entered["slot"]
+    first, frames = np.unique(key, return_index=True, return_counts=True)[1:]
+    rows = np.zeros(len(first), HOLD_ROW)
+    rows["epoch"], rows["slot"], rows["frames"] = entered["epoch"][first], entered["slot"][first], frames
+    rows["first_frame"], rows["first_ns"] = entered["frame"][first], hold_ns[first]
+    if len(first):
+        rows["longest_ns"] = np.maximum.reduceat(hold_ns, first)
+    return rows
 
 
 def _groups(old: npt.NDArray[Any], slots: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
