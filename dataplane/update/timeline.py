@@ -20,7 +20,6 @@ import numpy.typing as npt
 from dataplane.arrays import read_only
 from dataplane.control import Completion, ControlPlane, Decision, OidRequest
 from dataplane.control.journal import JournaledControlPlane
-from dataplane.control.projection import changes_steering, configuration_of
 from dataplane.control.records import Entry, Requested
 from dataplane.ids import DEFAULT_VPORT_ID, ProcessorNumber
 from dataplane.ndis.codec import Failure, decode
@@ -280,7 +279,7 @@ class ControlTimeline:
         for number, request in enumerate(requests, 1):
             record, changed = self._issue(request, at_ns, scheduled.origin)
             ends = number == len(requests) or not record.as_expected
-            if ends:
+            if ends and scheduled.expect is not None:
                 record = dataclasses.replace(record, expect=scheduled.expect)
             self.records.append(record)
             changes += [record] if changed else []
@@ -304,11 +303,11 @@ class ControlTimeline:
 
     def _missing_processors(self, decision: Decision) -> list[ProcessorNumber]:
         """Processors that steering would name after a decision and that do not run, ascending."""
-        control = self.control
-        if not changes_steering(control.specification, control.state, decision.state):
+        before, after = self.control.configuration, self.control.configuration_after(decision)
+        if after is before:
             return []
-        configuration = configuration_of(control.specification, control.capabilities, decision.state)
-        return sorted(set(processors_of(configuration)) - set(self.snapshot.processors))
+        rows = self.snapshot.processor_rows
+        return [processor for processor in processors_of(after, known=before) if processor not in rows]
 
     # The policy -------------------------------------------------------------------------------------------------------
 
@@ -387,7 +386,7 @@ class ControlTimeline:
         """The VPorts with RSS, or the adapter; `entries` is (2, slots): packets and busy time."""
         configuration, state = self.control.configuration, self.control.state
         by_target = entries.reshape(2, -1, SLOTS_PER_TARGET)[:, :, :TABLE_ENTRIES_MAX]
-        rows = {target_id: row for row, target_id in enumerate(self.snapshot.target_ids)}
+        rows = self.snapshot.target_rows
         tables: dict[int, tuple[int, RssState, tuple[ProcessorNumber, ...]]] = {}
         if configuration.mode is Mode.SWITCH:
             for vport in configuration.vports:
@@ -480,8 +479,8 @@ def _step(policy: Policy, tick_ns: int) -> int:
 
 def _judged(request: OidRequest, completion: Completion) -> Completion:
     """A completion with the status of the first command that failed: moves succeed as a request even then (UPD-36)."""
-    if request.oid != Oid.OID_GEN_RSS_SET_INDIRECTION_TABLE_ENTRIES or completion.output is None:
-        return completion
+    if request.oid != Oid.OID_GEN_RSS_SET_INDIRECTION_TABLE_ENTRIES or not completion.why or completion.output is None:
+        return completion  # without a reason nothing failed
     result = decode(SetIndirectionEntries, completion.output, output=True)
     assert not isinstance(result, Failure), result.why
     failed = (one.entry_status for one in result.rss_entry_table if one.entry_status != NdisStatus.NDIS_STATUS_SUCCESS)
