@@ -128,6 +128,11 @@ class SteeringSnapshot:
     processor_rows: Mapping[ProcessorNumber, int]  # `processors`, the other way round
     target_rows: Mapping[int, int]  # by VPort or queue id
 
+    def bytes_beside(self, other: SteeringSnapshot) -> int:
+        """Bytes of the arrays that it does not share with another snapshot."""
+        pairs = ((getattr(self.arrays, name), getattr(other.arrays, name)) for name in SnapshotArrays._fields)
+        return sum(one.nbytes for one, its in pairs if one is not its)
+
     @property
     def target_ids(self) -> list[int]:
         """VPort or queue ids by target row."""
