@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from actors.updates import UpdateWriter
 from dataplane.control.adapter import ControlPlane
-from dataplane.control.journal import Recovered, recover_or_create
+from dataplane.control.journal import JournaledControlPlane, Recovered, recover_or_create
 from dataplane.control.packing import packed, unpacked
 from dataplane.control.requests import Completion, OidRequest
 from dataplane.control.specification import AdapterSpecification
@@ -105,7 +105,6 @@ class ControlActor:
         self._recovered = Recovered(0)
         self._processors = processors
         self._run: RunControl | None = None
-        self._journal = Path(owned.journal) if isinstance(owned, ControlPlan) and owned.journal else None
         self._unrecorded: deque[RequestRecord] = deque(maxlen=_RECENT)
         if isinstance(owned, AdapterConfiguration):
             self._control = _FixedConfiguration(owned, epoch)
@@ -176,9 +175,9 @@ class ControlActor:
         requests = maker(self._control.configuration)
         if not requests:
             return DecidedAt(RequestRecord(origin, now_ns, None, None, "there is nothing to ask for"), None, None)
-        size = self._journal_bytes()
+        recorded = self._recorded
         record, update = self._of_run.timeline.request(requests[0], now_ns, origin)
-        if self._journal and self._journal_bytes() == size:
+        if recorded is not None and self._recorded == recorded:
             self._unrecorded.append(self._of_run.timeline.records.pop())
         left = tuple(requests[1:]) if record.as_expected else ()
         return DecidedAt(
@@ -197,8 +196,10 @@ class ControlActor:
         assert isinstance(self._control, ControlPlane), "a fixed configuration has no adapter"
         return adapter_document(name, self._control) | {"epoch": self._of_run.timeline.snapshot.epoch}
 
-    def _journal_bytes(self) -> int:
-        return self._journal.stat().st_size if self._journal else 0
+    @property
+    def _recorded(self) -> int | None:
+        """Changes that are on file; None without a journal."""
+        return self._control.recorded if isinstance(self._control, JournaledControlPlane) else None
 
     def outcome(self, last_arrival_ns: int | None, *, interrupted: bool) -> ControlOutcome:
         """What the control side has to report at the end of the run."""
