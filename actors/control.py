@@ -10,15 +10,17 @@ journal stands where the one before it stood. A request that was never answered 
 
 from __future__ import annotations
 
+import gc
 import pickle
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from actors.updates import UpdateWriter
 from dataplane.control.adapter import ControlPlane
-from dataplane.control.journal import Recovered, recover_or_create
+from dataplane.control.journal import JournaledControlPlane, Recovered, recover_or_create
 from dataplane.control.packing import packed, unpacked
 from dataplane.control.requests import Completion, OidRequest
 from dataplane.control.specification import AdapterSpecification
@@ -29,7 +31,7 @@ from dataplane.processor.messages import ProcessorLoad
 from dataplane.results.adapter import adapter_document
 from dataplane.switch.configuration import AdapterConfiguration
 from dataplane.switch.snapshot import SteeringSnapshot, compile_snapshot
-from dataplane.update.records import RequestRecord, SteeringUpdate, Stretch
+from dataplane.update.records import RequestRecord
 from dataplane.update.timeline import FixedRequests, RequestMaker
 
 #: Requests that are kept to be looked at.
@@ -62,7 +64,7 @@ class DecidedAt(NamedTuple):
     """What became of the first of several requests, and the others."""
 
     record: RequestRecord
-    update: SteeringUpdate | None
+    update: bytes | None  # as `UpdateWriter.update`; None: it changed no steering
     rest: bytes | None  # as `encode_maker`; None: no other, or this one failed
 
 
@@ -103,22 +105,30 @@ class ControlActor:
         self._recovered = Recovered(0)
         self._processors = processors
         self._run: RunControl | None = None
-        self._journal = Path(owned.journal) if isinstance(owned, ControlPlan) and owned.journal else None
         self._unrecorded: deque[RequestRecord] = deque(maxlen=_RECENT)
         if isinstance(owned, AdapterConfiguration):
             self._control = _FixedConfiguration(owned, epoch)
             return
         if owned.journal is None:
-            self._control = _issued(ControlPlane(owned.specification), owned.requests)
+            self._control = ControlPlane(owned.specification)
+            issue_set_up(self._control, owned.requests)
             self._epoch_of_set_up = self._control.epoch
         else:
-            control, self._recovered = recover_or_create(Path(owned.journal), owned.specification, fsync=owned.fsync)
-            self._control = control if self._recovered.records else _issued(control, owned.requests)
-            self._epoch_of_set_up = _issued(ControlPlane(owned.specification), owned.requests).epoch
+            self._control, self._recovered = recover_or_create(
+                Path(owned.journal), owned.specification, fsync=owned.fsync
+            )
+            if not self._recovered.records:
+                issue_set_up(self._control, owned.requests)
+            rehearsal = ControlPlane(owned.specification)
+            issue_set_up(rehearsal, owned.requests)
+            self._epoch_of_set_up = rehearsal.epoch
         if owned.ahead == 0:
             import dataplane.scenario.events  # noqa: F401, PLC0415  # makes what clients send: no NIC is to wait for it
         if owned.updates is not None:
-            self._run = RunControl(timeline_of(self._control, self.publish(), owned.updates, ahead=owned.ahead))
+            snapshot = self.publish()
+            self._run = RunControl(timeline_of(self._control, snapshot, owned.updates, ahead=owned.ahead))
+            self._writer = UpdateWriter(snapshot)
+        gc.freeze()  # what was imported is not looked through again whenever some updates have been decided
 
     def recovered(self) -> Recovered:
         """What was found in the journal when the actor started."""
@@ -145,9 +155,13 @@ class ControlActor:
         """The first frame arrives."""
         self._of_run.begin(start_ns)
 
-    def advance(self, loads: Sequence[ProcessorLoad] | None, next_arrival_ns: int) -> Stretch:
-        """As `ControlTimeline.advance`."""
-        return self._of_run.advance(loads, next_arrival_ns)
+    def foresee(self) -> bytes:
+        """As `ControlTimeline.foresee`, from `UpdateWriter.stretch`."""
+        return self._writer.stretch(self._of_run.timeline.foresee())
+
+    def advance(self, loads: Sequence[ProcessorLoad] | None, next_arrival_ns: int) -> bytes:
+        """As `ControlTimeline.advance`, from `UpdateWriter.stretch`."""
+        return self._writer.stretch(self._of_run.advance(loads, next_arrival_ns))
 
     def request_at(self, make: bytes, now_ns: int, origin: str) -> DecidedAt:
         """Decide the first request that somebody outside makes (`encode_maker`) at a moment of the run.
@@ -161,12 +175,16 @@ class ControlActor:
         requests = maker(self._control.configuration)
         if not requests:
             return DecidedAt(RequestRecord(origin, now_ns, None, None, "there is nothing to ask for"), None, None)
-        size = self._journal_bytes()
+        recorded = self._recorded
         record, update = self._of_run.timeline.request(requests[0], now_ns, origin)
-        if self._journal and self._journal_bytes() == size:
+        if recorded is not None and self._recorded == recorded:
             self._unrecorded.append(self._of_run.timeline.records.pop())
         left = tuple(requests[1:]) if record.as_expected else ()
-        return DecidedAt(record, update, encode_maker(FixedRequests(left)) if left else None)
+        return DecidedAt(
+            record,
+            self._writer.update(update) if update else None,
+            encode_maker(FixedRequests(left)) if left else None,
+        )
 
     def recent(self) -> list[RequestRecord]:
         """The latest requests by anybody, ascending by the moment at which they were made."""
@@ -178,8 +196,10 @@ class ControlActor:
         assert isinstance(self._control, ControlPlane), "a fixed configuration has no adapter"
         return adapter_document(name, self._control) | {"epoch": self._of_run.timeline.snapshot.epoch}
 
-    def _journal_bytes(self) -> int:
-        return self._journal.stat().st_size if self._journal else 0
+    @property
+    def _recorded(self) -> int | None:
+        """Changes that are on file; None without a journal."""
+        return self._control.recorded if isinstance(self._control, JournaledControlPlane) else None
 
     def outcome(self, last_arrival_ns: int | None, *, interrupted: bool) -> ControlOutcome:
         """What the control side has to report at the end of the run."""
@@ -189,9 +209,3 @@ class ControlActor:
     def _of_run(self) -> RunControl:
         assert self._run is not None, "nothing was to change in this run"
         return self._run
-
-
-def _issued(control: ControlPlane, requests: Iterable[OidRequest]) -> ControlPlane:
-    """The control plane after the requests that set its adapter up."""
-    issue_set_up(control, requests)
-    return control

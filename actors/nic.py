@@ -18,6 +18,7 @@ from actors.control import DecidedAt
 from actors.doorbell import DoorbellListener
 from actors.source import SourcedBatch, batches_ahead
 from actors.transport import ActorTransport, RingTransport
+from actors.updates import UpdateReader
 from dataplane.engine.experiment import CompleteRows, EpochSpan, SourceFactory
 from dataplane.engine.nic import Nic, NicResult
 from dataplane.engine.statistics import NicStatistics
@@ -120,7 +121,7 @@ class NicActor:
         self._plan = plan
         self._listener = DoorbellListener()
         self._stop = threading.Event()
-        self._control: Any = None  # the control actor, while it runs
+        self._control: Any = None  # the RemoteControl, while it runs
         self._requests: deque[_Request] = deque()  # from outside, not passed on
         self._looks: deque[_Look] = deque()
         self._over = False  # no more of them are taken
@@ -187,7 +188,7 @@ class NicActor:
         actor dies.
         """
         plan = self._plan
-        self._control = control
+        self._control = None if control is None else RemoteControl(control, snapshot, ahead=plan.idle_seconds is None)
         load_steering_kernels(snapshot)
         source = plan.open_source()
         last: SourcedBatch | None = None
@@ -198,7 +199,7 @@ class NicActor:
                 nic = Nic(
                     snapshot,
                     transport,
-                    RemoteControl(control) if control is not None else None,
+                    self._control,
                     (lambda rows: complete.append(CopiedRows.of(rows))) if plan.rows_wanted else None,
                     transmit_by_source=plan.transmit_by_source,
                     ordered=plan.ordered,
@@ -247,7 +248,7 @@ class NicActor:
 class _Request:
     """A request from outside on its way, or several that follow each other."""
 
-    def __init__(self, control: Any, make: bytes, origin: str) -> None:
+    def __init__(self, control: RemoteControl, make: bytes, origin: str) -> None:
         self.done = threading.Event()
         self.answers: list[Answered] = []
         self.failure: Exception | None = None
@@ -268,12 +269,12 @@ class _Request:
         """Have the control actor decide the first one that is left."""
         import ray  # noqa: PLC0415  # the ring is used without Ray in tests
 
+        assert self._left is not None, "somebody has looked"
         try:
-            decided: DecidedAt = ray.get(self._control.request_at.remote(self._left, now_ns, self._origin))
+            decided, update = self._control.request_at(self._left, now_ns, self._origin)
         except ray.exceptions.RayTaskError as error:  # it is the fault of the request, not of the run
             self.failure, self._left = error.cause or error, None
             return None
-        update = decided.update
         epoch, adopted_at_ns = (update.epoch, update.adopted_at_ns) if update else (None, None)
         self.answers.append(Answered(decided.record, self._start_ns, epoch, adopted_at_ns))
         self._left = decided.rest
@@ -303,24 +304,45 @@ class _Look:
 
 
 class RemoteControl:
-    """The control actor as the NIC asks it; what needs no loads is asked for in advance."""
+    """The control actor as the NIC asks it; what needs no loads is asked for in advance.
 
-    def __init__(self, control: Any) -> None:
+    What comes before anything that needs loads is there before the first frame.
+    """
+
+    def __init__(self, control: Any, snapshot: SteeringSnapshot, *, ahead: bool) -> None:
+        """`snapshot` is that of epoch 0. Without `ahead` nothing is anticipated: others ask for things in between."""
+        import ray  # noqa: PLC0415  # the ring is used without Ray in tests
+
         self._control = control
+        self._reader = UpdateReader(snapshot)
+        self._ahead = ahead
+        self._start_ns = 0
+        self._first: Stretch | None = self._reader.stretch(ray.get(control.foresee.remote())) if ahead else None
         self._coming: Any = None  # the next stretch, on its way
 
     def begin(self, start_ns: int) -> None:
         """The first frame arrives."""
+        self._start_ns = start_ns
         self._control.begin.remote(start_ns)  # calls of one caller keep their order
 
     def advance(self, loads: Sequence[ProcessorLoad] | None, next_arrival_ns: int) -> Stretch:
         """As `ControlTimeline.advance`."""
         import ray  # noqa: PLC0415  # the ring is used without Ray in tests
 
-        if self._coming is None:
-            self._coming = self._control.advance.remote(loads, next_arrival_ns)
-        stretch: Stretch = ray.get(self._coming)
+        if self._first is not None:
+            stretch, self._first = self._first.later(self._start_ns), None
+        else:
+            if self._coming is None:
+                self._coming = self._control.advance.remote(loads, next_arrival_ns)
+            stretch = self._reader.stretch(ray.get(self._coming))
         self._coming = None
-        if stretch.until_ns is not None and not stretch.wants_loads:
+        if self._ahead and stretch.until_ns is not None and not stretch.wants_loads:
             self._coming = self._control.advance.remote(None, stretch.until_ns)
         return stretch
+
+    def request_at(self, make: bytes, now_ns: int, origin: str) -> tuple[DecidedAt, SteeringUpdate | None]:
+        """As `ControlActor.request_at`, and the update it leads to."""
+        import ray  # noqa: PLC0415  # the ring is used without Ray in tests
+
+        decided: DecidedAt = ray.get(self._control.request_at.remote(make, now_ns, origin))
+        return decided, self._reader.update(decided.update) if decided.update is not None else None

@@ -16,7 +16,7 @@ from dataplane.control.capabilities import Capabilities, violated_rules
 from dataplane.control.decision import Context, Outcome
 from dataplane.control.dispatch import Row, decide, row_of
 from dataplane.control.nic_switch import check_queue_pairs, with_switch
-from dataplane.control.projection import changes_steering, configuration_of
+from dataplane.control.projection import Projection, changes_steering, configuration_of
 from dataplane.control.queue_states import QueueState
 from dataplane.control.requests import (
     QUEUE_CLEARED,
@@ -102,14 +102,29 @@ class ControlPlane:
         self.state = _initial_state(specification, self.capabilities)
         #: Number of configurations published so far, without the first one, which is epoch 0 (EPO-01, EPO-02).
         self.epoch = 0
-        self._configuration: AdapterConfiguration | None = None
+        self._in_force: Projection | None = None  # None: nobody has asked since steering changed
+        self._latest: Projection | None = None  # what has not changed since then is shared with it
+        self._next: Projection | None = None  # of the latest decision that would change steering, if somebody has asked
 
     @property
     def configuration(self) -> AdapterConfiguration:
         """What steering needs to know now."""
-        if self._configuration is None:
-            self._configuration = configuration_of(self.specification, self.capabilities, self.state)
-        return self._configuration
+        if self._in_force is None:
+            self._in_force = self._projected(self.state)
+        return self._in_force.configuration
+
+    def configuration_after(self, decision: Decision) -> AdapterConfiguration:
+        """What steering would need to know after a decision; `configuration` itself when that is the same."""
+        configuration = self.configuration
+        if not changes_steering(self.specification, self.state, decision.state):
+            return configuration
+        self._next = self._projected(decision.state)
+        return self._next.configuration
+
+    def _projected(self, state: AdapterState) -> Projection:
+        configuration = configuration_of(self.specification, self.capabilities, state, self._latest)
+        self._latest = Projection(state, configuration)
+        return self._latest
 
     # Requests
 
@@ -154,9 +169,11 @@ class ControlPlane:
         return decision.completion
 
     def _become(self, state: AdapterState) -> None:
-        if changes_steering(self.specification, self.state, state):
+        expected = self._next if self._next is not None and self._next.state is state else None
+        if expected is not None or changes_steering(self.specification, self.state, state):
             self.epoch += 1
-            self._configuration = None
+            self._in_force = expected
+        self._next = None
         self.state = state
 
     def discards_of(self, target_ids: Iterable[int]) -> tuple[Discard, ...]:

@@ -118,7 +118,7 @@ class Capabilities:
 
     def has(self, flag: NicSwitchCapabilityFlags) -> bool:
         """Whether the current switch capabilities include `flag`."""
-        return bool(self.nic_switch.nic_switch_capabilities & flag)
+        return bool(self.nic_switch.nic_switch_capabilities & flag.value)  # of integers: flags take ten times as long
 
     @property
     def restricted_tables(self) -> bool:

@@ -148,6 +148,7 @@ class JournaledControlPlane(ControlPlane):
         super().__init__(specification)
         #: Goes into the records that follow: from which model time on their outcome is to steer frames.
         self.adoption_ns: int | None = None
+        self.recorded = 0  #: changes for which it has written a record
         self.journal = journal  #: where changes are recorded; when it is closed, changes raise JournalError
         self._cause: Record | None = None  # why the state is about to change
         self._accepted = False  # it is an accepted request: it has a record even if it changes nothing
@@ -159,6 +160,7 @@ class JournaledControlPlane(ControlPlane):
         if self.journal is not None and (accepted or state != self.state):
             assert cause is not None, "whatever changes the state has a record"
             self.journal.append(Entry(cause, self.adoption_ns))
+            self.recorded += 1
         super()._become(state)
 
     # What has a record

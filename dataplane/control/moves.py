@@ -9,7 +9,7 @@ there is nothing to settle at disabling or deletion (UPD-48).
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from dataplane.control.decision import Context, Outcome
@@ -55,9 +55,7 @@ def _execute(
     """One group: the state after it and the status of all its commands, or the state as it was (UPD-32, UPD-33)."""
     try:
         before = _entity(context, state, group[0])
-        after = before
-        for command in group:
-            after = _moved(context, before, after, command)
+        after = _with_processors(before, {_checked_index(context, before, one): one for one in group})
         _check_queue_count(after)
     except Refusal as refusal:
         return state, refusal.status, refusal.why
@@ -81,36 +79,34 @@ def _entity(context: Context, state: AdapterState, command: SetIndirectionEntry)
     return entity
 
 
-def _moved(
-    context: Context, before: ScalingEntity, after: ScalingEntity, command: SetIndirectionEntry
-) -> ScalingEntity:
-    """One command applied to `after`: flags and index, issuing processor, processor set, in this order (UPD-43)."""
-    index = parameter_index(before, command)
-    current, issuing = processor_at(before, index), context.request.processor
+def _checked_index(context: Context, entity: ScalingEntity, command: SetIndirectionEntry) -> int:
+    """The index of what a command moves, if it may: flags and index, issuing processor, processor set (UPD-43)."""
+    index = parameter_index(entity, command)
+    current, issuing = processor_at(entity, index), context.request.processor
     if current != issuing:
         why = f"UPD-38: the parameter is on processor {current}, the request runs on {issuing}"
         raise Refusal(NdisStatus.NDIS_STATUS_NOT_ACCEPTED, why)
     target = command.target_processor_number
-    active = before.rss.enabled != (index == PRIMARY_PROCESSOR_INDEX)
+    active = entity.rss.enabled != (index == PRIMARY_PROCESSOR_INDEX)
     if active and target not in context.capabilities.rss_processors:
         why = f"UPD-40: processor {target} is not in the RSS processor set"
         raise Refusal(NdisStatus.NDIS_STATUS_INVALID_DATA, why)
-    return _with_processor(after, index, target)
+    return index
 
 
 def parameter_index(entity: ScalingEntity, command: SetIndirectionEntry) -> int:
     """Table index, DEFAULT_PROCESSOR_INDEX or PRIMARY_PROCESSOR_INDEX that a command names (UPD-37)."""
     flags, index = command.flags, command.indirection_table_index
+    if not flags:
+        entries = len(entity.rss.indirection_table)
+        if index >= entries and index not in (DEFAULT_PROCESSOR_INDEX, PRIMARY_PROCESSOR_INDEX):
+            raise invalid_parameter(f"UPD-37: index {index} is not below {entries}")
+        return index
     if flags == IndirectionEntryFlags.DEFAULT_PROCESSOR:
         return DEFAULT_PROCESSOR_INDEX
     if flags == IndirectionEntryFlags.PRIMARY_PROCESSOR:
         return PRIMARY_PROCESSOR_INDEX
-    if flags:
-        raise invalid_parameter(f"UPD-37: Flags {flags:#x} is not one of the two flags")
-    entries = len(entity.rss.indirection_table)
-    if index >= entries and index not in (DEFAULT_PROCESSOR_INDEX, PRIMARY_PROCESSOR_INDEX):
-        raise invalid_parameter(f"UPD-37: index {index} is not below {entries}")
-    return index
+    raise invalid_parameter(f"UPD-37: Flags {flags:#x} is not one of the two flags")
 
 
 def processor_at(entity: ScalingEntity, index: int) -> ProcessorNumber | None:
@@ -122,15 +118,19 @@ def processor_at(entity: ScalingEntity, index: int) -> ProcessorNumber | None:
     return entity.rss.indirection_table[index]
 
 
-def _with_processor(entity: ScalingEntity, index: int, target: ProcessorNumber) -> ScalingEntity:
-    if index == PRIMARY_PROCESSOR_INDEX:
-        return dataclasses.replace(entity, primary_processor=target)
-    if index == DEFAULT_PROCESSOR_INDEX:
-        rss = dataclasses.replace(entity.rss, default_processor=target)
-    else:
-        table = entity.rss.indirection_table
-        rss = dataclasses.replace(entity.rss, indirection_table=(*table[:index], target, *table[index + 1 :]))
-    return dataclasses.replace(entity, rss=rss)
+def _with_processors(entity: ScalingEntity, commands: Mapping[int, SetIndirectionEntry]) -> ScalingEntity:
+    """The entity once its parameters point to the targets of commands, which are given by index."""
+    table, default, primary = list(entity.rss.indirection_table), entity.rss.default_processor, entity.primary_processor
+    for index, command in commands.items():
+        target = command.target_processor_number
+        if index == PRIMARY_PROCESSOR_INDEX:
+            primary = target
+        elif index == DEFAULT_PROCESSOR_INDEX:
+            default = target
+        else:
+            table[index] = target
+    rss = dataclasses.replace(entity.rss, indirection_table=tuple(table), default_processor=default)
+    return dataclasses.replace(entity, rss=rss, primary_processor=primary)
 
 
 def _check_queue_count(entity: ScalingEntity) -> None:

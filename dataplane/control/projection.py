@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from itertools import compress
 from operator import is_not
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from dataplane.control.capabilities import Capabilities
 from dataplane.control.queue_states import QueueState
@@ -13,19 +14,37 @@ from dataplane.control.rss1 import native_table_in_use
 from dataplane.control.specification import AdapterSpecification
 from dataplane.control.state import AdapterState, QueueRecord, VPortRecord
 from dataplane.ids import ProcessorNumber
-from dataplane.switch.configuration import AdapterConfiguration, Mode, PacketFilter, ReceiveQueue, VPort
+from dataplane.switch.configuration import AdapterConfiguration, Filter, Mode, PacketFilter, ReceiveQueue, VPort
 
 Record = TypeVar("Record")
 
 
+class Projection(NamedTuple):
+    """A state and what steering needs of it."""
+
+    state: AdapterState
+    configuration: AdapterConfiguration
+
+
 def configuration_of(
-    specification: AdapterSpecification, capabilities: Capabilities, state: AdapterState
+    specification: AdapterSpecification,
+    capabilities: Capabilities,
+    state: AdapterState,
+    before: Projection | None = None,
 ) -> AdapterConfiguration:
     """The steering-relevant part of the state.
 
     In neutral mode `rss_base_processor` is the primary processor of the adapter as scaling entity, which RSSv2 can move
-    (RX-14, UPD-49). Native RSS and receive hash are dormant unless the adapter is neutral (MOD-04).
+    (RX-14, UPD-49). Native RSS and receive hash are dormant unless the adapter is neutral (MOD-04). What has not
+    changed since the projection `before` of the same adapter is shared with it.
     """
+    if before is not None and _settings_untouched(before.state, state):
+        return dataclasses.replace(
+            before.configuration,
+            filters=_filters(state, before),
+            vports=_vports(state, before),
+            queues=_queues(state, before),
+        )
     return AdapterConfiguration(
         **_settings(specification, state),
         ndis_version=specification.ndis_version,
@@ -33,10 +52,36 @@ def configuration_of(
         permanent_address=specification.permanent_address,
         vlan_filtering=capabilities.vlan_filtering,
         inner_headers=specification.inner_headers,
-        filters=tuple(record.steering for record in state.filters.values()),
-        vports=tuple(_vport(vport_id, record) for vport_id, record in state.vports.items() if not record.deleting),
-        queues=tuple(_queue(queue_id, record) for queue_id, record in state.queues.items()),
+        filters=_filters(state, before),
+        vports=_vports(state, before),
+        queues=_queues(state, before),
     )
+
+
+def _filters(state: AdapterState, before: Projection | None) -> tuple[Filter, ...]:
+    if before is not None and state.filters is before.state.filters:
+        return before.configuration.filters
+    return tuple(record.steering for record in state.filters.values())
+
+
+def _vports(state: AdapterState, before: Projection | None) -> tuple[VPort, ...]:
+    if before is None:
+        return tuple(_vport(vport_id, record) for vport_id, record in state.vports.items() if not record.deleting)
+    if state.vports is before.state.vports:
+        return before.configuration.vports
+    known = {vport.vport_id: vport for vport in before.configuration.vports}
+    records = before.state.vports
+    return tuple(
+        known[vport_id] if record is records.get(vport_id) else _vport(vport_id, record)
+        for vport_id, record in state.vports.items()
+        if not record.deleting
+    )
+
+
+def _queues(state: AdapterState, before: Projection | None) -> tuple[ReceiveQueue, ...]:
+    if before is not None and state.queues is before.state.queues:
+        return before.configuration.queues
+    return tuple(_queue(queue_id, record) for queue_id, record in state.queues.items())
 
 
 def _settings(specification: AdapterSpecification, state: AdapterState) -> dict[str, Any]:

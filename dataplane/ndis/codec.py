@@ -10,7 +10,7 @@ section 13 of the rules: lengths (fixed part, declared arrays, RSS table and key
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
@@ -167,7 +167,7 @@ def _load_part(value: Structure, part: Part, revision: RevisionLayout, view: mem
         return ()  # processor masks with an absurd element size: inside the buffer, otherwise ignored (RSS-29)
     starts = range(offset, offset + size - size % stride, stride)
     if part.item.structure:
-        return tuple(_load_element(part.item.structure, view, start) for start in starts)
+        return _load_elements(part.item.structure, view, starts)
     assert c_type is not None
     one, load = c_type.compiled, c_type.load
     slots = (
@@ -178,9 +178,12 @@ def _load_part(value: Structure, part: Part, revision: RevisionLayout, view: mem
     return tuple(load(*values) if load else values[0] for values in slots)
 
 
-def _load_element(cls: type[Structure], view: memoryview, offset: int) -> Structure:
-    revision = cls.layout.revision(view[offset + 1] if cls.layout.object_type is not None else 1)
-    return _construct(cls, revision, view, offset)
+def _load_elements(cls: type[Structure], view: memoryview, starts: Iterable[int]) -> tuple[Structure, ...]:
+    construct: Any = cls
+    if cls.layout.object_type is None:
+        load = cls.layout.revision(1).load
+        return tuple(construct(*load(view, start)) for start in starts)
+    return tuple(_construct(cls, cls.layout.revision(view[start + 1]), view, start) for start in starts)
 
 
 def _construct(cls: type[AnyStructure], revision: RevisionLayout, view: memoryview, offset: int = 0) -> AnyStructure:
@@ -200,6 +203,8 @@ def encode_output(value: Structure, version: NdisVersion, *, revision: int | Non
     """
     layout = value.layout
     fixed = layout.revision_for(version) if revision is None else layout.revision(revision)
+    if not layout.parts and layout.object_type is None:
+        return fixed.dump(fixed.members_of(value))  # nothing is computed
     fields = {name: getattr(value, name) for name in layout.fields}
     parts = {name: dump_items(part, fields[name], fixed, version) for name, part in layout.parts.items()}
     return assemble(layout, fixed, fields, parts, result=True)
@@ -238,11 +243,12 @@ def write_back(
 
 
 def _overwrite(revision: RevisionLayout, buffer: bytearray, base: int, members: Mapping[str, Any]) -> None:
-    for placed in revision.members:
-        if placed.attribute in members:
-            c_type, value = placed.member.c_type, members[placed.attribute]
+    for attribute, value in members.items():
+        if attribute in revision.by_attribute:
+            _, offset, member = revision.by_attribute[attribute]
+            c_type = member.c_type
             slots = c_type.dump(value) if c_type.dump else (value,)
-            c_type.compiled.pack_into(buffer, base + placed.offset, *slots)
+            c_type.compiled.pack_into(buffer, base + offset, *slots)
 
 
 def assemble(
@@ -281,7 +287,7 @@ def assemble(
             buffer += bytes(offset - len(buffer)) + data
     fields.update(overrides)
     fields["header"] = header or Header(layout.object_type or 0, revision.revision, revision.size)
-    buffer[: revision.size] = revision.dump(fields)
+    buffer[: revision.size] = revision.dump(map(fields.__getitem__, revision.by_attribute))
     return bytes(buffer)
 
 

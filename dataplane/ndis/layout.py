@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar, Final, NamedTuple, TypeVar, cast
@@ -231,18 +231,24 @@ class RevisionLayout:
         self.members = members
         #: Bytes of the fixed part: Header.Size.
         self.size = members[-1].offset + members[-1].member.c_type.size if members else 0
-        formats, slots, end, slot = ["<"], {}, 0, 0
+        self.by_attribute = {placed.attribute: placed for placed in members}
+        formats, end, slot = ["<"], 0, 0
+        slots: dict[str, _Step] = {}
         for placed in members:
             c_type = placed.member.c_type
             formats.append(f"{placed.offset - end}x{c_type.format}" if placed.offset > end else c_type.format)
             end = placed.offset + c_type.size
-            slots[placed.attribute] = (slot, c_type.width, c_type.load)
+            slots[placed.attribute] = _Step(slot, slot + c_type.width, c_type.load, ())
             slot += c_type.width
         self._struct = struct.Struct("".join(formats))
-        self._dumps = [(placed.attribute, placed.member.c_type.dump) for placed in members]
-        self._zeros = {placed.attribute: placed.member.c_type.zero for placed in members}
-        # One step for each field of the dataclass: a slot, several slots through `load`, or a constant (width 0).
-        self._steps = [slots.get(name) or (0, 0, empty[name]) for name in fields]
+        self._zeros = [placed.member.c_type.zero for placed in members]
+        dumps = [(at, placed.member.c_type.dump) for at, placed in enumerate(members)]
+        self._dumps = [(at, dump) for at, dump in reversed(dumps) if dump]  # places in front stay where they are
+        self._steps = _merged([slots.get(name) or _Step(0, 0, None, (empty[name],)) for name in fields])
+
+    def members_of(self, value: Structure) -> list[Any]:
+        """The values of `members`."""
+        return [getattr(value, name) for name in self.by_attribute]
 
     def load(self, buffer: bytes | memoryview, offset: int = 0) -> list[Any]:
         """The values of all fields of the dataclass; variable parts empty, members of later revisions at `missing`.
@@ -251,27 +257,44 @@ class RevisionLayout:
         """
         slots = self._struct.unpack_from(buffer, offset)
         result: list[Any] = []
-        for slot, width, load in self._steps:
-            if width == 0:
-                result.append(load)
-            elif load is None:
-                result.append(slots[slot])
+        for first, end, load, constants in self._steps:
+            if load is not None:
+                result.append(load(*slots[first:end]))
             else:
-                result.append(load(*slots[slot : slot + width]))
+                result += slots[first:end] or constants
         return result
 
-    def dump(self, fields: Mapping[str, Any]) -> bytes:
-        """The fixed part, `size` bytes; padding is zero."""
-        slots: list[Any] = []
-        for attribute, dump in self._dumps:
-            value = fields[attribute]
-            if value is None:  # a member the buffer it was read from did not have
-                value = self._zeros[attribute]
-            if dump is None:
-                slots.append(value)
-            else:
-                slots.extend(dump(value))
+    def dump(self, fields: Iterable[Any]) -> bytes:
+        """The fixed part, `size` bytes, of the values of `members`; padding is zero."""
+        slots = list(fields)
+        if None in slots:  # a member the buffer it was read from did not have
+            slots = [zero if slot is None else slot for slot, zero in zip(slots, self._zeros, strict=True)]
+        for at, dump in self._dumps:
+            slots[at : at + 1] = dump(slots[at])
         return self._struct.pack(*slots)
+
+
+class _Step(NamedTuple):
+    """How some fields of a dataclass come out of the slots: as they are, through `load`, or not at all (constants)."""
+
+    first: int  # slot
+    end: int
+    load: Callable[..., Any] | None
+    constants: tuple[Any, ...]
+
+
+def _merged(steps: Sequence[_Step]) -> list[_Step]:
+    """The same steps, neighbours that need no `load` in one."""
+    merged: list[_Step] = []
+    for step in steps:
+        last = merged[-1] if merged else None
+        if last and last.constants and step.constants:
+            merged[-1] = last._replace(constants=last.constants + step.constants)
+        elif last and last.load is step.load is None and last.end == step.first and not last.constants + step.constants:
+            merged[-1] = last._replace(end=step.end)
+        else:
+            merged.append(step)
+    return merged
 
 
 class Layout:
@@ -309,10 +332,12 @@ class Layout:
 
     def revision(self, number: int) -> RevisionLayout:
         """The layout a reader uses for a header revision: above the highest known the highest (OID-10), 0 the first."""
-        return self.revisions[min(max(number, 1), len(self.revisions)) - 1]
+        return self.revisions[number - 1 if 0 < number <= len(self.revisions) else (-1 if number else 0)]
 
     def revision_for(self, version: NdisVersion) -> RevisionLayout:
         """The highest revision of an NDIS version (CAP-09, and the table of the protocol)."""
+        if len(self.revisions) == 1:
+            return self.revisions[0]
         return self.revision(sum(since <= version for since in self.versions))
 
 

@@ -97,8 +97,9 @@ class EntryMoves:
     def __call__(self, configuration: AdapterConfiguration) -> Sequence[OidRequest]:
         """One request for each processor that is left; those of what does not exist come from the base processor."""
         current = scaling_parameters(configuration, self.vport_id)
-        nowhere = dict.fromkeys(self.indices, configuration.rss_base_processor)
-        places = nowhere | (current.by_index if current else {})
+        places = current.by_index if current else {}
+        for index in self.indices:
+            places.setdefault(index, configuration.rss_base_processor)
         return list(move_parameters(places, dict.fromkeys(self.indices, self.target), self.version, self.vport_id))
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from dataplane.arrays import read_only
+from dataplane.arrays import joined, read_only
 from dataplane.ids import DEFAULT_PROCESSOR_INDEX, PRIMARY_PROCESSOR_INDEX
 from dataplane.switch.snapshot import (
     DEFAULT_SLOT,
@@ -34,6 +36,10 @@ GROUP_ROW = np.dtype([("slot", np.uint32), ("group", np.uint32)])
 
 #: A slot that takes over a group, and the processor it points to.
 HEIR_ROW = np.dtype([("slot", np.uint32), ("group", np.uint32), ("processor", np.uint16)])
+
+
+_PRIMARY_SLOTS = read_only(np.array([PRIMARY_SLOT]))
+_PRIMARY_INDEX = read_only(np.array([PRIMARY_PROCESSOR_INDEX]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,47 +69,53 @@ def steering_change(before: SteeringSnapshot, after: SteeringSnapshot) -> Steeri
             continue
         old_slots, old_processors = _in_force(before, row)
         new_slots, new_processors = _in_force(after, row)
+        first_slot = row * SLOTS_PER_TARGET
+        if _spread_alike(was, now) and len(old_slots) == len(new_slots):  # every parameter is a group of its own
+            at = np.flatnonzero(old_processors != new_processors)
+            index = _table_indices(len(now.table)) if now.spread else _PRIMARY_INDEX
+            moved.append(_rows(MOVED_ROW, row, index[at], old_processors[at], new_processors[at]))
+            slots, number = first_slot + old_slots[at], np.arange(groups, groups + len(at))
+            old.append(_rows(GROUP_ROW, slots, number))
+            new.append(_rows(HEIR_ROW, slots, number, new_processors[at]))
+            groups += len(at)
+            continue
         moved.append(_moved(row, was, now, old_processors, new_processors))
         if not _spread_alike(was, now):  # any flow may go anywhere
             old_group = np.zeros(len(old_slots), np.int64)
             new_group = np.zeros(len(new_slots), np.int64)
-        elif was.spread:  # entries i of a table that grows or shrinks by repetition follow entry i mod its old size
+            touched = np.ones(1, np.bool_)
+        else:  # entries i of a table that grows or shrinks by repetition follow entry i mod its old size
             common = min(len(was.table), len(now.table))
             old_group = np.where(old_slots < TABLE_ENTRIES_MAX, old_slots % common, common)
             new_group = np.where(new_slots < TABLE_ENTRIES_MAX, new_slots % common, common)
-        else:
-            old_group = new_group = np.zeros(1, np.int64)
-        touched = _touched(old_group, old_processors, new_group, new_processors)
-        if not _spread_alike(was, now):
-            touched[:] = True
-        elif len(was.table) != len(now.table):
-            touched[:common] = True
+            touched = np.ones(common + 1, np.bool_)
+            touched[common] = old_processors[-1] != new_processors[-1]
         number = np.cumsum(touched) - 1 + groups
         groups += int(touched.sum())
         keep_old, keep_new = touched[old_group], touched[new_group]
-        first_slot = row * SLOTS_PER_TARGET
         old.append(_rows(GROUP_ROW, first_slot + old_slots[keep_old], number[old_group[keep_old]]))
         new.append(
             _rows(HEIR_ROW, first_slot + new_slots[keep_new], number[new_group[keep_new]], new_processors[keep_new])
         )
-    return SteeringChange(
-        read_only(np.concatenate([np.zeros(0, MOVED_ROW), *moved])),
-        read_only(np.concatenate([np.zeros(0, GROUP_ROW), *old])),
-        read_only(np.concatenate([np.zeros(0, HEIR_ROW), *new])),
-        groups,
-    )
+    return SteeringChange(_all_rows(MOVED_ROW, moved), _all_rows(GROUP_ROW, old), _all_rows(HEIR_ROW, new), groups)
 
 
 def _in_force(snapshot: SteeringSnapshot, row: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint16]]:
     """The slots of a target that steer frames, counted from its first one, and the processors they point to."""
     fields = snapshot.arrays.targets[row]
     if not snapshot.targets[row].spread:
-        return np.array([PRIMARY_SLOT]), np.array([fields["primary_processor"]], np.uint16)
-    entries = int(fields["table_mask"]) + 1
+        return _PRIMARY_SLOTS, np.array([fields["primary_processor"]], np.uint16)
+    entries = len(snapshot.targets[row].table)
     first = row * TABLE_ENTRIES_MAX
-    table = snapshot.arrays.indirection_tables[first : first + entries]
-    slots = np.append(np.arange(entries), DEFAULT_SLOT)
-    return slots, np.append(table, fields["default_processor"])
+    processors = np.empty(entries + 1, np.uint16)
+    processors[:entries] = snapshot.arrays.indirection_tables[first : first + entries]
+    processors[entries] = fields["default_processor"]
+    return _spread_slots(entries), processors
+
+
+@cache
+def _spread_slots(entries: int) -> npt.NDArray[np.int64]:
+    return read_only(np.append(np.arange(entries), DEFAULT_SLOT))
 
 
 def _spread_alike(was: Target, now: Target) -> bool:
@@ -112,23 +124,6 @@ def _spread_alike(was: Target, now: Target) -> bool:
         return True
     hashing = (was.rss.hash_types, was.rss.hash_secret_key) == (now.rss.hash_types, now.rss.hash_secret_key)
     return was.spread and now.spread and hashing
-
-
-def _touched(
-    old_group: npt.NDArray[np.int64],
-    old_processors: npt.NDArray[np.uint16],
-    new_group: npt.NDArray[np.int64],
-    new_processors: npt.NDArray[np.uint16],
-) -> npt.NDArray[np.bool_]:
-    """Which groups have frames that may meet on different processors."""
-    count = int(max(old_group.max(), new_group.max())) + 1
-    group = np.concatenate([old_group, new_group])
-    processor = np.concatenate([old_processors, new_processors]).astype(np.int64)
-    low, high = np.full(count, 1 << 16), np.full(count, -1)
-    np.minimum.at(low, group, processor)
-    np.maximum.at(high, group, processor)
-    touched: npt.NDArray[np.bool_] = low != high
-    return touched
 
 
 def _moved(
@@ -144,17 +139,25 @@ def _moved(
         index = np.append(entries, DEFAULT_PROCESSOR_INDEX)
         source = np.append(old_processors[entries % len(was.table)], old_processors[-1])
         destination = np.append(new_processors[entries % len(now.table)], new_processors[-1])
-    elif was.spread or now.spread:
-        index = np.append(np.arange(len((was if was.spread else now).table)), DEFAULT_PROCESSOR_INDEX)
+    else:  # RSS goes on or off
+        index = _table_indices(len((was if was.spread else now).table))
         source, destination = np.broadcast_arrays(old_processors, new_processors)
-    else:
-        index, source, destination = np.array([PRIMARY_PROCESSOR_INDEX]), old_processors, new_processors
-    other = source != destination
-    return _rows(MOVED_ROW, np.full(int(other.sum()), row), index[other], source[other], destination[other])
+    other = np.flatnonzero(source != destination)
+    return _rows(MOVED_ROW, row, index[other], source[other], destination[other])
 
 
-def _rows(dtype: np.dtype[Any], *columns: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    rows = np.zeros(len(columns[0]), dtype)
+@cache
+def _table_indices(entries: int) -> npt.NDArray[np.int64]:
+    return read_only(np.append(np.arange(entries), DEFAULT_PROCESSOR_INDEX))
+
+
+def _rows(dtype: np.dtype[Any], *columns: Any) -> npt.NDArray[Any]:
+    """Rows of columns, the last of which is an array; others may be numbers."""
+    rows = np.empty(len(columns[-1]), dtype)
     for name, column in zip(dtype.names or (), columns, strict=True):
         rows[name] = column
     return rows
+
+
+def _all_rows(dtype: np.dtype[Any], parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    return read_only(parts[0] if len(parts) == 1 else joined(dtype, parts))

@@ -6,10 +6,10 @@ configuration makes the next one, with the next epoch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +48,8 @@ from dataplane.switch.configuration import (
     RssState,
     Test,
 )
+
+Item = TypeVar("Item")
 
 #: Hash types in the order of their codes in the `hash_kind` column; code 0 is "no hash".
 HASH_KINDS: tuple[HashType, ...] = (
@@ -123,6 +125,13 @@ class SteeringSnapshot:
     targets: tuple[Target, ...]  # by target row; one that is gone stays as it was, and no frame finds it
     hash_secret_keys: tuple[bytes, ...]  # in the order of `toeplitz_tables`
     arrays: SnapshotArrays
+    processor_rows: Mapping[ProcessorNumber, int]  # `processors`, the other way round
+    target_rows: Mapping[int, int]  # by VPort or queue id
+
+    def bytes_beside(self, other: SteeringSnapshot) -> int:
+        """Bytes of the arrays that it does not share with another snapshot."""
+        pairs = ((getattr(self.arrays, name), getattr(other.arrays, name)) for name in SnapshotArrays._fields)
+        return sum(one.nbytes for one, its in pairs if one is not its)
 
     @property
     def target_ids(self) -> list[int]:
@@ -143,17 +152,30 @@ def slot_names(slots: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], npt.NDAr
     return target, index.astype(np.uint16)
 
 
-def processors_of(configuration: AdapterConfiguration) -> tuple[ProcessorNumber, ...]:
-    """Every processor the configuration can interrupt: RSS processors and all that are named by what is active."""
-    named: set[ProcessorNumber] = set(configuration.rss_processors) | {configuration.rss_base_processor}
-    named.update(vport.primary_processor for vport in configuration.vports if not vport.rss.enabled)
-    named.update(queue.processor for queue in configuration.queues)
-    for rss in [*(vport.rss for vport in configuration.vports), configuration.native_rss]:
+def processors_of(
+    configuration: AdapterConfiguration, known: AdapterConfiguration | None = None
+) -> tuple[ProcessorNumber, ...]:
+    """Every processor the configuration can interrupt: RSS processors and all that are named by what is active.
+
+    They ascend. What the configuration shares with `known` is not looked into.
+    """
+    named: set[ProcessorNumber] = {configuration.rss_base_processor}
+    if known is None or configuration.rss_processors is not known.rss_processors:
+        named.update(configuration.rss_processors)
+    vports = _others(configuration.vports, known.vports if known else ())
+    named.update(vport.primary_processor for vport in vports if not vport.rss.enabled)
+    named.update(queue.processor for queue in _others(configuration.queues, known.queues if known else ()))
+    for rss in [*(vport.rss for vport in vports), configuration.native_rss]:
         if rss.enabled:
             named.update(rss.indirection_table)
             if rss.default_processor is not None:
                 named.add(rss.default_processor)
     return tuple(sorted(named))
+
+
+def _others(items: Sequence[Item], known: Sequence[Item]) -> list[Item]:
+    """The items that are not the same object as the known one at the same place."""
+    return [*(item for item, old in zip(items, known, strict=False) if item is not old), *items[len(known) :]]
 
 
 def compile_snapshot(
@@ -165,26 +187,39 @@ def compile_snapshot(
     """Compile a configuration; `processors` fixes the row of each processor (default: `processors_of`).
 
     With the snapshot `before`, processors and targets keep their rows, and arrays in which nothing changes are shared.
-    Raises KeyError when the configuration names a processor that has no row.
+    What the configuration shares with that of `before` is not looked into. Raises KeyError when the configuration names
+    a processor that has no row.
     """
     if before is not None:
-        processors = before.processors
-    processors = tuple(processors) if processors is not None else processors_of(configuration)
-    rows = {processor: row for row, processor in enumerate(processors)}
-    targets = _targets_by_row(configuration, before)
-    keys = _keys_by_row(targets, before)
-    target_rows = {target.target_id: row for row, target in enumerate(targets)}
+        processors, processor_rows = before.processors, before.processor_rows
+    else:
+        processors = tuple(processors) if processors is not None else processors_of(configuration)
+        processor_rows = {processor: row for row, processor in enumerate(processors)}
+    targets, target_rows, changed = _targets_by_row(configuration, before)
+    keys = _keys_by_row(targets, changed, before)
     arrays = SnapshotArrays(
         **_compile_filters(configuration, target_rows, before),
-        **_compile_targets(targets, keys, rows, before),
-        settings=read_only(
-            np.array(
-                [configuration.packet_filter, configuration.permanent_address, configuration.inner_headers], np.uint64
-            )
-        ),
-        multicast_list=read_only(np.array(configuration.multicast_list, np.uint64)),
+        **_compile_targets(targets, changed, keys, processor_rows, before),
+        **_compile_settings(configuration, before),
     )
-    return SteeringSnapshot(epoch, configuration, processors, targets, keys, arrays)
+    return SteeringSnapshot(epoch, configuration, processors, targets, keys, arrays, processor_rows, target_rows)
+
+
+def _compile_settings(
+    configuration: AdapterConfiguration, before: SteeringSnapshot | None
+) -> dict[str, npt.NDArray[Any]]:
+    """What belongs to no filter and no target."""
+    if before is not None and _settings(configuration) == _settings(before.configuration):
+        return {name: getattr(before.arrays, name) for name in _OF_SETTINGS}
+    *settings, multicast_list = _settings(configuration)
+    return {
+        "settings": read_only(np.array(settings, np.uint64)),
+        "multicast_list": read_only(np.array(multicast_list, np.uint64)),
+    }
+
+
+def _settings(one: AdapterConfiguration) -> tuple[Any, ...]:
+    return one.packet_filter.value, one.permanent_address, one.inner_headers, one.multicast_list
 
 
 @lru_cache(maxsize=1024)
@@ -209,11 +244,13 @@ def hash_kind_by_class(hash_types: HashType) -> tuple[int, ...]:
     return tuple(kinds)
 
 
-def _targets(configuration: AdapterConfiguration) -> list[Target]:
-    base = configuration.rss_base_processor
+def _targets(configuration: AdapterConfiguration, known: AdapterConfiguration | None = None) -> Iterator[Target]:
+    """The targets of a configuration; those of VPorts and queues that it shares with `known` may be missing."""
+    if known is not None and known.mode is not configuration.mode:
+        known = None
     if configuration.mode is Mode.SWITCH:
-        return [
-            Target(
+        for vport in _others(configuration.vports, known.vports if known else ()):
+            yield Target(
                 vport.vport_id,
                 vport.name or ("default" if vport.vport_id == DEFAULT_VPORT_ID else f"vport-{vport.vport_id}"),
                 vport.primary_processor,
@@ -221,90 +258,137 @@ def _targets(configuration: AdapterConfiguration) -> list[Target]:
                 vport.rss.enabled,
                 vport.rss.indirection_table,
             )
-            for vport in configuration.vports
-        ]
-    native, receive_hash = configuration.native_rss, configuration.receive_hash
+        return
+    base, native, receive_hash = configuration.rss_base_processor, configuration.native_rss, configuration.receive_hash
     spread = configuration.mode is Mode.NEUTRAL and native.enabled
     hashing = native if spread else receive_hash if configuration.mode is Mode.NEUTRAL else RssState()
-    default = Target(0, "default", base, hashing, spread, configuration.native_table_in_use)
-    queues = [
-        Target(queue.queue_id, queue.name or f"queue-{queue.queue_id}", queue.processor, RssState(), False, ())
-        for queue in configuration.queues
-    ]
-    return [default, *queues]
+    yield Target(0, "default", base, hashing, spread, configuration.native_table_in_use)
+    for queue in _others(configuration.queues, known.queues if known else ()):
+        yield Target(queue.queue_id, queue.name or f"queue-{queue.queue_id}", queue.processor, RssState(), False, ())
 
 
-def _targets_by_row(configuration: AdapterConfiguration, before: SteeringSnapshot | None) -> tuple[Target, ...]:
+class _Targets(NamedTuple):
+    by_row: tuple[Target, ...]
+    rows: Mapping[int, int]  # by id
+    changed: tuple[int, ...]  # rows in which another target stands than before, ascending
+
+
+def _targets_by_row(configuration: AdapterConfiguration, before: SteeringSnapshot | None) -> _Targets:
     """The targets of a configuration in the rows they have had; new ones behind them."""
-    targets = _targets(configuration)
     if before is None:
-        return tuple(targets)
-    by_id = {target.target_id: target for target in targets}
-    return (*(by_id.pop(old.target_id, old) for old in before.targets), *by_id.values())
+        targets = list(_targets(configuration))
+        rows = {target.target_id: row for row, target in enumerate(targets)}
+        return _Targets(tuple(targets), rows, tuple(range(len(targets))))
+    targets, changed, added = list(before.targets), [], {}
+    for target in _targets(configuration, before.configuration):
+        row = before.target_rows.get(target.target_id)
+        if row is None:
+            added[target.target_id] = row = len(targets)
+            targets.append(target)
+        elif target == targets[row]:
+            continue
+        targets[row] = target
+        changed.append(row)
+    return _Targets(
+        tuple(targets), {**before.target_rows, **added} if added else before.target_rows, tuple(sorted(changed))
+    )
 
 
-def _keys_by_row(targets: Sequence[Target], before: SteeringSnapshot | None) -> tuple[bytes, ...]:
+def _keys_by_row(
+    targets: Sequence[Target], changed: Sequence[int], before: SteeringSnapshot | None
+) -> tuple[bytes, ...]:
     """The hash secret keys in use; those of `before` when they are enough."""
+    if before is not None and _keys(targets[row] for row in changed).keys() <= set(before.hash_secret_keys):
+        return before.hash_secret_keys
+    return tuple(_keys(targets))
+
+
+def _keys(targets: Iterable[Target]) -> dict[bytes, None]:
+    """The keys of targets that hash, each once."""
     keys: dict[bytes, None] = {}
     for target in targets:
         if target.rss.enabled:
             assert target.rss.hash_secret_key is not None, "an entity that hashes has a key"
             keys[target.rss.hash_secret_key] = None
-    if before is not None and keys.keys() <= set(before.hash_secret_keys):
-        return before.hash_secret_keys
-    return tuple(keys)
+    return keys
 
 
 def _compile_targets(
     targets: Sequence[Target],
+    changed: Sequence[int],
     keys: tuple[bytes, ...],
-    rows: dict[ProcessorNumber, int],
+    rows: Mapping[ProcessorNumber, int],
     before: SteeringSnapshot | None,
 ) -> dict[str, npt.NDArray[Any]]:
-    """The arrays about targets; rows that have not changed are taken from `before`."""
-    known = 0
-    if before is not None and keys == before.hash_secret_keys:
-        known = len(before.targets)
-        if len(targets) == known and all(new is old for new, old in zip(targets, before.targets, strict=True)):
-            return {name: getattr(before.arrays, name) for name in _OF_TARGETS}
-    compiled = np.zeros(len(targets), TARGET_ROW)
-    hash_kinds = np.zeros((len(targets), CLASSES), np.uint8)
-    indirection_tables = np.zeros((len(targets), TABLE_ENTRIES_MAX), np.uint16)
-    if before is not None and known:
-        compiled[:known] = before.arrays.targets
-        hash_kinds[:known] = before.arrays.hash_kinds.reshape(-1, CLASSES)
-        indirection_tables[:known] = before.arrays.indirection_tables.reshape(-1, TABLE_ENTRIES_MAX)
-    for row, target in enumerate(targets):
-        if before is not None and row < known and target == before.targets[row]:
-            continue
-        # while RSS is on the primary processor may be one that the model does not have (UPD-17)
-        primary = rows.get(target.primary_processor, 0) if target.spread else rows[target.primary_processor]
-        default, key_first, table_mask = primary, 0, 0
-        if target.rss.enabled:
-            assert target.rss.hash_secret_key is not None, "an entity that hashes has a key"
-            key_first = keys.index(target.rss.hash_secret_key) * 36 * 256
-        if target.spread:
-            entries = len(target.table)
-            assert entries.bit_count() == 1, "a table in force has a power of two of entries"
-            table_mask = entries - 1
-            default = rows[target.rss.default_processor or target.primary_processor]
-            indirection_tables[row, :entries] = [rows[processor] for processor in target.table]
-        compiled[row] = (
-            target.target_id, target.rss.enabled, target.spread, key_first, table_mask, default, primary
-        )  # fmt: skip
-        hash_kinds[row] = hash_kind_by_class(target.rss.hash_types if target.rss.enabled else HashType.NONE)
-    tables = before.arrays.toeplitz_tables if before is not None and keys == before.hash_secret_keys else None
-    if tables is None:
+    """The arrays about targets; what is in rows that have not changed is taken from `before`."""
+    if before is None or keys != before.hash_secret_keys:
+        before, changed = None, range(len(targets))
         tables = read_only(np.concatenate([_table_of(key) for key in keys] or [np.zeros(1, np.uint32)]))
+    else:
+        tables = before.arrays.toeplitz_tables
+    known = len(before.targets) if before is not None else 0
+    heads: dict[int, Any] = {}
+    hash_kinds: dict[int, Any] = {}
+    indirection_tables: dict[int, Any] = {}
+    for row in changed:
+        was, now = before.targets[row] if before is not None and row < known else None, targets[row]
+        head = _head(now, keys, rows)
+        if was is None or head != _head(was, keys, rows):
+            heads[row] = [head]
+        if was is None or _hash_types(now) != _hash_types(was):
+            hash_kinds[row] = hash_kind_by_class(_hash_types(now))
+        if now.spread and (was is None or not was.spread or now.table != was.table):
+            indirection_tables[row] = [rows[processor] for processor in now.table]
+    old = before.arrays if before is not None else None
+    count = len(targets)
     return {
-        "targets": read_only(compiled),
-        "hash_kinds": read_only(hash_kinds.reshape(-1)),
+        "targets": _with_rows(old and old.targets, TARGET_ROW, count, 1, heads),
+        "hash_kinds": _with_rows(old and old.hash_kinds, np.uint8, count, CLASSES, hash_kinds),
         "toeplitz_tables": tables,
-        "indirection_tables": read_only(indirection_tables.reshape(-1)),
+        "indirection_tables": _with_rows(
+            old and old.indirection_tables, np.uint16, count, TABLE_ENTRIES_MAX, indirection_tables
+        ),
     }
 
 
-_OF_TARGETS = ("targets", "hash_kinds", "toeplitz_tables", "indirection_tables")
+def _head(target: Target, keys: tuple[bytes, ...], rows: Mapping[ProcessorNumber, int]) -> tuple[Any, ...]:
+    """The TARGET_ROW of a target."""
+    # while RSS is on the primary processor may be one that the model does not have (UPD-17)
+    primary = rows.get(target.primary_processor, 0) if target.spread else rows[target.primary_processor]
+    default, key_first, table_mask = primary, 0, 0
+    if target.rss.enabled:
+        assert target.rss.hash_secret_key is not None, "an entity that hashes has a key"
+        key_first = keys.index(target.rss.hash_secret_key) * 36 * 256
+    if target.spread:
+        entries = len(target.table)
+        assert entries.bit_count() == 1, "a table in force has a power of two of entries"
+        table_mask = entries - 1
+        default = rows[target.rss.default_processor or target.primary_processor]
+    return target.target_id, target.rss.enabled, target.spread, key_first, table_mask, default, primary
+
+
+def _hash_types(target: Target) -> HashType:
+    return target.rss.hash_types if target.rss.enabled else HashType.NONE
+
+
+def _with_rows(
+    before: npt.NDArray[Any] | None, dtype: npt.DTypeLike, count: int, width: int, rows: Mapping[int, Sequence[Any]]
+) -> npt.NDArray[Any]:
+    """A flat array of that many rows: those of `before`, with the given values where some rows begin.
+
+    It is `before` itself when nothing differs; a row of no values has zeros.
+    """
+    if before is not None and not rows and len(before) == count * width:
+        return before
+    array = np.zeros(count * width, dtype)
+    if before is not None:
+        array[: len(before)] = before
+    for row, values in rows.items():
+        array[row * width : row * width + len(values)] = values
+    return read_only(array)
+
+
+_OF_SETTINGS = ("settings", "multicast_list")
 _OF_FILTERS = ("macs", "mac_shift", "filters", "general_filters", "general_tests")
 
 _table_cache: dict[bytes, npt.NDArray[np.uint32]] = {}
@@ -325,15 +409,28 @@ def _attracting(configuration: AdapterConfiguration) -> set[int]:
     return {0, *(queue.queue_id for queue in configuration.queues if queue.running)}
 
 
+def _attract_alike(one: AdapterConfiguration, other: AdapterConfiguration) -> bool:
+    """Whether the same targets attract frames; in most cases known without looking at all of them."""
+    if one.mode is other.mode and (len(one.vports), len(one.queues)) == (len(other.vports), len(other.queues)):
+        vports = zip(one.vports, other.vports, strict=True)
+        queues = zip(one.queues, other.queues, strict=True)
+        if all(a is b or (a.vport_id, a.activated) == (b.vport_id, b.activated) for a, b in vports) and all(
+            a is b or (a.queue_id, a.running) == (b.queue_id, b.running) for a, b in queues
+        ):
+            return True
+    return _attracting(one) == _attracting(other)
+
+
 def _compile_filters(
-    configuration: AdapterConfiguration, target_rows: dict[int, int], before: SteeringSnapshot | None
+    configuration: AdapterConfiguration, target_rows: Mapping[int, int], before: SteeringSnapshot | None
 ) -> dict[str, npt.NDArray[Any]]:
-    active = _attracting(configuration)
-    if before is not None and (configuration.filters, active) == (
-        before.configuration.filters,
-        _attracting(before.configuration),
+    if (
+        before is not None
+        and configuration.filters == before.configuration.filters
+        and _attract_alike(configuration, before.configuration)
     ):
         return {name: getattr(before.arrays, name) for name in _OF_FILTERS}
+    active = _attracting(configuration)
     ordered = sorted(
         (one for one in configuration.filters if one.target_id in active),
         key=lambda one: (one.target_id == 0, one.target_id, one.filter_id),  # nondefault ids first (FLT-37)

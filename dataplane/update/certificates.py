@@ -5,8 +5,7 @@ Nothing here is known beforehand: a number is a sum, a maximum or a difference o
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
@@ -105,7 +104,7 @@ def certify(
 ) -> UpdateReport:
     """The certificates of a finished run: every frame is completed or dropped.
 
-    `updates` are epochs 1, 2, ...; `requests` all that were made while traffic flowed, those of `updates` included;
+    `updates` are epochs 1, 2, ...; `requests` all that were made while traffic flowed, with the epochs they led to;
     `logs` are by processor row (None: a processor without a log). `processors` and `target_ids` name the rows of the
     last snapshot, and `target_key` says whether those are a `vport_id` or a `queue_id`. `start_ns` and
     `last_arrival_ns` are the first and the last arrival of the `arrived` frames. All times given are model time as
@@ -123,6 +122,11 @@ def certify(
     retired_ns = np.maximum.accumulate(drained_ns.max(axis=0))
     too_early = marks.seen & ((marks.drained_ns < adopted_ns) | (marks.drained_ns < _largest_before(marks.drained_ns)))
     duration_ns = last_arrival_ns - start_ns
+    names = [str(processor) for processor in processors]
+    led_to: dict[int, list[RequestRecord]] = {update.epoch: [] for update in updates}
+    others: list[RequestRecord] = []  # led to no update
+    for record in requests:
+        (others if record.epoch is None else led_to.get(record.epoch, others)).append(record)
 
     def certificate(update: UpdateRecord) -> Certificate:
         e = update.epoch
@@ -143,7 +147,7 @@ def certify(
             drained_at_ns=int(drained_ns[sources, e].max(initial=update.adopted_at_ns)) - start_ns,
             retired_at_ns=int(retired_ns[e]) - start_ns,
             hand_over=hand_over,
-            entries=_entries(update, [str(processor) for processor in processors], target_ids, target_key),
+            entries=_entries(update, names, target_ids, target_key),
             frames_old_epoch_after_adoption=int(marks.old_frames[e]),
             frames_new_epoch_before_drained=int(marks.new_frames[e]),
             frames_held=int(holds.frames[e]),
@@ -156,7 +160,7 @@ def certify(
             flows_reordered=int(order.flows[e]),
             max_extent=int(order.extent[e]),
             max_late_ns=int(order.late_ns[e]),
-            requests=tuple(request_document(record, start_ns) for record in update.requests),
+            requests=tuple(request_document(record, start_ns) for record in led_to[e]),
             verdicts=verdicts,
         )
 
@@ -179,7 +183,7 @@ def certify(
     return UpdateReport(
         certificates=tuple(certificate(update) for update in updates),
         totals=totals,
-        other_requests=tuple(request_document(record, start_ns) for record in _others(requests, updates)),
+        other_requests=tuple(request_document(record, start_ns) for record in others),
         failed_requests=tuple(request_document(record, start_ns) for record in requests if not record.as_expected),
     )
 
@@ -195,16 +199,6 @@ def request_document(record: RequestRecord, start_ns: int) -> Json:
         "why": record.why,
         "expect": record.expect.name if record.expect is not None else None,
     }
-
-
-def _others(requests: Sequence[RequestRecord], updates: Sequence[UpdateRecord]) -> Iterator[RequestRecord]:
-    """The requests that led to no update."""
-    led = Counter(record for update in updates for record in update.requests)  # the same may be asked twice
-    for record in requests:
-        if led[record]:
-            led[record] -= 1
-        else:
-            yield record
 
 
 def _entries(update: UpdateRecord, names: Sequence[str], target_ids: Sequence[int], key: str) -> tuple[Json, ...]:

@@ -45,6 +45,6 @@ class HandOverDesk:
         rows = joined(ANSWER_ROW, [one.answers for one in answers.values()])
         if retired_ns is not None:
             del self._answers[answer.epoch]
-            for epoch in [old for old in self._snapshots if old < answer.epoch]:
-                del self._snapshots[epoch]
+            while (oldest := next(iter(self._snapshots))) < answer.epoch:  # epochs ascend
+                del self._snapshots[oldest]
         return [Settle(answer.epoch, retired_ns, rows)]

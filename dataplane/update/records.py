@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dataplane.control.requests import Completion, OidRequest
 from dataplane.ndis.status import NdisStatus
@@ -20,6 +20,7 @@ class RequestRecord:
     completion: Completion | None
     why: str = ""  # of a failure: "UPD-41: 5 processors in use, 4 queues"
     expect: NdisStatus | None = None  # the status that was to come
+    epoch: int | None = None  # that it led to, with others of the same moment; None: it changed no steering
 
     @property
     def status(self) -> NdisStatus | None:
@@ -33,6 +34,10 @@ class RequestRecord:
             return self.status is self.expect
         return self.completion is not None and self.completion.accepted
 
+    def later(self, time_ns: int) -> RequestRecord:
+        """The same so much later, as `Stretch.later`."""
+        return replace(self, requested_at_ns=self.requested_at_ns + time_ns)
+
 
 @dataclass(frozen=True, slots=True)
 class UpdateRecord:
@@ -42,7 +47,6 @@ class UpdateRecord:
     requested_at_ns: int  # of the first request that led to it
     adopted_at_ns: int  # EPO-03
     change: SteeringChange  # against the snapshot before
-    requests: tuple[RequestRecord, ...]  # that led to it
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ class SteeringUpdate:
     adopted_at_ns: int  # EPO-03
     snapshot: SteeringSnapshot
     change: SteeringChange  # against the snapshot before
-    requests: tuple[RequestRecord, ...]  # that led to it
+    requests: tuple[RequestRecord, ...]  # that led to it; they stay where they were decided: () in another process
 
     @property
     def epoch(self) -> int:
@@ -62,8 +66,8 @@ class SteeringUpdate:
 
     @property
     def record(self) -> UpdateRecord:
-        """The update without its snapshot."""
-        return UpdateRecord(self.epoch, self.requested_at_ns, self.adopted_at_ns, self.change, self.requests)
+        """The update without its snapshot and its requests, which name its epoch."""
+        return UpdateRecord(self.epoch, self.requested_at_ns, self.adopted_at_ns, self.change)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +81,16 @@ class Stretch:
     updates: tuple[SteeringUpdate, ...]  # by time of adoption, which may lie at or behind `until_ns`
     until_ns: int | None  # None: nothing else will happen
     wants_loads: bool = False
+
+    def later(self, time_ns: int) -> Stretch:
+        """The same so much later: for one whose times count from the first arrival, which was at `time_ns`."""
+        updates = tuple(
+            replace(
+                one,
+                requested_at_ns=one.requested_at_ns + time_ns,
+                adopted_at_ns=one.adopted_at_ns + time_ns,
+                requests=tuple(record.later(time_ns) for record in one.requests),
+            )
+            for one in self.updates
+        )
+        return replace(self, updates=updates, until_ns=None if self.until_ns is None else self.until_ns + time_ns)

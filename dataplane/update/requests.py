@@ -167,11 +167,8 @@ def move_parameters(
     groups: dict[ProcessorNumber, dict[int, ProcessorNumber]] = {}
     for index, target in targets.items():
         groups.setdefault(places[index], {})[index] = target
-    in_use = Counter(place for index, place in places.items() if index != PRIMARY_PROCESSOR_INDEX)
-    while groups:
-        source = min(groups, key=lambda one: len(_after(in_use, one, groups[one])))  # the first of equal ones
-        group = groups.pop(source)
-        in_use = _after(in_use, source, group)
+    for source in _fewest_in_use_first(groups, places) if len(groups) > 1 else groups:
+        group = groups[source]
         commands = tuple(
             SetIndirectionEntry(vport_id=vport_id, indirection_table_index=index, target_processor_number=target)
             for index, target in group.items()
@@ -184,6 +181,18 @@ def move_parameters(
             processor=source,
             synchronous=True,
         )
+
+
+def _fewest_in_use_first(
+    groups: Mapping[ProcessorNumber, Mapping[int, ProcessorNumber]], places: Mapping[int, ProcessorNumber]
+) -> Iterator[ProcessorNumber]:
+    """The sources of groups, always next the one whose group leaves the fewest processors in use."""
+    in_use = Counter(place for index, place in places.items() if index != PRIMARY_PROCESSOR_INDEX)
+    left = dict(groups)
+    while left:
+        source = min(left, key=lambda one: len(_after(in_use, one, left[one])))  # the first of equal ones
+        yield source
+        in_use = _after(in_use, source, left.pop(source))
 
 
 def _after(

@@ -7,10 +7,9 @@ between them was cut into stretches.
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from operator import index
 
@@ -20,7 +19,6 @@ import numpy.typing as npt
 from dataplane.arrays import read_only
 from dataplane.control import Completion, ControlPlane, Decision, OidRequest
 from dataplane.control.journal import JournaledControlPlane
-from dataplane.control.projection import changes_steering, configuration_of
 from dataplane.control.records import Entry, Requested
 from dataplane.ids import DEFAULT_VPORT_ID, ProcessorNumber
 from dataplane.ndis.codec import Failure, decode
@@ -41,8 +39,10 @@ from dataplane.update.policy import LoadWindow, Move, Policy, ProcessorWindow, T
 from dataplane.update.records import RequestRecord, SteeringUpdate, Stretch
 from dataplane.update.requests import move_parameters, scaling_parameters, set_parameters
 
-#: Moments that are decided ahead of the traffic unless it is said otherwise: bounds the snapshots that are kept.
-MOMENTS_AHEAD = 256
+#: Moments that are decided ahead of the traffic unless it is said otherwise.
+MOMENTS_AHEAD = 1024
+#: What their snapshots may add to those before: with large tables fewer moments are decided ahead.
+SNAPSHOT_BYTES_AHEAD = 16 << 20
 #: Idle ticks after which ticks are left out until something arrives.
 IDLE_TICKS = 64
 #: The shortest and the longest tick, as in a scenario.
@@ -141,13 +141,14 @@ class ControlTimeline:
         self._tick_ns = tick_ns
         self._ahead = MOMENTS_AHEAD if ahead is None else ahead
         self._clock = clock
+        # until `begin` all moments count from the first arrival
         self._start_ns: int | None = None
-        self._due_ns: int | None = None  # when `advance` is to be called
+        self._due_ns: int | None = 0  # when `advance` is to be called
         self._decided_ns: int | None = None  # the latest moment that was decided
         self._open_ns: int | None = None  # the earliest moment whose adoption time no epoch has, None: any
         self._step_ns = tick_ns
         self._tick = 0  # number of the next one
-        self._next_tick_ns: int | None = None
+        self._next_tick_ns: int | None = None if policy is None else tick_ns
         self._window_start_ns = 0
         self._idle_ticks = 0
 
@@ -157,9 +158,25 @@ class ControlTimeline:
         """The first frame arrives at `start_ns`, in model time: what is scheduled counts from there."""
         if self._start_ns is not None:
             raise ValueError("the timeline has begun")
-        self._start_ns = self._due_ns = self._window_start_ns = start_ns
-        if self._policy is not None:
-            self._next_tick_ns = start_ns + self._step_ns
+        self._start_ns = start_ns
+        self._window_start_ns += start_ns
+        self._due_ns, self._decided_ns, self._open_ns, self._next_tick_ns = (
+            None if moment_ns is None else moment_ns + start_ns
+            for moment_ns in (self._due_ns, self._decided_ns, self._open_ns, self._next_tick_ns)
+        )
+        self.records = [record.later(start_ns) for record in self.records]
+
+    def foresee(self) -> Stretch:
+        """The first stretch, before anybody knows when the first frame arrives: its times count from there.
+
+        `advance` gives the one behind it. A journal has to know the time of what it records: it is asked for nothing
+        before `begin`, and neither is a timeline that decides nothing ahead.
+        """
+        if self._start_ns is not None:
+            raise ValueError("the timeline has begun")
+        if not self._ahead or isinstance(self.control, JournaledControlPlane):
+            return Stretch((), self._due_ns)
+        return self._stretch(None, None)
 
     def advance(self, loads: Sequence[ProcessorLoad] | None = None, next_arrival_ns: int | None = None) -> Stretch:
         """The next stretch; to be called after `begin`, and then at the `until_ns` of the stretch before.
@@ -170,6 +187,9 @@ class ControlTimeline:
         """
         if self._start_ns is None:
             raise ValueError("the timeline has not begun")
+        return self._stretch(loads, next_arrival_ns)
+
+    def _stretch(self, loads: Sequence[ProcessorLoad] | None, next_arrival_ns: int | None) -> Stretch:
         now_ns = self._due_ns
         if now_ns is None:
             return Stretch((), None)
@@ -178,12 +198,14 @@ class ControlTimeline:
             if loads is None:
                 raise ValueError(f"the tick at {now_ns} ns needs the loads")
             updates.append(self._moment(now_ns, loads, next_arrival_ns))
-        left = self._ahead
+        left, bytes_left = self._ahead, SNAPSHOT_BYTES_AHEAD
         while (at_ns := self._next_request_ns()) is not None and (left > 0 or (not self._ahead and at_ns <= now_ns)):
             if self._next_tick_ns is not None and self._next_tick_ns <= at_ns:
                 break  # what is scheduled for the moment of a tick is decided together with it
+            before = self.snapshot
             updates.append(self._moment(at_ns))
-            left -= 1
+            bytes_left -= self.snapshot.bytes_beside(before)
+            left = left - 1 if bytes_left > 0 else 0
         self._due_ns = self._coming_ns()
         wants_loads = self._due_ns is not None and self._due_ns == self._next_tick_ns
         return Stretch(tuple(one for one in updates if one is not None), self._due_ns, wants_loads)
@@ -202,9 +224,9 @@ class ControlTimeline:
         if self._decided_ns is not None and now_ns < self._decided_ns:
             raise ValueError(f"what happens at {self._decided_ns} ns was decided before a request at {now_ns} ns")
         at_ns = self._opened(now_ns)
-        record, changed = self._issue(request, at_ns, origin)
+        record = self._issue(request, at_ns, origin)
         self.records.append(record)
-        return record, self._published(at_ns, [record] if changed else [])
+        return record, self._published(at_ns, _changes([record]))
 
     def reached(self, last_arrival_ns: int) -> tuple[RequestRecord, ...]:
         """The requests that were made before the last frame had arrived; it arrived at `last_arrival_ns`."""
@@ -224,9 +246,9 @@ class ControlTimeline:
         ]
 
     def _next_request_ns(self) -> int | None:
-        if self._start_ns is None or self._next == len(self._schedule):
+        if self._next == len(self._schedule):
             return None
-        return self._start_ns + self._schedule[self._next].at_ns
+        return (self._start_ns or 0) + self._schedule[self._next].at_ns
 
     def _coming_ns(self) -> int | None:
         """The next moment at which anything is to be decided."""
@@ -242,14 +264,14 @@ class ControlTimeline:
         """Everything that is asked for at one moment, and the epoch it leads to (TIM-03, EPO-03)."""
         self._decided_ns = at_ns
         made_at_ns = self._opened(at_ns)
-        changes: list[RequestRecord] = []
+        first = len(self.records)
         while self._next_request_ns() == at_ns:
             scheduled = self._schedule[self._next]
             self._next += 1
-            changes += self._make(scheduled, made_at_ns)
+            self._make(scheduled, made_at_ns)
         if loads is not None:
-            changes += self._rebalance(at_ns, made_at_ns, loads, next_arrival_ns)
-        return self._published(made_at_ns, changes)
+            self._rebalance(at_ns, made_at_ns, loads, next_arrival_ns)
+        return self._published(made_at_ns, _changes(self.records[first:]))
 
     def _opened(self, at_ns: int) -> int:
         """The moment, or the first one after it whose adoption time no epoch has."""
@@ -270,71 +292,64 @@ class ControlTimeline:
             requests=tuple(changes),
         )
 
-    def _make(self, scheduled: ScheduledRequest, at_ns: int) -> list[RequestRecord]:
-        """Issue what is scheduled, up to the first failure; the records of what changed steering."""
-        changes: list[RequestRecord] = []
+    def _make(self, scheduled: ScheduledRequest, at_ns: int) -> None:
+        """Issue what is scheduled, up to the first failure."""
         requests = scheduled.make(self.control.configuration)
         if not requests:
             why = "there is nothing to ask for"
             self.records.append(RequestRecord(scheduled.origin, at_ns, None, None, why, scheduled.expect))
         for number, request in enumerate(requests, 1):
-            record, changed = self._issue(request, at_ns, scheduled.origin)
+            record = self._issue(request, at_ns, scheduled.origin)
             ends = number == len(requests) or not record.as_expected
-            if ends:
-                record = dataclasses.replace(record, expect=scheduled.expect)
+            if ends and scheduled.expect is not None:
+                record = replace(record, expect=scheduled.expect)
             self.records.append(record)
-            changes += [record] if changed else []
             if ends:
                 break
-        return changes
 
-    def _issue(self, request: OidRequest, at_ns: int, origin: str) -> tuple[RequestRecord, bool]:
-        """Decide and apply a request; its record, and whether steering has changed."""
+    def _issue(self, request: OidRequest, at_ns: int, origin: str) -> RequestRecord:
+        """Decide and apply a request."""
         control = self.control
         if isinstance(control, JournaledControlPlane):
             control.adoption_ns = at_ns + self._control_latency_ns
         decision = control.decide(request)
         if missing := self._missing_processors(decision):
-            why = f"the running dataplane has no processor {missing[0]}"
-            return RequestRecord(origin, at_ns, request, None, why), False
-        epoch = control.epoch
+            return RequestRecord(origin, at_ns, request, None, f"the running dataplane has no processor {missing[0]}")
+        before = control.epoch
         completion = _judged(request, control.apply(decision))
         why = "" if completion.accepted else completion.why
-        return RequestRecord(origin, at_ns, request, completion, why), control.epoch != epoch
+        epoch = self.snapshot.epoch + 1 if control.epoch != before else None
+        return RequestRecord(origin, at_ns, request, completion, why, epoch=epoch)
 
     def _missing_processors(self, decision: Decision) -> list[ProcessorNumber]:
         """Processors that steering would name after a decision and that do not run, ascending."""
-        control = self.control
-        if not changes_steering(control.specification, control.state, decision.state):
+        before, after = self.control.configuration, self.control.configuration_after(decision)
+        if after is before:
             return []
-        configuration = configuration_of(control.specification, control.capabilities, decision.state)
-        return sorted(set(processors_of(configuration)) - set(self.snapshot.processors))
+        rows = self.snapshot.processor_rows
+        return [processor for processor in processors_of(after, known=before) if processor not in rows]
 
     # The policy -------------------------------------------------------------------------------------------------------
 
     def _rebalance(
         self, at_ns: int, made_at_ns: int, loads: Sequence[ProcessorLoad], next_arrival_ns: int | None
-    ) -> list[RequestRecord]:
-        """Let the policy ask for what it wants, and set the next tick; the records of what changed steering."""
+    ) -> None:
+        """Let the policy ask for what it wants, and set the next tick."""
         window = self._window(at_ns, loads)
         tables = self._wishes(window)
-        changes: list[RequestRecord] = []
         for vport_id, table in tables.items():
             for request in self._requests_for(vport_id, table):
-                record, changed = self._issue(request, made_at_ns, f"policy {self._policy_name}")
-                self.records.append(record)
-                changes += [record] if changed else []
+                self.records.append(self._issue(request, made_at_ns, f"policy {self._policy_name}"))
         self._idle_ticks = self._idle_ticks + 1 if _is_idle(loads) else 0
         if self._policy is None:
             self._next_tick_ns = None
-            return changes
+            return
         steps = 1
         if self._idle_ticks >= IDLE_TICKS and next_arrival_ns is not None:
             steps = max(1, -((at_ns - next_arrival_ns) // self._step_ns))
         self._tick += steps
         self._next_tick_ns = at_ns + steps * self._step_ns
         self._window_start_ns = self._next_tick_ns - self._step_ns
-        return changes
 
     def _wishes(self, window: LoadWindow) -> dict[int, tuple[ProcessorNumber, ...]]:
         """The tables that the policy wants, by VPort; none from a policy that fails, and it is not asked again."""
@@ -387,7 +402,7 @@ class ControlTimeline:
         """The VPorts with RSS, or the adapter; `entries` is (2, slots): packets and busy time."""
         configuration, state = self.control.configuration, self.control.state
         by_target = entries.reshape(2, -1, SLOTS_PER_TARGET)[:, :, :TABLE_ENTRIES_MAX]
-        rows = {target_id: row for row, target_id in enumerate(self.snapshot.target_ids)}
+        rows = self.snapshot.target_rows
         tables: dict[int, tuple[int, RssState, tuple[ProcessorNumber, ...]]] = {}
         if configuration.mode is Mode.SWITCH:
             for vport in configuration.vports:
@@ -420,6 +435,11 @@ class ControlTimeline:
     def _since_start_ns(self, at_ns: int) -> int:
         assert self._start_ns is not None, "nothing happens before the beginning"
         return at_ns - self._start_ns
+
+
+def _changes(records: Iterable[RequestRecord]) -> list[RequestRecord]:
+    """Those that changed steering."""
+    return [record for record in records if record.epoch is not None]
 
 
 class _NonsenseError(ValueError):
@@ -480,13 +500,13 @@ def _step(policy: Policy, tick_ns: int) -> int:
 
 def _judged(request: OidRequest, completion: Completion) -> Completion:
     """A completion with the status of the first command that failed: moves succeed as a request even then (UPD-36)."""
-    if request.oid != Oid.OID_GEN_RSS_SET_INDIRECTION_TABLE_ENTRIES or completion.output is None:
-        return completion
+    if request.oid != Oid.OID_GEN_RSS_SET_INDIRECTION_TABLE_ENTRIES or not completion.why or completion.output is None:
+        return completion  # without a reason nothing failed
     result = decode(SetIndirectionEntries, completion.output, output=True)
     assert not isinstance(result, Failure), result.why
     failed = (one.entry_status for one in result.rss_entry_table if one.entry_status != NdisStatus.NDIS_STATUS_SUCCESS)
     status = next(failed, None)
-    return completion if status is None else dataclasses.replace(completion, status=NdisStatus(status))
+    return completion if status is None else replace(completion, status=NdisStatus(status))
 
 
 def _processor_window(processor: ProcessorNumber, load: ProcessorLoad | None, length_ns: int) -> ProcessorWindow:

@@ -11,6 +11,7 @@ import pyarrow.parquet
 import pytest
 
 from actors.control import ControlActor, ControlPlan, encode_maker
+from actors.updates import UpdateReader
 from dataplane.commands import INLINE, RunOptions, live_experiment, run_experiment, write_run
 from dataplane.control.journal import JOURNAL_NAME
 from dataplane.engine.experiment import RunResult
@@ -18,8 +19,10 @@ from dataplane.engine.inline import plan_host
 from dataplane.engine.nic import Nic
 from dataplane.engine.transport import LocalTransport
 from dataplane.errors import UserError
+from dataplane.processor.messages import ProcessorLoad
 from dataplane.results.run_directory import PacketsParquet
 from dataplane.scenario.live import client_change, client_oid, endless_source
+from dataplane.update.records import Stretch
 from dataplane.update.timeline import FixedRequests, RequestMaker
 
 SCENARIO = """
@@ -58,6 +61,19 @@ per_packet = true
 """
 
 
+class Told:
+    """A control actor as its NIC hears it, without a process in between."""
+
+    def __init__(self, control: ControlActor, reader: UpdateReader) -> None:
+        self.begin = control.begin
+        self._control = control
+        self._reader = reader
+
+    def advance(self, loads: Sequence[ProcessorLoad] | None, next_arrival_ns: int) -> Stretch:
+        """As `ControlTimeline.advance`."""
+        return self._reader.stretch(self._control.advance(loads, next_arrival_ns))
+
+
 def live_run(folder: Path, hand_over: str, asked: dict[int, list[RequestMaker]], batches: int) -> Path:
     """The run directory of a dataplane that took some batches; `asked` are requests by number of the batch before."""
     path = folder / "live.toml"
@@ -77,7 +93,8 @@ def live_run(folder: Path, hand_over: str, asked: dict[int, list[RequestMaker]],
     control = ControlActor(plan, 0, experiment.snapshot.processors)
     transport = LocalTransport(plan_host(experiment, 0, 0, len(experiment.costs), late_wanted=True), 100)
     sink = PacketsParquet(directory, experiment.snapshot)
-    nic = Nic(control.publish(), transport, control, sink.write, ordered=hand_over == "ordered")
+    reader = UpdateReader(experiment.snapshot)
+    nic = Nic(control.publish(), transport, Told(control, reader), sink.write, ordered=hand_over == "ordered")
     for number, batch in zip(range(batches), endless_source(scenario).batches(100), strict=False):
         nic.take(batch)
         for make in asked.get(number, []):
@@ -88,7 +105,7 @@ def live_run(folder: Path, hand_over: str, asked: dict[int, list[RequestMaker]],
                 def ask(now_ns: int, call: bytes = call, left: list[bytes | None] = left):  # type: ignore[no-untyped-def]
                     decided = control.request_at(call, now_ns, "client A")
                     left[0] = decided.rest
-                    return decided.update
+                    return reader.update(decided.update) if decided.update is not None else None
 
                 assert nic.interject(ask)
     nic.finish()

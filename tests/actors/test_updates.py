@@ -123,7 +123,7 @@ def test_equal_to_inline(
     assert everything(again) == everything(expected)
     control = run_control(prepared)
     assert control is not None
-    with mock.patch("actors.nic.RemoteControl", lambda given_control: given_control):
+    with mock.patch("actors.nic.RemoteControl", lambda given_control, *_, **__: given_control):
         actual = run_in_threads(
             replace(prepared, batch_frames=batch_frames),
             source,

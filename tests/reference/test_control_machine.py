@@ -115,20 +115,40 @@ Mutate = Callable[[pytest.MonkeyPatch], None]
 
 def group_judged_on_intermediate_state(patch: pytest.MonkeyPatch) -> None:
     """UPD-41: the queue limit is checked after every command instead of after the group."""
-    original = moves._moved
+    checked_index, stands = moves._checked_index, _stands_in_a_group(patch)
 
-    def moved(*arguments: Any) -> Any:
-        after = original(*arguments)
-        moves._check_queue_count(after)
-        return after
+    def checked(context: Any, before: Any, command: Any) -> int:
+        index = checked_index(context, before, command)
+        stands[0] = moves._with_processors(stands[0], {index: command})
+        moves._check_queue_count(stands[0])
+        return index
 
-    patch.setattr(moves, "_moved", moved)
+    patch.setattr(moves, "_checked_index", checked)
 
 
 def actor_checked_within_the_group(patch: pytest.MonkeyPatch) -> None:
     """UPD-38: a command is checked against what the commands before it did."""
-    original = moves._moved
-    patch.setattr(moves, "_moved", lambda context, _before, after, command: original(context, after, after, command))
+    checked_index, stands = moves._checked_index, _stands_in_a_group(patch)
+
+    def checked(context: Any, _before: Any, command: Any) -> int:
+        index = checked_index(context, stands[0], command)
+        stands[0] = moves._with_processors(stands[0], {index: command})
+        return index
+
+    patch.setattr(moves, "_checked_index", checked)
+
+
+def _stands_in_a_group(patch: pytest.MonkeyPatch) -> list[Any]:
+    """Holds the entity of the group that is being tried, to begin with as it was before the group."""
+    entity_of_group = moves._entity
+    stands: list[Any] = []
+
+    def entity(*arguments: Any) -> Any:
+        stands[:] = [entity_of_group(*arguments)]
+        return stands[0]
+
+    patch.setattr(moves, "_entity", entity)
+    return stands
 
 
 def failed_group_stays_half_done(patch: pytest.MonkeyPatch) -> None:

@@ -252,6 +252,19 @@ def test_a_processor_that_does_not_run_is_refused() -> None:
     assert [queue.processor for queue in update.snapshot.configuration.queues] == [P[0]]
 
 
+def test_a_table_that_nothing_uses_can_be_resized() -> None:
+    """While RSS is off a table of another size is an epoch that touches no frame in flight (UPD-20, EPO-07)."""
+    events = "".join(f"[[event]]\nat_ns = {at_ns}\nrss = {{ vport = 1, {what} }}\n" for at_ns, what in (
+        (1, "enabled = false"), (2, "enabled = false, num_indirection_table_entries = 8")
+    ))  # fmt: skip
+    off, resized = play(timeline_of(V2 + events))
+    assert len(off.change.old) > 0
+    assert len(table_of(resized)) == 8
+    assert (resized.change.groups, *map(len, (resized.change.moved, resized.change.old, resized.change.new))) == (
+        0,
+    ) * 4
+
+
 # --- stretches --------------------------------------------------------------------------------------------------------
 
 
@@ -261,6 +274,15 @@ def test_a_stretch_ends_at_the_next_request() -> None:
     stretches = [timeline.advance() for _ in range(4)]
     assert [[update.epoch for update in stretch.updates] for stretch in stretches] == [[1, 2], [3, 4], [5], []]
     assert [stretch.until_ns for stretch in stretches] == [START_NS + 3, START_NS + 5, None, None]
+
+
+def test_large_snapshots_end_a_stretch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is decided ahead is bounded by the memory of its snapshots, too (ENG-04)."""
+    schedule = [at(n, move(0, n % 2, source=1 - n % 2)) for n in range(1, 6)]
+    one = play(timeline_of(schedule=schedule[:1]))[0].snapshot.arrays.indirection_tables.nbytes
+    monkeypatch.setattr("dataplane.update.timeline.SNAPSHOT_BYTES_AHEAD", 2 * one)
+    timeline = timeline_of(schedule=schedule)
+    assert [len(timeline.advance().updates) for _ in range(3)] == [2, 2, 1]
 
 
 def test_live_a_moment_is_decided_when_it_is_reached() -> None:
@@ -304,6 +326,32 @@ def test_stretches_of_any_size_give_the_same_updates(
     end_ns = START_NS + horizon_ns
     assert reference.reached(end_ns) == other.reached(end_ns)
     assert reference.findings == other.findings == []
+
+
+@pytest.mark.parametrize("ahead", [1, 2, 256])
+def test_what_is_foreseen_is_what_comes(ahead: int) -> None:
+    """What is decided before the first frame has arrived is what would have been decided then, at the same moments."""
+    schedule = [at(0, move(0, 1)), at(3, move(1, 0)), at(9, move(1, 2, source=0)), at(TICK_NS + 1, move(3, 0))]
+    told = timeline_of(schedule=schedule, policy=Turn(), ahead=ahead, latency_ns=5)
+    expected = play(told, 3 * TICK_NS)
+    control = set_up(load_scenario(V2)).control
+    timeline = ControlTimeline(
+        control, compile_snapshot(control.configuration, 0), schedule, policy=Turn(), policy_name="mine",
+        tick_ns=TICK_NS, ahead=ahead, control_latency_ns=5,
+    )  # fmt: skip
+    foreseen = timeline.foresee()
+    assert len(foreseen.updates) == min(ahead, 3)
+    assert foreseen.wants_loads == (ahead > 2)
+    timeline.begin(START_NS)
+    with pytest.raises(ValueError, match="has begun"):
+        timeline.foresee()
+    stretch = foreseen.later(START_NS)
+    updates = list(stretch.updates)
+    while stretch.until_ns is not None and stretch.until_ns <= START_NS + 3 * TICK_NS:
+        stretch = timeline.advance([load(0, {0: 1})] if stretch.wants_loads else None)
+        updates += stretch.updates
+    assert described(updates) == described(expected)
+    assert timeline.records == told.records
 
 
 def test_what_lies_beyond_the_traffic_is_named() -> None:

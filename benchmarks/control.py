@@ -1,0 +1,162 @@
+"""What the control plane costs: requests by kind, and whole updates: `python -m benchmarks.control`.
+
+A *request* is decided and applied on an adapter whose one VPort has eight queues and a table of 128 entries. An
+*update* is all that a scheduled move of eight table entries costs the control side: making the request of the event,
+deciding and applying it, compiling the next snapshot, and finding what changes for frames in flight. Rates are in
+processor time, as nothing here waits for anything; the first round warms up.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+from benchmarks.swaps import SWAPS, scenario_with
+from dataplane.control import ControlPlane, OidRequest
+from dataplane.engine.control import run_control
+from dataplane.engine.prepare import experiment
+from dataplane.ids import NdisVersion, ProcessorNumber
+from dataplane.ndis.oids import Oid, RequestKind
+from dataplane.ndis.structures import FilterClearParameters
+from dataplane.scenario.load import load_scenario
+from dataplane.scenario.model import Filter
+from dataplane.scenario.requests import set_filter
+from dataplane.scenario.set_up import set_up
+from dataplane.update.requests import (
+    CLIENT,
+    change_queue_pairs,
+    move_parameters,
+    oid_request,
+    set_parameters,
+    set_parameters_v2,
+)
+
+_ROUNDS = 7
+_REQUESTS = 1_000  # in a round
+_GENERATION_1, _GENERATION_2 = NdisVersion(6, 60), NdisVersion(6, 80)
+_VPORT_ID = 1
+_FILTER_ID = 2  # the lowest that is free
+
+_SCENARIO = """
+[adapter]
+ndis_version = "{version}"
+rss_processors = 8
+[[vport]]
+id = 1
+num_queue_pairs = 8
+[[vport.filter]]
+mac = "00:15:5d:01:02:01"
+[vport.rss]
+indirection_table = [0, 1, 2, 3, 4, 5, 6, 7]
+num_indirection_table_entries = 128
+"""
+
+
+def _adapter(version: NdisVersion) -> ControlPlane:
+    return set_up(load_scenario(_SCENARIO.format(version=version))).control
+
+
+def _move(source: int, target: int) -> OidRequest:
+    """Eight entries that are on one processor move to another one."""
+    indices = range(0, 64, 8)
+    places, targets = (dict.fromkeys(indices, ProcessorNumber(0, number)) for number in (source, target))
+    [request] = move_parameters(places, targets, _GENERATION_2, _VPORT_ID)
+    return request
+
+
+def _table(first: int) -> OidRequest:
+    table = tuple(ProcessorNumber(0, (first + i) % 8) for i in range(128))
+    return set_parameters(_GENERATION_1, _VPORT_ID, indirection_table=table)
+
+
+def _key(first: int) -> OidRequest:
+    return set_parameters_v2(_GENERATION_2, _VPORT_ID, enable=True, hash_secret_key=bytes(range(first, first + 40)))
+
+
+def _filter() -> tuple[OidRequest, OidRequest]:
+    """A filter is set, and cleared again."""
+    clear = FilterClearParameters(filter_id=_FILTER_ID)
+    return (
+        set_filter(Filter.model_validate({"mac": "00:15:5d:01:02:02"}), _GENERATION_2, vport_id=_VPORT_ID),
+        oid_request(Oid.OID_RECEIVE_FILTER_CLEAR_FILTER, clear, _GENERATION_2),
+    )
+
+
+def _query() -> OidRequest:
+    oid, kind = Oid.OID_GEN_RECEIVE_SCALE_PARAMETERS_V2, RequestKind.QUERY
+    return OidRequest(oid, kind, CLIENT, vport_id=_VPORT_ID)
+
+
+#: By name: an adapter, and requests that follow each other on it again and again.
+_KINDS: dict[str, tuple[NdisVersion, tuple[OidRequest, ...]]] = {
+    "move_8_entries": (_GENERATION_2, (_move(0, 1), _move(1, 0))),
+    "set_table_128": (_GENERATION_1, (_table(0), _table(1))),
+    "set_key": (_GENERATION_2, (_key(1), _key(2))),
+    "set_or_clear_filter": (_GENERATION_2, _filter()),
+    "change_queue_pairs": (
+        _GENERATION_2,
+        (change_queue_pairs(_VPORT_ID, 16, _GENERATION_2), change_queue_pairs(_VPORT_ID, 8, _GENERATION_2)),
+    ),
+    "query_parameters": (_GENERATION_2, (_query(),)),
+}
+
+
+def requests_per_second(rounds: int = _ROUNDS) -> dict[str, list[float]]:
+    """The rate of each kind of request in every round."""
+    rates = {}
+    for name, (version, requests) in _KINDS.items():
+        control = _adapter(version)
+
+        def issue(control: ControlPlane = control, requests: tuple[OidRequest, ...] = requests) -> None:
+            for number in range(_REQUESTS):
+                completion = control.request(requests[number % len(requests)])
+                assert completion.accepted, completion.why
+                assert not completion.why, completion.why
+
+        rates[name] = [_REQUESTS / seconds for seconds in _rounds(issue, rounds)]
+    return rates
+
+
+def updates_per_second(rounds: int = _ROUNDS) -> list[float]:
+    """The rate of updates in every round: decide, compile and find what changes."""
+    moving = experiment(scenario_with(SWAPS))
+    controls = [run_control(moving) for _ in range(rounds + 1)]
+
+    def decide_all() -> None:
+        control = controls.pop()
+        assert control is not None, "there are updates"
+        control.begin(0)
+        updates, until_ns = 0, 0
+        while True:
+            stretch = control.advance(None, until_ns)
+            updates += len(stretch.updates)
+            if stretch.until_ns is None:
+                break
+            until_ns = stretch.until_ns
+        assert updates == SWAPS
+
+    return [SWAPS / seconds for seconds in _rounds(decide_all, rounds)]
+
+
+def _rounds(act: Callable[[], object], rounds: int) -> list[float]:
+    """Seconds of processor time in each round, behind one that warms up."""
+    seconds = []
+    for _ in range(rounds + 1):
+        began = time.process_time()
+        act()
+        seconds.append(time.process_time() - began)
+    return seconds[1:]
+
+
+def main() -> None:
+    """Print the median and the spread of every rate."""
+    for name, rates in {**requests_per_second(), "update": updates_per_second()}.items():
+        median = statistics.median(rates)
+        print(
+            f"{name:<20} {median:9,.0f} a second  ({min(rates):,.0f} to {max(rates):,.0f})  {1e6 / median:7.1f} us each"
+        )
+
+
+if __name__ == "__main__":
+    main()
