@@ -54,8 +54,12 @@ class KernelSteering:
             columns.frame_start,
             columns.captured_length,
             columns.wire_length,
-            self._snapshot.arrays,
+            columns.timestamp_ns,
+            0,
+            1,
+            self._snapshot_table,
+            columns.column_table,
+            0,
             False,  # received, not transmitted
-            columns.work,
         )
         return steered_row(self._snapshot, columns.work, 0)

@@ -26,17 +26,22 @@ from dataplane.traffic.batch import FrameBatch
 
 def steer_batch(batch: FrameBatch, snapshot: SteeringSnapshot, work: WorkColumns, *, transmit_by_source: bool) -> None:
     """Match, hash, index and assign every frame of `batch` with one snapshot, into the first rows of `work`."""
-    count = len(batch)
-    work.timestamp_ns[:count] = batch.timestamp_ns
-    work.wire_length[:count] = batch.wire_length
+    table = np.zeros(kernels.SNAPSHOT_WORDS, np.int64)
+    kernels.describe_snapshot(snapshot.arrays, np.zeros(0, np.uint32), table)
+    columns = np.zeros(kernels.COLUMN_WORDS, np.int64)
+    kernels.describe_columns(work, columns)
     kernels.steer(
         read_only(batch.data),
         read_only(batch.frame_start),
         read_only(batch.captured_length),
         read_only(batch.wire_length),
-        snapshot.arrays,
+        read_only(batch.timestamp_ns),
+        0,
+        len(batch),
+        table,
+        columns,
+        0,
         transmit_by_source,
-        first_rows(work, 0, count),
     )
 
 

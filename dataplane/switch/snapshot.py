@@ -38,7 +38,8 @@ from dataplane.kernels.parse import (
     IPV6_TCP,
     IPV6_UDP,
 )
-from dataplane.kernels.toeplitz import toeplitz_table
+from dataplane.kernels.steer import CLASS_ROW
+from dataplane.kernels.toeplitz import WINDOWS, toeplitz_windows
 from dataplane.switch.configuration import (
     AdapterConfiguration,
     Filter,
@@ -78,7 +79,6 @@ TARGET_ROW = np.dtype(
         ("target_id", np.uint16),  # VPort or queue id
         ("has_hash", np.bool_),  # compute hashes at all (RSS enabled, or receive hash RSS-23)
         ("spread", np.bool_),  # RSS enabled: use table and default processor
-        ("key_first", np.int64),  # first entry of this target's key in `toeplitz_tables`
         ("table_mask", np.uint32),  # number of entries - 1 (HSH-27)
         ("default_processor", np.uint16),  # rows of `processors`
         ("primary_processor", np.uint16),
@@ -95,8 +95,8 @@ class SnapshotArrays(NamedTuple):
     general_filters: npt.NDArray[Any]  # FILTER_ROW: filters that no address lookup finds, by rank
     general_tests: npt.NDArray[Any]  # TEST_ROW
     targets: npt.NDArray[Any]  # TARGET_ROW; row 0 is the default VPort or queue
-    hash_kinds: npt.NDArray[np.uint8]  # flat (targets * CLASSES,): code of HASH_KINDS by packet class (HSH-09, HSH-19)
-    toeplitz_tables: npt.NDArray[np.uint32]  # flat (keys * 36 * 256,)
+    class_rows: npt.NDArray[Any]  # CLASS_ROW, flat (targets * CLASSES,): by target and packet class
+    toeplitz_windows: npt.NDArray[np.uint64]  # flat ((1 + 3 * keys) * WINDOWS,): none, then for each key `_windows_of`
     indirection_tables: npt.NDArray[np.uint16]  # flat (targets * TABLE_ENTRIES_MAX,), rows of `processors`
     settings: npt.NDArray[np.uint64]  # (3,) bits of PacketFilter, the permanent address, 1 to look at inner headers
     multicast_list: npt.NDArray[np.uint64]
@@ -121,7 +121,7 @@ class SteeringSnapshot:
     configuration: AdapterConfiguration
     processors: tuple[ProcessorNumber, ...]  # processor rows name these
     targets: tuple[Target, ...]  # by target row; one that is gone stays as it was, and no frame finds it
-    hash_secret_keys: tuple[bytes, ...]  # in the order of `toeplitz_tables`
+    hash_secret_keys: tuple[bytes, ...]  # in the order of `toeplitz_windows`
     arrays: SnapshotArrays
 
     @property
@@ -268,54 +268,80 @@ def _compile_targets(
         if len(targets) == known and all(new is old for new, old in zip(targets, before.targets, strict=True)):
             return {name: getattr(before.arrays, name) for name in _OF_TARGETS}
     compiled = np.zeros(len(targets), TARGET_ROW)
-    hash_kinds = np.zeros((len(targets), CLASSES), np.uint8)
+    class_rows = np.zeros((len(targets), CLASSES), CLASS_ROW)
     indirection_tables = np.zeros((len(targets), TABLE_ENTRIES_MAX), np.uint16)
     if before is not None and known:
         compiled[:known] = before.arrays.targets
-        hash_kinds[:known] = before.arrays.hash_kinds.reshape(-1, CLASSES)
+        class_rows[:known] = before.arrays.class_rows.reshape(-1, CLASSES)
         indirection_tables[:known] = before.arrays.indirection_tables.reshape(-1, TABLE_ENTRIES_MAX)
     for row, target in enumerate(targets):
         if before is not None and row < known and target == before.targets[row]:
             continue
         # while RSS is on the primary processor may be one that the model does not have (UPD-17)
         primary = rows.get(target.primary_processor, 0) if target.spread else rows[target.primary_processor]
-        default, key_first, table_mask = primary, 0, 0
+        default, key, table_mask = primary, 0, 0
         if target.rss.enabled:
             assert target.rss.hash_secret_key is not None, "an entity that hashes has a key"
-            key_first = keys.index(target.rss.hash_secret_key) * 36 * 256
+            key = keys.index(target.rss.hash_secret_key)
         if target.spread:
             entries = len(target.table)
             assert entries.bit_count() == 1, "a table in force has a power of two of entries"
             table_mask = entries - 1
             default = rows[target.rss.default_processor or target.primary_processor]
             indirection_tables[row, :entries] = [rows[processor] for processor in target.table]
-        compiled[row] = (
-            target.target_id, target.rss.enabled, target.spread, key_first, table_mask, default, primary
-        )  # fmt: skip
-        hash_kinds[row] = hash_kind_by_class(target.rss.hash_types if target.rss.enabled else HashType.NONE)
-    tables = before.arrays.toeplitz_tables if before is not None and keys == before.hash_secret_keys else None
-    if tables is None:
-        tables = read_only(np.concatenate([_table_of(key) for key in keys] or [np.zeros(1, np.uint32)]))
+        compiled[row] = (target.target_id, target.rss.enabled, target.spread, table_mask, default, primary)
+        kinds = hash_kind_by_class(target.rss.hash_types if target.rss.enabled else HashType.NONE)
+        not_hashed = (DEFAULT_SLOT, default) if target.spread else (PRIMARY_SLOT, primary)
+        class_rows[row] = [
+            (
+                kind,
+                *((table_mask, 0, 0) if kind and target.spread else (0, *not_hashed)),
+                target.target_id,
+                _first_window(key, kind) * np.dtype(np.uint64).itemsize,
+                key,
+            )
+            for kind in kinds
+        ]
+    windows = before.arrays.toeplitz_windows if before is not None and keys == before.hash_secret_keys else None
+    if windows is None:
+        windows = read_only(np.concatenate([np.zeros(WINDOWS, np.uint64), *map(_windows_of, keys)]))
     return {
         "targets": read_only(compiled),
-        "hash_kinds": read_only(hash_kinds.reshape(-1)),
-        "toeplitz_tables": tables,
+        "class_rows": read_only(class_rows.reshape(-1)),
+        "toeplitz_windows": windows,
         "indirection_tables": read_only(indirection_tables.reshape(-1)),
     }
 
 
-_OF_TARGETS = ("targets", "hash_kinds", "toeplitz_tables", "indirection_tables")
+_OF_TARGETS = ("targets", "class_rows", "toeplitz_windows", "indirection_tables")
 _OF_FILTERS = ("macs", "mac_shift", "filters", "general_filters", "general_tests")
 
-_table_cache: dict[bytes, npt.NDArray[np.uint32]] = {}
+_IPV4_BYTES, _IPV6_BYTES = 8, 32  # of both addresses; the ports follow
+_WITH_PORTS = (
+    HashType.TCP_IPV4 | HashType.UDP_IPV4 | HashType.TCP_IPV6 | HashType.UDP_IPV6
+    | HashType.TCP_IPV6_EX | HashType.UDP_IPV6_EX
+)  # fmt: skip
 
 
-def _table_of(key: bytes) -> npt.NDArray[np.uint32]:
-    if key not in _table_cache:
-        if len(_table_cache) >= 64:  # an oracle script may use any number of keys
-            _table_cache.clear()
-        _table_cache[key] = toeplitz_table(key).reshape(-1)
-    return _table_cache[key]
+@lru_cache(maxsize=1024)
+def _windows_of(key: bytes) -> npt.NDArray[np.uint64]:
+    """A key's windows for inputs with ports, for two IPv4 addresses, and for two IPv6 addresses: 0 for what is left out.
+
+    So the same multiplications hash a packet with its ports and without.
+    """
+    windows = np.tile(np.array(toeplitz_windows(key), np.uint64), (3, 1))
+    windows[1, _IPV4_BYTES // 4 :] = 0
+    windows[2, _IPV6_BYTES // 4 :] = 0
+    return windows.reshape(-1)
+
+
+def _first_window(key: int, kind: int) -> int:
+    """Where the windows of key number `key` for a hash kind begin; those of kind 0 (no hash) are all 0."""
+    hash_type = HASH_KINDS[kind]
+    if hash_type is HashType.NONE:
+        return 0
+    row = 0 if hash_type & _WITH_PORTS else 1 if hash_type is HashType.IPV4 else 2
+    return (1 + 3 * key + row) * WINDOWS
 
 
 def _attracting(configuration: AdapterConfiguration) -> set[int]:
@@ -361,7 +387,9 @@ def _compile_filters(
         slot = ((address * MAC_MULTIPLIER) & 0xFFFF_FFFF_FFFF_FFFF) >> shift
         while macs["key"][slot]:
             slot = (slot + 1) % capacity
-        macs[slot] = (address | MAC_USED, len(flat), len(group), 0)
+        _, target, filter_id, vlan_test, vlan_id, *_ = group[0]
+        vlan_mask = 0 if vlan_test == ANY_VLAN else 0xFFF
+        macs[slot] = (address | MAC_USED, len(flat), len(group), filter_id, target, vlan_mask, vlan_id, 0)
         flat += group
     return {
         "macs": read_only(macs),
