@@ -80,7 +80,7 @@ def _vlan_passes(filters: int, row: int, vid: int) -> bool:
 
 
 @njit(inline="always")
-def _mac_row(macs: int, mac_mask: int, mac_shift: Any, address: Any) -> int:
+def mac_row(macs: int, mac_mask: int, mac_shift: Any, address: Any) -> int:
     """Where the MAC_ROW of a 48-bit address lies in memory, 0 when no filter tests for it."""
     slot = np.int64((address * _MULTIPLIER) >> mac_shift)
     wanted = address | _USED
@@ -109,7 +109,7 @@ def match_address(macs: int, mac_mask: int, mac_shift: Any, filters: int, addres
 
     Right where no other filter can get the frame: see `match_any`.
     """
-    at = _mac_row(macs, mac_mask, mac_shift, address)
+    at = mac_row(macs, mac_mask, mac_shift, address)
     target, filter_id = np.int64(-1), np.int64(0)
     if at != 0:
         target, filter_id = np.int64(read_u16(at + _TARGET)), np.int64(read_u32(at + _FILTER_ID))
@@ -168,7 +168,7 @@ def match_any(
 ) -> Any:
     """(target row, filter id) of the first filter that passes, general ones among them, (-1, 0) when none does."""
     target, filter_id, rank = np.int64(-1), np.int64(0), np.int64(LAST_RANK)
-    at = _mac_row(macs, mac_mask, mac_shift, address)
+    at = mac_row(macs, mac_mask, mac_shift, address)
     if at != 0:
         first = np.int64(read_u32(at + _FIRST))
         row = _first_passing(filters, first, first + np.int64(read_u32(at + _COUNT)), vid)
@@ -190,7 +190,7 @@ def match_sender(
     Only filters with an equality test on the address name one. One whose VLAN conditions hold for the frame goes before
     all that only have the address; otherwise the order is that of FLT-37.
     """
-    at = _mac_row(macs, mac_mask, mac_shift, address)
+    at = mac_row(macs, mac_mask, mac_shift, address)
     first = np.int64(read_u32(at + _FIRST)) if at != 0 else 0
     end = first + np.int64(read_u32(at + _COUNT)) if at != 0 else 0
     for test_vlan in (True, False):

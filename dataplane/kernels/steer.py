@@ -19,7 +19,7 @@ import numpy.typing as npt
 from numba import njit
 
 from dataplane.kernels.encapsulation import look_inside
-from dataplane.kernels.match import match_address, match_any, match_sender, packet_filter_accepts
+from dataplane.kernels.match import mac_row, match_address, match_any, match_sender, packet_filter_accepts
 from dataplane.kernels.memory import (
     address_of,
     prefetch_address,
@@ -39,7 +39,6 @@ from dataplane.kernels.parse import CLASSES, IPV4, IPV6, UNPARSEABLE, parse
 from dataplane.kernels.toeplitz import (
     hash_bytes,
     multiply_1_word,
-    multiply_2_words,
     multiply_3_words,
     multiply_4_words,
     multiply_9_words,
@@ -120,7 +119,7 @@ def describe_snapshot(snapshot: Any, byte_tables: npt.NDArray[np.uint32], out: n
 
 @njit(cache=True)
 def describe_columns(work: Any, out: npt.NDArray[np.int64]) -> None:
-    """Fill `out` (COLUMN_WORDS) with the addresses of the columns of `work` (a `WorkColumns`), which must outlive it."""
+    """Fill `out` (COLUMN_WORDS) with the addresses of the columns of `work` (a `WorkColumns`), which outlive its use."""
     out[_TIMESTAMP // 8], out[_WIRE_LENGTH // 8] = address_of(work.timestamp_ns), address_of(work.wire_length)
     out[_FLOW_KEY // 8], out[_HASH_VALUE // 8] = address_of(work.flow_key), address_of(work.hash_value)
     out[_FILTER_ID // 8], out[_ENTRY_SLOT // 8] = address_of(work.filter_id), address_of(work.entry_slot)
@@ -205,14 +204,12 @@ def _hash_by_windows(
         return np.uint64(0)
     if hash_kind <= 3:
         value = multiply_1_word(source, windows) ^ multiply_1_word(destination, windows + 8)
-        return reverse_bits(value ^ multiply_1_word(ports, windows + 16) if hash_kind != 1 else value)
+        return reverse_bits(value ^ multiply_1_word(ports, windows + 16) if ports >= 0 else value)
     if hash_kind >= _FIRST_EX_KIND:
         source = home if home >= 0 else source
         destination = routing if routing >= 0 else destination
     value = multiply_4_words(source, windows) ^ multiply_4_words(destination, windows + 32)
-    if hash_kind != 4 and hash_kind != _FIRST_EX_KIND:
-        value ^= multiply_1_word(ports, windows + 64)
-    return reverse_bits(value)
+    return reverse_bits(value ^ multiply_1_word(ports, windows + 64) if ports >= 0 else value)
 
 
 @njit(inline="always")
@@ -258,7 +255,7 @@ def _drop(columns: int, row: int, reason: int, tci: int, flags: int) -> int:
 def _steer_any(
     start: int, captured_end: int, wire_end: int, snapshot: int, columns: int, row: int, transmit_by_source: bool
 ) -> int:
-    """Steer the frame at memory address `start` into row `row`; returns the row of its processor, _NO_ROW if dropped."""
+    """Steer the frame at memory address `start` into row `row`; returns its processor's row, _NO_ROW if dropped."""
     ether_type = np.int64(-1)
     l3 = start + 14
     tci, flags = np.int64(0), np.int64(0)
@@ -343,24 +340,28 @@ def steer(
     column_table: npt.NDArray[np.int64],
     first_row: int,
     transmit_by_source: bool,
+    counts: npt.NDArray[np.int64],
 ) -> None:
     """Steer frames `first` to `end` - 1 of a batch with one snapshot (MOD-08) into the rows from `first_row` on.
 
-    The tables are those of `describe_snapshot` and `describe_columns`. With `transmit_by_source` a frame whose source
+    The tables are those of `describe_snapshot` and `describe_columns`. `counts` (processors + 1,) is filled with the
+    number of frames of each processor and, last, of dropped ones. With `transmit_by_source` a frame whose source
     address is in a filter is a send of that VPort, carrying the hash its sender would attach; its completion is what
     gets steered (TX-01 to TX-05).
     """
     # numba counts a reference whenever an array is handed to an inlined function: addresses, not arrays
     base, starts = address_of(data), address_of(frame_start)
     captured_lengths, wire_lengths = address_of(captured_length), address_of(wire_length)
-    timestamps = address_of(timestamp_ns)
+    timestamps, counters = address_of(timestamp_ns), address_of(counts)
+    dropped = counts.shape[0] - 1
+    counts[:] = 0
     snapshot, columns = address_of(snapshot_table), address_of(column_table)
     macs, mac_mask, mac_shift = _field(snapshot, _MACS), _field(snapshot, _MAC_MASK), read_u64(snapshot + _MAC_SHIFT)
     filters, class_rows = _field(snapshot, _FILTERS), _field(snapshot, _CLASS_ROWS)
     windows, byte_tables = _field(snapshot, _WINDOWS), _field(snapshot, _BYTE_TABLES)
     indirection_tables = _field(snapshot, _INDIRECTION_TABLES)
-    # what the plain way leaves to the other one
-    any_only = transmit_by_source or _field(snapshot, _GENERAL_COUNT) != 0 or byte_tables != 0
+    # what the plain way leaves to the other one: filters that no address finds, sends, and what may be a tunnel
+    any_only = _field(snapshot, _GENERAL_COUNT) != 0
     tunnel_protocol = np.int64(_UDP if _field(snapshot, _INNER_HEADERS) != 0 else -1)
     timestamp_out, wire_length_out = _field(columns, _TIMESTAMP), _field(columns, _WIRE_LENGTH)
     flow_key_out, hash_value_out = _field(columns, _FLOW_KEY), _field(columns, _HASH_VALUE)
@@ -413,35 +414,47 @@ def steer(
                 kind = IPV6 + 1 + is_udp
                 source = l3 + 8
             if is_plain:
+                if transmit_by_source:
+                    address = (read_u32_be(start + 6) << np.uint64(16)) | read_u16_be(start + 10)
+                    is_plain = mac_row(macs, mac_mask, mac_shift, address) == 0
                 address = read_u64_be(start) >> np.uint64(16)
                 target, filter_id = match_address(macs, mac_mask, mac_shift, filters, address, tci & 0xFFF)
-                if target < 0:
+                if target < 0 and is_plain:
                     is_plain = packet_filter_accepts(
                         _field(snapshot, _PACKET_FILTER_BITS), read_u64(snapshot + _PERMANENT_ADDRESS),
                         _field(snapshot, _LISTED), _field(snapshot, _LISTED_COUNT), address,
                     )  # fmt: skip
                     target = np.int64(0)
         if not is_plain:
-            _steer_any(start, start + captured, start + wire, snapshot, columns, row, transmit_by_source)
+            processor = _steer_any(start, start + captured, start + wire, snapshot, columns, row, transmit_by_source)
+            counter = counters + 8 * min(processor, dropped)
+            write_u64(counter, read_u64(counter) + np.uint64(1))
             continue
 
         class_row = class_rows + (target * CLASSES + kind) * _CLASS_BYTES
+        hash_kind = np.int64(read_u8(class_row + _HASH_KIND))
         key_windows = windows + np.int64(read_u32(class_row + _WINDOW))
         key = _mix(_FLOW_SEED, read_u16(class_row + _TARGET_ID))
-        if kind < IPV6:
+        if kind < IPV6:  # addresses and ports follow each other
+            ports = source + 8
             key = _mix(key, read_u64(source))
-            last = read_u32(source + 8) | np.uint64((8 << 48) | (1 << 60))
-            value = reverse_bits(multiply_3_words(source, key_windows))
+            last = read_u32(ports) | np.uint64((8 << 48) | (1 << 60))
+            value = reverse_bits(multiply_3_words(source, key_windows)) if byte_tables == 0 else np.uint64(0)
         else:
+            ports = source + 32
             key = _mix(_mix(key, read_u64(source)), read_u64(source + 8))
             key = _mix(_mix(key, read_u64(source + 16)), read_u64(source + 24))
-            last = read_u32(source + 32) | np.uint64((9 << 48) | (1 << 60))
-            value = reverse_bits(multiply_9_words(source, key_windows))
+            last = read_u32(ports) | np.uint64((9 << 48) | (1 << 60))
+            value = reverse_bits(multiply_9_words(source, key_windows)) if byte_tables == 0 else np.uint64(0)
+        if byte_tables != 0:
+            table = byte_tables + np.int64(read_u32(class_row + _KEY)) * _BYTE_TABLE_BYTES
+            destination = source + (4 if kind < IPV6 else 16)
+            value = _hash_by_tables(table, hash_kind, source, destination, ports, -1, -1)
         write_u64(flow_key_out + 8 * row, _mix(key, last | (np.uint64(protocol) << np.uint64(32))))
         write_u32(hash_value_out + 4 * row, value)
         write_u32(filter_id_out + 4 * row, filter_id)
         write_u16(oob_8021q_out + 2 * row, _out_of_band(tci))
-        write_u8(hash_kind_out + row, read_u8(class_row + _HASH_KIND))
+        write_u8(hash_kind_out + row, hash_kind)
         write_u8(flags_out + row, is_tagged)
         write_u8(drop_out + row, 0)
         slot = np.int64(read_u16(class_row + _FIRST_SLOT)) + np.int64(value & read_u8(class_row + _TABLE_MASK))
@@ -455,37 +468,55 @@ def steer(
         write_u16(target_out + 2 * row, target)
         write_u16(processor_out + 2 * row, processor)
         write_u16(table_index_out + 2 * row, index)
+        counter = counters + 8 * processor
+        write_u64(counter, read_u64(counter) + np.uint64(1))
 
 
 @njit(cache=True, nogil=True)
-def group_by_processor(
+def count_by_processor(
+    processor: npt.NDArray[np.uint16], first_row: int, end_row: int, counts: npt.NDArray[np.int64]
+) -> None:
+    """Fill `counts` (processors + 1,) with the rows of each processor among some rows and, last, of dropped ones."""
+    counts[:] = 0
+    dropped = counts.shape[0] - 1
+    for row in range(first_row, end_row):
+        counts[min(np.int64(processor[row]), dropped)] += 1
+
+
+@njit(cache=True, nogil=True)
+def divide_selection(first_row: int, counts: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]) -> None:
+    """Give each processor its part of the selection vector, and within it one to each part of the rows.
+
+    `counts` (parts, processors + 1) is overwritten with where the rows of each part and processor begin;
+    `offsets` (processors + 1,) gets where those of each processor begin, and where the last end.
+    """
+    at = first_row
+    for p in range(offsets.shape[0] - 1):
+        offsets[p] = at
+        for part in range(counts.shape[0]):
+            rows = counts[part, p]
+            counts[part, p] = at
+            at += rows
+    offsets[offsets.shape[0] - 1] = at
+
+
+@njit(cache=True, nogil=True)
+def select_rows(
     processor: npt.NDArray[np.uint16],
     first_row: int,
     end_row: int,
-    offsets: npt.NDArray[np.int64],
+    places: npt.NDArray[np.int64],
     selection: npt.NDArray[np.uint32],
 ) -> None:
-    """Stable counting sort of the row numbers `first_row` to `end_row - 1` by processor, dropped rows left out.
+    """Write the row numbers `first_row` to `end_row` - 1 to their places in `selection`, dropped rows left out.
 
-    `processor` (n,), `offsets` (processors + 1,), `selection` (n,): the rows of processor p become
-    `selection[offsets[p]:offsets[p + 1]]`, ascending; nothing outside [first_row, end_row) of `selection` is written.
+    `places` (processors + 1,) says where the next row of each processor goes, and is moved on.
     """
-    offsets[:] = 0
-    count = offsets.shape[0] - 1
-    for i in range(first_row, end_row):
-        if processor[i] != _NO_ROW:
-            offsets[np.int64(processor[i]) + 1] += 1
-    offsets[0] = first_row
-    for p in range(count):
-        offsets[p + 1] += offsets[p]
-    for i in range(first_row, end_row):
-        if processor[i] != _NO_ROW:
-            p = np.int64(processor[i])
-            selection[offsets[p]] = i
-            offsets[p] += 1
-    for p in range(count, 0, -1):  # each offset has moved to the start of the next group
-        offsets[p] = offsets[p - 1]
-    offsets[0] = first_row
+    for row in range(first_row, end_row):
+        p = np.int64(processor[row])
+        if p != _NO_ROW:
+            selection[places[p]] = row
+            places[p] += 1
 
 
 @njit(cache=True, nogil=True)

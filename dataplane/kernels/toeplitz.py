@@ -26,27 +26,27 @@ INPUT_BYTES_MAX = 36
 WINDOWS = INPUT_BYTES_MAX // 4
 
 CARRY_LESS, BYTE_TABLES = "carry-less multiplication", "byte tables"
-#: Set this environment variable to BYTE_TABLES to do without carry-less multiplication.
-METHOD_VARIABLE = "VMMQ_TOEPLITZ"
+#: With this environment variable set to anything but nothing, byte tables are used on every CPU.
+PORTABLE_VARIABLE = "VMMQ_PORTABLE_KERNELS"
 
 
-def _has_carry_less_multiplication() -> bool:
+def has_carry_less_multiplication() -> bool:
     """Whether kernels are compiled for a CPU that multiplies without carries and shuffles bytes (x86-64 since 2010)."""
-    if config.CPU_FEATURES is not None:
-        return {"+pclmul", "+ssse3"} <= set(config.CPU_FEATURES.split(","))
+    wanted: str | None = getattr(config, "CPU_FEATURES", None)  # what the user wants numba to compile for
+    if wanted is not None:
+        return {"+pclmul", "+ssse3"} <= set(wanted.split(","))
     features = llvm.get_host_cpu_features()
     return bool(features.get("pclmul") and features.get("ssse3"))
 
 
 def method() -> str:
-    """How hashes are computed here: CARRY_LESS where the CPU can and METHOD_VARIABLE does not say otherwise.
+    """How hashes are computed here: CARRY_LESS where the CPU can and nobody has set PORTABLE_VARIABLE, or BYTE_TABLES.
 
-    Raises ValueError when the variable names no method.
+    Both are in every kernel that was compiled for a CPU that has both: the choice is made for each snapshot, when the
+    kernel is told where things lie.
     """
-    wanted = os.environ.get(METHOD_VARIABLE, CARRY_LESS)
-    if wanted not in (CARRY_LESS, BYTE_TABLES):
-        raise ValueError(f"{METHOD_VARIABLE} = {wanted!r} is not known; write {CARRY_LESS!r} or {BYTE_TABLES!r}")
-    return wanted if _has_carry_less_multiplication() else BYTE_TABLES
+    is_portable = bool(os.environ.get(PORTABLE_VARIABLE))
+    return CARRY_LESS if has_carry_less_multiplication() and not is_portable else BYTE_TABLES
 
 
 def toeplitz_table(key: bytes) -> npt.NDArray[np.uint32]:
@@ -97,7 +97,7 @@ def _multiply_words(words: int) -> Any:
             return None
 
         def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            if not _has_carry_less_multiplication():  # nobody gets here who has asked `method`
+            if not has_carry_less_multiplication():  # nobody gets here who has asked `method`
                 trap = builder.module.declare_intrinsic("llvm.trap", (), ir.FunctionType(ir.VoidType(), []))
                 builder.call(trap, [])
                 return ir.Constant(word, 0)

@@ -7,8 +7,8 @@ configuration makes the next one, with the next epoch.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, fields
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,8 +38,8 @@ from dataplane.kernels.parse import (
     IPV6_TCP,
     IPV6_UDP,
 )
-from dataplane.kernels.steer import CLASS_ROW
-from dataplane.kernels.toeplitz import WINDOWS, toeplitz_windows
+from dataplane.kernels.steer import CLASS_ROW, SNAPSHOT_WORDS, describe_snapshot
+from dataplane.kernels.toeplitz import BYTE_TABLES, WINDOWS, method, toeplitz_table, toeplitz_windows
 from dataplane.switch.configuration import (
     AdapterConfiguration,
     Filter,
@@ -113,7 +113,14 @@ class Target(NamedTuple):
     table: tuple[ProcessorNumber, ...]
 
 
-@dataclass(frozen=True, slots=True)
+class KernelTable(NamedTuple):
+    """What the steering kernel is given of a snapshot."""
+
+    addresses: npt.NDArray[np.int64]  # (SNAPSHOT_WORDS,) see `kernels.steer.describe_snapshot`
+    byte_tables: npt.NDArray[np.uint32]  # flat (keys * 36 * 256,), or empty; the addresses lead there
+
+
+@dataclass(frozen=True)
 class SteeringSnapshot:
     """An immutable compiled configuration with its epoch."""
 
@@ -123,6 +130,18 @@ class SteeringSnapshot:
     targets: tuple[Target, ...]  # by target row; one that is gone stays as it was, and no frame finds it
     hash_secret_keys: tuple[bytes, ...]  # in the order of `toeplitz_windows`
     arrays: SnapshotArrays
+
+    @cached_property
+    def kernel_table(self) -> KernelTable:
+        """Where the arrays lie in this process."""
+        addresses = np.zeros(SNAPSHOT_WORDS, np.int64)
+        byte_tables = _byte_tables(self.hash_secret_keys if method() == BYTE_TABLES else ())
+        describe_snapshot(self.arrays, byte_tables, addresses)
+        return KernelTable(read_only(addresses), byte_tables)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process gets: no addresses of this one."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @property
     def target_ids(self) -> list[int]:
@@ -325,7 +344,7 @@ _WITH_PORTS = (
 
 @lru_cache(maxsize=1024)
 def _windows_of(key: bytes) -> npt.NDArray[np.uint64]:
-    """A key's windows for inputs with ports, for two IPv4 addresses, and for two IPv6 addresses: 0 for what is left out.
+    """A key's windows for inputs with ports, for IPv4 addresses alone, for IPv6 addresses alone; what is left out is 0.
 
     So the same multiplications hash a packet with its ports and without.
     """
@@ -333,6 +352,17 @@ def _windows_of(key: bytes) -> npt.NDArray[np.uint64]:
     windows[1, _IPV4_BYTES // 4 :] = 0
     windows[2, _IPV6_BYTES // 4 :] = 0
     return windows.reshape(-1)
+
+
+@lru_cache(maxsize=8)
+def _byte_tables(keys: tuple[bytes, ...]) -> npt.NDArray[np.uint32]:
+    """The byte tables of some keys, one behind the other."""
+    return read_only(np.concatenate([np.zeros(0, np.uint32), *(_byte_table(key) for key in keys)]))
+
+
+@lru_cache(maxsize=64)
+def _byte_table(key: bytes) -> npt.NDArray[np.uint32]:
+    return toeplitz_table(key).reshape(-1)
 
 
 def _first_window(key: int, kind: int) -> int:
