@@ -105,7 +105,7 @@ def _first_passing(filters: int, first: int, end: int, vid: int) -> int:
 
 @njit(inline="always")
 def match_address(macs: int, mac_mask: int, mac_shift: Any, filters: int, address: Any, vid: int) -> Any:
-    """(target row, filter id) of the first filter of this address that passes, (-1, 0) if none (FLT-32, FLT-33, FLT-37).
+    """(target row, filter id) of the first filter of an address that passes, (-1, 0) if none (FLT-32, FLT-33, FLT-37).
 
     Right where no other filter can get the frame: see `match_any`.
     """

@@ -77,8 +77,8 @@ store_u64_be = _store(64, True, "store_u64_be")
 def _address_of(typing_context: Any, array: Any) -> Any:
     """Address of an array's first element as int64.
 
-    The `read_*` and `write_*` functions take such addresses. An address is a plain number: unlike an array it can be passed between
-    inlined functions without numba counting references for every frame. The array must outlive its use.
+    The `read_*` and `write_*` functions take such addresses. An address is a plain number: unlike an array it can be
+    passed between inlined functions without numba counting references for every frame. The array must outlive its use.
     """
     if not isinstance(array, types.Array):
         return None
@@ -212,3 +212,56 @@ def _count_leading_zeros(typing_context: Any, value: Any) -> Any:
 
 
 count_leading_zeros: Any = intrinsic(_count_leading_zeros)
+
+
+def _multiply_high(typing_context: Any, left: Any, right: Any) -> Any:
+    """The high word of the 128-bit product of two uint64."""
+    if left != types.uint64 or right != types.uint64:
+        return None
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        wide = ir.IntType(128)
+        product = builder.mul(*(builder.zext(argument, wide) for argument in arguments))
+        return builder.trunc(builder.lshr(product, wide(64)), ir.IntType(64))
+
+    return types.uint64(left, right), codegen
+
+
+multiply_high: Any = intrinsic(_multiply_high)
+
+
+def _reinterpret(from_type: Any, to_type: Any, name: str) -> Any:
+    def typing(typing_context: Any, value: Any) -> Any:
+        if value != from_type:
+            return None
+
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.bitcast(arguments[0], context.get_value_type(to_type))
+
+        return to_type(value), codegen
+
+    typing.__name__ = name
+    return intrinsic(typing)
+
+
+bits_of_float = _reinterpret(types.float64, types.uint64, "bits_of_float")
+float_of_bits = _reinterpret(types.uint64, types.float64, "float_of_bits")
+
+
+def _select_unpredictable(typing_context: Any, condition: Any, yes: Any, no: Any) -> Any:
+    """`yes if condition else no` for two integers of one type, as a conditional move.
+
+    Compilers make branches of what looks predictable; this says that the condition is not.
+    """
+    if condition != types.boolean or yes != no or not isinstance(yes, types.Integer):
+        return None
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        selected = builder.select(*arguments)
+        selected.set_metadata("unpredictable", builder.module.add_metadata([]))
+        return selected
+
+    return yes(condition, yes, no), codegen
+
+
+select_unpredictable: Any = intrinsic(_select_unpredictable)

@@ -119,7 +119,7 @@ def describe_snapshot(snapshot: Any, byte_tables: npt.NDArray[np.uint32], out: n
 
 @njit(cache=True)
 def describe_columns(work: Any, out: npt.NDArray[np.int64]) -> None:
-    """Fill `out` (COLUMN_WORDS) with the addresses of the columns of `work` (a `WorkColumns`), which outlive its use."""
+    """Fill `out` (COLUMN_WORDS) with the addresses of the columns of a `WorkColumns`, which must outlive its use."""
     out[_TIMESTAMP // 8], out[_WIRE_LENGTH // 8] = address_of(work.timestamp_ns), address_of(work.wire_length)
     out[_FLOW_KEY // 8], out[_HASH_VALUE // 8] = address_of(work.flow_key), address_of(work.hash_value)
     out[_FILTER_ID // 8], out[_ENTRY_SLOT // 8] = address_of(work.filter_id), address_of(work.entry_slot)
