@@ -62,7 +62,7 @@ def _float_of_integer(value: np.uint64) -> Any:
 
 @njit(inline="always")
 def _integer_of_float(value: float) -> Any:
-    """The whole part of a float64 from 0 to below 2**52, as int64, in a form that is compiled to vector instructions."""
+    """The whole part of a float64 from 0 to below 2**52, in a form that is compiled to vector instructions."""
     return np.int64(bits_of_float(np.floor(value) + 2.0**52) & _MANTISSA)
 
 

@@ -2,8 +2,8 @@
 
 `steer` has two ways for a frame. *Plain* frames, which nearly all are, carry at most one tag and whole IPv4 without
 options or IPv6 without extension headers, and TCP or UDP: where their fields lie is a matter of arithmetic, and they
-go through straight-line code. `_steer_any` takes every frame, one field after the other, with the parser of
-`kernels/parse.py`. The rules are in `_steer_any` and in the functions that both share; the plain way is only allowed to
+go through straight-line code. `steer_any` takes every frame, one field after the other, with the parser of
+`kernels/parse.py`. The rules are in `steer_any` and in the functions that both share; the plain way is only allowed to
 be faster, and tests compare the two.
 
 Calling a kernel costs time for each array it is given, so a snapshot and the work columns of a batch are given as
@@ -252,7 +252,7 @@ def _drop(columns: int, row: int, reason: int, tci: int, flags: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _steer_any(
+def steer_any(
     start: int, captured_end: int, wire_end: int, snapshot: int, columns: int, row: int, transmit_by_source: bool
 ) -> int:
     """Steer the frame at memory address `start` into row `row`; returns its processor's row, _NO_ROW if dropped."""
@@ -426,7 +426,7 @@ def steer(
                     )  # fmt: skip
                     target = np.int64(0)
         if not is_plain:
-            processor = _steer_any(start, start + captured, start + wire, snapshot, columns, row, transmit_by_source)
+            processor = steer_any(start, start + captured, start + wire, snapshot, columns, row, transmit_by_source)
             counter = counters + 8 * min(processor, dropped)
             write_u64(counter, read_u64(counter) + np.uint64(1))
             continue
