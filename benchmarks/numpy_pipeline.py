@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dataplane.kernels.parse import CLASSES, IPV4, IPV4_TCP, IPV4_UDP, IPV6, IPV6_TCP, IPV6_UDP, UNPARSEABLE
+from dataplane.kernels.toeplitz import toeplitz_table
 from dataplane.switch.snapshot import TABLE_ENTRIES_MAX, SteeringSnapshot
 from dataplane.traffic.batch import FrameBatch
 
@@ -58,22 +59,23 @@ def steer_with_numpy(batch: FrameBatch, snapshot: SteeringSnapshot) -> Steered:
     kind[is_v6] = IPV6
     kind[is_v6 & tcp] = IPV6_TCP
     kind[is_v6 & udp] = IPV6_UDP
-    hash_kind = arrays.hash_kinds.reshape(-1, CLASSES)[target, kind]
+    hash_kind = arrays.class_rows["hash_kind"].reshape(-1, CLASSES)[target, kind]
 
     targets = arrays.targets[target]
-    tables = arrays.toeplitz_tables
+    tables = np.concatenate([toeplitz_table(key).reshape(-1) for key in snapshot.hash_secret_keys])
+    key_first = 36 * 256 * arrays.class_rows["key"].reshape(-1, CLASSES)[target, 0].astype(np.int64)
     value = np.zeros(len(batch), np.uint32)
     with_ports = np.isin(hash_kind, (2, 3, 5, 6))
     for mask, first, count, ports_at in ((is_v4, 12, 8, 8), (is_v6, 8, 32, 32)):
         chosen = np.flatnonzero(mask & (hash_kind != 0))
         if not len(chosen):
             continue
-        start, key = l3[chosen] + first, targets["key_first"][chosen]
+        start, key = l3[chosen] + first, key_first[chosen]
         for i in range(count):
             value[chosen] ^= tables[key + i * 256 + head[chosen, start + i]]
         four = np.flatnonzero(mask & with_ports)
         header = np.where(is_v4[four], (head[four, l3[four]].astype(np.int64) & 15) * 4, 40)
-        start, key = l3[four] + header, targets["key_first"][four]
+        start, key = l3[four] + header, key_first[four]
         for i in range(4):
             value[four] ^= tables[key + (ports_at + i) * 256 + head[four, np.minimum(start + i, 63)]]
 

@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The same array, not writable: kernels are compiled for read-only inputs once."""
+    if not array.flags.writeable:
+        return array
     array = array.view()
     array.flags.writeable = False
     return array

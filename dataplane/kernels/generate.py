@@ -51,6 +51,7 @@ _HOP_LIMIT = 64
 _DO_NOT_FRAGMENT = 0x4000
 _U16, _U32, _U48 = np.uint64(16), np.uint64(32), np.uint64(48)
 _PREFETCH_FRAMES = 16
+_BLOCK_FRAMES = 1024
 
 
 @njit(inline="always")
@@ -216,16 +217,18 @@ def write_frames(
     length: npt.NDArray[np.int64],
     records: npt.NDArray[np.uint8],
     headroom: int,
+    used: int,
     wire_length: npt.NDArray[np.uint32],
     captured_length: npt.NDArray[np.uint32],
     frame_start: npt.NDArray[np.int64],
     packed: npt.NDArray[np.uint8],
-) -> None:
+) -> int:
     """Write frame i as record[i] says, length[i] bytes long or as long as its headers are.
 
-    `headroom` bytes are left free in front of each frame and count as part of it. Frames start at multiples of 16.
+    `headroom` bytes are left free in front of each frame and count as part of it. Frames start at multiples of 16, the
+    first one behind the `used` bytes of `packed`; returns how many are used then.
     """
-    used = np.int64(0)
+    used = np.int64(used)
     for i in range(len(record)):
         ahead = min(i + _PREFETCH_FRAMES, len(record) - 1)
         prefetch(records, record[ahead] * RECORD_BYTES)
@@ -246,10 +249,10 @@ def write_frames(
         wire = max(length[i] - headroom, headers)
         segment = wire - transport  # transport header and payload
         ip_length = segment + ip_header
-        is_udp = checksum_at - transport == 6
-        checksum = _fold((sums >> 32) + segment + (segment if is_udp else 0))
-        if is_udp and checksum == 0:
-            checksum = 0xFFFF  # 0 would mean that there is none (RFC 768)
+        # no branches on what flows differ in: they would be predicted wrong
+        is_udp = np.int64(checksum_at - transport == 6)
+        checksum = _fold((sums >> 32) + segment + (segment & -is_udp))
+        checksum |= -(is_udp & np.int64(checksum == 0)) & 0xFFFF  # 0 would mean that there is none (RFC 768)
         ip_checksum = _fold((sums & 0xFFFF_FFFF) + ip_length)
         store_u16_be(packed, at + ip_checksum_at, ip_checksum)
         store_u16_be(packed, at + ip_length_at, ip_length)
@@ -260,6 +263,38 @@ def write_frames(
         captured_length[i] = min(wire, size) + headroom
         frame_start[i] = used
         used += np.int64((size + headroom + 15) & ~15)
+    return used
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def make_frames(
+    first: int,
+    flows: npt.NDArray[np.uint64],
+    flows_each: int,
+    churn_frames: int,
+    lengths: npt.NDArray[np.uint64],
+    length_bytes: npt.NDArray[np.int64],
+    settings: npt.NDArray[np.uint64],
+    records: npt.NDArray[np.uint8],
+    headroom: int,
+    wire_length: npt.NDArray[np.uint32],
+    captured_length: npt.NDArray[np.uint32],
+    frame_start: npt.NDArray[np.int64],
+    packed: npt.NDArray[np.uint8],
+) -> None:
+    """`choose` and `write_frames` for flows whose records are kept, in blocks small enough for the cache."""
+    flow, length = np.empty(_BLOCK_FRAMES, np.int64), np.empty(_BLOCK_FRAMES, np.int64)
+    used = np.int64(0)
+    for low in range(0, len(frame_start), _BLOCK_FRAMES):
+        high = min(low + _BLOCK_FRAMES, len(frame_start))
+        count = high - low
+        choose(
+            first + low, flows, flows_each, churn_frames, lengths, length_bytes, settings, flow[:count], length[:count]
+        )
+        used = write_frames(
+            flow[:count], length[:count], records, headroom, used,
+            wire_length[low:high], captured_length[low:high], frame_start[low:high], packed,
+        )  # fmt: skip
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -11,10 +11,22 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from dataplane.kernels.memory import read_u64
+from dataplane.kernels.memory import read_u16, read_u32, read_u64
 
-#: Open-addressing table of the addresses that filters test for; `key` is address | MAC_USED, 0 in an empty slot.
-MAC_ROW = np.dtype([("key", np.uint64), ("first", np.int64), ("count", np.int64), ("unused", np.int64)])
+#: Open-addressing table of the addresses that filters test for; `key` is address | MAC_USED, 0 in an empty slot. The
+#: row says all about the first filter of the address, which is nearly always the only one.
+MAC_ROW = np.dtype(
+    [
+        ("key", np.uint64),
+        ("first", np.uint32),  # rows of the filter table
+        ("count", np.uint32),
+        ("filter_id", np.uint32),
+        ("target", np.uint16),
+        ("vlan_mask", np.uint16),  # passes when VID & vlan_mask == vlan_value
+        ("vlan_value", np.uint16),
+        ("unused", np.uint16, (3,)),
+    ]
+)
 
 #: A filter. Those of one address lie together, in the order of FLT-37; general ones are tried by rank.
 FILTER_ROW = np.dtype(
@@ -40,7 +52,7 @@ LAST_RANK = 1 << 62
 
 _MULTIPLIER, _USED = np.uint64(MAC_MULTIPLIER), np.uint64(MAC_USED)
 _MAC_BYTES, _FILTER_BYTES, _TEST_BYTES = MAC_ROW.itemsize, FILTER_ROW.itemsize, TEST_ROW.itemsize
-_FIRST, _COUNT = 8, 16  # offsets in MAC_ROW
+_FIRST, _COUNT, _FILTER_ID, _TARGET, _VLAN_MASK, _VLAN_VALUE = 8, 12, 16, 20, 22, 24  # offsets in MAC_ROW
 RANK, TARGET, FILTER_ID, VLAN_TEST, VLAN_ID, NAMES_ADDRESS, TEST_FIRST, TEST_COUNT = range(0, 64, 8)  # in FILTER_ROW
 _IS_VLAN, _TEST, _VALUE, _RESULT = range(0, 32, 8)  # in TEST_ROW
 _MASK_EQUAL, _NOT_EQUAL = 2, 3
@@ -68,7 +80,7 @@ def _vlan_passes(filters: int, row: int, vid: int) -> bool:
 
 
 @njit(inline="always")
-def _mac_row(macs: int, mac_mask: int, mac_shift: Any, address: Any) -> int:
+def mac_row(macs: int, mac_mask: int, mac_shift: Any, address: Any) -> int:
     """Where the MAC_ROW of a 48-bit address lies in memory, 0 when no filter tests for it."""
     slot = np.int64((address * _MULTIPLIER) >> mac_shift)
     wanted = address | _USED
@@ -82,16 +94,33 @@ def _mac_row(macs: int, mac_mask: int, mac_shift: Any, address: Any) -> int:
         slot = (slot + 1) & mac_mask
 
 
-@njit(inline="always")
-def match_address(macs: int, mac_mask: int, mac_shift: Any, filters: int, address: Any, vid: int) -> int:
-    """Row of the first filter of this address that passes, -1 when none does (FLT-32, FLT-33, FLT-37)."""
-    at = _mac_row(macs, mac_mask, mac_shift, address)
-    if at != 0:
-        first = np.int64(read_u64(at + _FIRST))
-        for row in range(first, first + np.int64(read_u64(at + _COUNT))):
-            if _vlan_passes(filters, row, vid):
-                return row
+@njit(cache=True, nogil=True)
+def _first_passing(filters: int, first: int, end: int, vid: int) -> int:
+    """The first of the rows `first` to `end` - 1 whose VLAN condition holds, else -1."""
+    for row in range(first, end):
+        if _vlan_passes(filters, row, vid):
+            return row
     return -1
+
+
+@njit(inline="always")
+def match_address(macs: int, mac_mask: int, mac_shift: Any, filters: int, address: Any, vid: int) -> Any:
+    """(target row, filter id) of the first filter of an address that passes, (-1, 0) if none (FLT-32, FLT-33, FLT-37).
+
+    Right where no other filter can get the frame: see `match_any`.
+    """
+    at = mac_row(macs, mac_mask, mac_shift, address)
+    target, filter_id = np.int64(-1), np.int64(0)
+    if at != 0:
+        target, filter_id = np.int64(read_u16(at + _TARGET)), np.int64(read_u32(at + _FILTER_ID))
+        if vid & np.int64(read_u16(at + _VLAN_MASK)) != np.int64(read_u16(at + _VLAN_VALUE)):
+            target, filter_id = np.int64(-1), np.int64(0)
+            first, count = np.int64(read_u32(at + _FIRST)), np.int64(read_u32(at + _COUNT))
+            if count > 1:
+                row = _first_passing(filters, first + 1, first + count, vid)
+                if row >= 0:
+                    target, filter_id = filter_field(filters, row, TARGET), filter_field(filters, row, FILTER_ID)
+    return target, filter_id
 
 
 @njit(cache=True, nogil=True)
@@ -123,7 +152,7 @@ def _general_passes(general: int, tests: int, row: int, address: Any, vid: int, 
 
 
 @njit(cache=True, nogil=True)
-def match_general(general: int, count: int, tests: int, address: Any, vid: int, before: int) -> int:
+def _match_general(general: int, count: int, tests: int, address: Any, vid: int, before: int) -> int:
     """Row of the first general filter that passes and ranks before `before`, else -1 (FLT-37)."""
     for row in range(count):
         if filter_field(general, row, RANK) >= before:
@@ -131,6 +160,25 @@ def match_general(general: int, count: int, tests: int, address: Any, vid: int, 
         if _general_passes(general, tests, row, address, vid, True):
             return row
     return -1
+
+
+@njit(cache=True, nogil=True)
+def match_any(
+    macs: int, mac_mask: int, mac_shift: Any, filters: int, general: int, count: int, tests: int, address: Any, vid: int
+) -> Any:
+    """(target row, filter id) of the first filter that passes, general ones among them, (-1, 0) when none does."""
+    target, filter_id, rank = np.int64(-1), np.int64(0), np.int64(LAST_RANK)
+    at = mac_row(macs, mac_mask, mac_shift, address)
+    if at != 0:
+        first = np.int64(read_u32(at + _FIRST))
+        row = _first_passing(filters, first, first + np.int64(read_u32(at + _COUNT)), vid)
+        if row >= 0:
+            target, filter_id = filter_field(filters, row, TARGET), filter_field(filters, row, FILTER_ID)
+            rank = filter_field(filters, row, RANK)
+    row = _match_general(general, count, tests, address, vid, rank)
+    if row >= 0:
+        target, filter_id = filter_field(general, row, TARGET), filter_field(general, row, FILTER_ID)
+    return target, filter_id
 
 
 @njit(cache=True, nogil=True)
@@ -142,9 +190,9 @@ def match_sender(
     Only filters with an equality test on the address name one. One whose VLAN conditions hold for the frame goes before
     all that only have the address; otherwise the order is that of FLT-37.
     """
-    at = _mac_row(macs, mac_mask, mac_shift, address)
-    first = np.int64(read_u64(at + _FIRST)) if at != 0 else 0
-    end = first + np.int64(read_u64(at + _COUNT)) if at != 0 else 0
+    at = mac_row(macs, mac_mask, mac_shift, address)
+    first = np.int64(read_u32(at + _FIRST)) if at != 0 else 0
+    end = first + np.int64(read_u32(at + _COUNT)) if at != 0 else 0
     for test_vlan in (True, False):
         target, filter_id, rank = np.int64(-1), np.int64(0), np.int64(LAST_RANK)
         for row in range(first, end):

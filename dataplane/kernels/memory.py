@@ -77,8 +77,8 @@ store_u64_be = _store(64, True, "store_u64_be")
 def _address_of(typing_context: Any, array: Any) -> Any:
     """Address of an array's first element as int64.
 
-    The `read_*` functions take such addresses. An address is a plain number: unlike an array it can be passed between
-    inlined functions without numba counting references for every frame. The array must outlive its use.
+    The `read_*` and `write_*` functions take such addresses. An address is a plain number: unlike an array it can be
+    passed between inlined functions without numba counting references for every frame. The array must outlive its use.
     """
     if not isinstance(array, types.Array):
         return None
@@ -131,12 +131,42 @@ def _read(bits: int, big_endian: bool, name: str) -> Any:
     return intrinsic(typing)
 
 
+def _write(bits: int, name: str) -> Any:
+    def typing(typing_context: Any, address: Any, value: Any) -> Any:
+        if not (isinstance(address, types.Integer) and isinstance(value, types.Integer)):
+            return None
+
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            wide = context.cast(builder, arguments[0], signature.args[0], types.int64)
+            pointer = builder.inttoptr(wide, ir.IntType(bits).as_pointer())
+            value = context.cast(builder, arguments[1], signature.args[1], types.uint64)
+            builder.store(value if bits == 64 else builder.trunc(value, ir.IntType(bits)), pointer, align=1)
+            return context.get_dummy_value()
+
+        return types.void(address, value), codegen
+
+    typing.__name__ = name
+    return intrinsic(typing)
+
+
 read_u8 = _read(8, False, "read_u8")
+read_u16 = _read(16, False, "read_u16")
 read_u32 = _read(32, False, "read_u32")
 read_u64 = _read(64, False, "read_u64")
 read_u16_be = _read(16, True, "read_u16_be")
 read_u32_be = _read(32, True, "read_u32_be")
 read_u64_be = _read(64, True, "read_u64_be")
+write_u8 = _write(8, "write_u8")
+write_u16 = _write(16, "write_u16")
+write_u32 = _write(32, "write_u32")
+write_u64 = _write(64, "write_u64")
+
+
+def _build_prefetch(builder: Any, pointer: Any) -> None:
+    word = ir.IntType(32)
+    function_type = ir.FunctionType(ir.VoidType(), [pointer.type, word, word, word])
+    function = builder.module.declare_intrinsic("llvm.prefetch", [pointer.type], function_type)
+    builder.call(function, [pointer, word(0), word(3), word(1)])  # read, keep in all cache levels, data
 
 
 def _prefetch(typing_context: Any, data: Any, offset: Any) -> Any:
@@ -145,11 +175,7 @@ def _prefetch(typing_context: Any, data: Any, offset: Any) -> Any:
         return None
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = _pointer(context, builder, signature.args, arguments, 8)
-        word = ir.IntType(32)
-        function_type = ir.FunctionType(ir.VoidType(), [pointer.type, word, word, word])
-        function = builder.module.declare_intrinsic("llvm.prefetch", [pointer.type], function_type)
-        builder.call(function, [pointer, word(0), word(3), word(1)])  # read, keep in all cache levels, data
+        _build_prefetch(builder, _pointer(context, builder, signature.args, arguments, 8))
         return context.get_dummy_value()
 
     return types.void(data, offset), codegen
@@ -158,24 +184,20 @@ def _prefetch(typing_context: Any, data: Any, offset: Any) -> Any:
 prefetch: Any = intrinsic(_prefetch)
 
 
-def _prefetch_at(typing_context: Any, address: Any) -> Any:
-    """Ask for the cache line at an address, which will be written to; harmless for any address."""
+def _prefetch_address(typing_context: Any, address: Any) -> Any:
+    """Ask for the cache line at an address; harmless for any address."""
     if not isinstance(address, types.Integer):
         return None
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         wide = context.cast(builder, arguments[0], signature.args[0], types.int64)
-        pointer = builder.inttoptr(wide, ir.IntType(8).as_pointer())
-        word = ir.IntType(32)
-        function_type = ir.FunctionType(ir.VoidType(), [pointer.type, word, word, word])
-        function = builder.module.declare_intrinsic("llvm.prefetch", [pointer.type], function_type)
-        builder.call(function, [pointer, word(1), word(3), word(1)])
+        _build_prefetch(builder, builder.inttoptr(wide, ir.IntType(8).as_pointer()))
         return context.get_dummy_value()
 
     return types.void(address), codegen
 
 
-prefetch_at: Any = intrinsic(_prefetch_at)
+prefetch_address: Any = intrinsic(_prefetch_address)
 
 
 def _count_leading_zeros(typing_context: Any, value: Any) -> Any:
@@ -190,3 +212,56 @@ def _count_leading_zeros(typing_context: Any, value: Any) -> Any:
 
 
 count_leading_zeros: Any = intrinsic(_count_leading_zeros)
+
+
+def _multiply_high(typing_context: Any, left: Any, right: Any) -> Any:
+    """The high word of the 128-bit product of two uint64."""
+    if left != types.uint64 or right != types.uint64:
+        return None
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        wide = ir.IntType(128)
+        product = builder.mul(*(builder.zext(argument, wide) for argument in arguments))
+        return builder.trunc(builder.lshr(product, wide(64)), ir.IntType(64))
+
+    return types.uint64(left, right), codegen
+
+
+multiply_high: Any = intrinsic(_multiply_high)
+
+
+def _reinterpret(from_type: Any, to_type: Any, name: str) -> Any:
+    def typing(typing_context: Any, value: Any) -> Any:
+        if value != from_type:
+            return None
+
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.bitcast(arguments[0], context.get_value_type(to_type))
+
+        return to_type(value), codegen
+
+    typing.__name__ = name
+    return intrinsic(typing)
+
+
+bits_of_float = _reinterpret(types.float64, types.uint64, "bits_of_float")
+float_of_bits = _reinterpret(types.uint64, types.float64, "float_of_bits")
+
+
+def _select_unpredictable(typing_context: Any, condition: Any, yes: Any, no: Any) -> Any:
+    """`yes if condition else no` for two integers of one type, as a conditional move.
+
+    Compilers make branches of what looks predictable; this says that the condition is not.
+    """
+    if condition != types.boolean or yes != no or not isinstance(yes, types.Integer):
+        return None
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        selected = builder.select(*arguments)
+        selected.set_metadata("unpredictable", builder.module.add_metadata([]))
+        return selected
+
+    return yes(condition, yes, no), codegen
+
+
+select_unpredictable: Any = intrinsic(_select_unpredictable)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from dataplane.kernels.memory import count_leading_zeros
+from dataplane.kernels.memory import bits_of_float, float_of_bits, multiply_high, select_unpredictable
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -24,6 +24,9 @@ _FRACTION_BITS = 20
 
 _LN_2 = 0.6931471805599453
 _SQRT_2 = 1.4142135623730951
+_MANTISSA = np.uint64((1 << 52) - 1)
+_BITS_OF_1, _BITS_OF_2_52, _BITS_OF_2_84 = np.uint64(1023 << 52), np.uint64(1075 << 52), np.uint64(1107 << 52)
+_EXPONENTIAL_MAX = 45.0
 
 
 @njit(inline="always")
@@ -42,27 +45,43 @@ def random_u64(seed: np.uint64, number: np.uint64) -> np.uint64:
 
 @njit(inline="always")
 def below(random: np.uint64, count: int) -> Any:
-    """A number below `count` (at most 2**31) from a random uint64, as int64: the high word of their product."""
-    high = (random >> np.uint64(32)) * np.uint64(count)
-    low = (random & _LOW_32) * np.uint64(count)
-    return np.int64((high + (low >> np.uint64(32))) >> np.uint64(32))
+    """A number below `count` (above 0) from a random uint64, as int64: the high word of their product."""
+    return np.int64(multiply_high(random, np.uint64(count)))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(inline="always")
+def _float_of_integer(value: np.uint64) -> Any:
+    """The float64 next to a uint64, in a form that is compiled to vector instructions.
+
+    Each half of the number becomes the mantissa of a power of two large enough to hold it; only the sum is rounded.
+    """
+    high = float_of_bits((value >> np.uint64(32)) | _BITS_OF_2_84)
+    low = float_of_bits((value & _LOW_32) | _BITS_OF_2_52)
+    return (high - (2.0**84 + 2.0**52)) + low
+
+
+@njit(inline="always")
+def _integer_of_float(value: float) -> Any:
+    """The whole part of a float64 from 0 to below 2**52, in a form that is compiled to vector instructions."""
+    return np.int64(bits_of_float(np.floor(value) + 2.0**52) & _MANTISSA)
+
+
+@njit(inline="always")
 def log_of_integer(value: np.uint64) -> Any:
     """ln(value) of a uint64 above 0, to about 1e-14; never below 0 by more than that."""
-    zeros = count_leading_zeros(value)
-    mantissa = np.float64(value << np.uint64(zeros)) * 2.0**-63  # 1 to 2
+    bits = bits_of_float(_float_of_integer(value))
+    exponent = float_of_bits((bits >> np.uint64(52)) | _BITS_OF_2_52) - (2.0**52 + 1023.0)
+    mantissa = float_of_bits((bits & _MANTISSA) | _BITS_OF_1)  # 1 to 2
     s = (mantissa - _SQRT_2) / (mantissa + _SQRT_2)  # ln(m) = ln(sqrt(2)) + 2 artanh(s), |s| < 0.172
     z = s * s
     series = 1.0 / 13.0 + z * (1.0 / 15.0)
     series = 1.0 / 9.0 + z * (1.0 / 11.0 + z * series)
     series = 1.0 / 5.0 + z * (1.0 / 7.0 + z * series)
     series = 2.0 * s * (1.0 + z * (1.0 / 3.0 + z * series))
-    return (63.5 - zeros) * _LN_2 + series
+    return (exponent + 0.5) * _LN_2 + series
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(inline="always")
 def exponential(random: np.uint64) -> Any:
     """Exponentially distributed with mean 1, from a random uint64: -ln(u), 0.0 to 44.4."""
     return max(64.0 * _LN_2 - log_of_integer(random | np.uint64(1)), 0.0)
@@ -138,8 +157,8 @@ def draw(table: npt.NDArray[np.uint64], random: np.uint64) -> Any:
     """
     slot = below(random, len(table))
     entry = table[slot]
-    point = (random * np.uint64(len(table))) >> np.uint64(32)
-    return slot if point < (entry >> np.uint64(32)) else np.int64(entry & _LOW_32)
+    point = (random * np.uint64(len(table))) >> np.uint64(32)  # the low word of the same product
+    return select_unpredictable(point < (entry >> np.uint64(32)), slot, np.int64(entry & _LOW_32))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -163,9 +182,9 @@ def arrival_times(
     scale = pause_mean_ns * FRACTIONS_OF_NS
     for i in range(len(out)):
         out[i] = step
-    if burst_frames == 1:  # the same as below, in a form that is compiled to vector instructions
+    if burst_frames == 1 and scale * _EXPONENTIAL_MAX < 2.0**52:  # as below, compiled to vector instructions
         for i in range(len(out)):
-            out[i] += np.int64(exponential(random_u64(seed, np.uint64(first + i))) * scale)
+            out[i] += _integer_of_float(exponential(random_u64(seed, np.uint64(first + i))) * scale)
     else:
         for i in range((-first) % burst_frames, len(out), burst_frames):
             out[i] += np.int64(exponential(random_u64(seed, np.uint64(first + i))) * scale)

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from dataplane.kernels.memory import address_of, prefetch_at
+from dataplane.kernels.memory import address_of, prefetch_address
 from dataplane.kernels.tracking import (
     BOUND_EPOCH,
     BOUND_NS,
@@ -326,7 +326,7 @@ def serve(
                 break
             row = np.int64(rows[i])
             coming_key = flow_key[rows[min(i + _PREFETCH_ITEMS, count - 1)]]
-            prefetch_at(flow_addresses + _FLOW_BYTES * np.int64(_flow_slot(coming_key, flow_mask)))
+            prefetch_address(flow_addresses + _FLOW_BYTES * np.int64(_flow_slot(coming_key, flow_mask)))
             arrival = timestamp_ns[row]
             enters, frame, key = arrival, first_frame + row, flow_key[row]
             length = np.int64(wire_length[row])

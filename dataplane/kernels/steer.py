@@ -1,4 +1,14 @@
-"""The fused steering kernel: parse, match, hash, index, assign in one pass over a batch (rules, sections 6 to 10)."""
+"""The fused steering kernel: parse, match, hash, index, assign in one pass over a batch (rules, sections 6 to 10).
+
+`steer` has two ways for a frame. *Plain* frames, which nearly all are, carry at most one tag and whole IPv4 without
+options or IPv6 without extension headers, and TCP or UDP: where their fields lie is a matter of arithmetic, and they
+go through straight-line code. `steer_any` takes every frame, one field after the other, with the parser of
+`kernels/parse.py`. The rules are in `steer_any` and in the functions that both share; the plain way is only allowed to
+be faster, and tests compare the two.
+
+Calling a kernel costs time for each array it is given, so a snapshot and the work columns of a batch are given as
+tables of addresses (`describe_snapshot`, `describe_columns`), made once and used for many batches.
+"""
 
 from __future__ import annotations
 
@@ -9,30 +19,119 @@ import numpy.typing as npt
 from numba import njit
 
 from dataplane.kernels.encapsulation import look_inside
-from dataplane.kernels.match import (
-    FILTER_ID,
-    LAST_RANK,
-    RANK,
-    TARGET,
-    filter_field,
-    match_address,
-    match_general,
-    match_sender,
-    packet_filter_accepts,
+from dataplane.kernels.match import mac_row, match_address, match_any, match_sender, packet_filter_accepts
+from dataplane.kernels.memory import (
+    address_of,
+    prefetch_address,
+    read_u8,
+    read_u16,
+    read_u16_be,
+    read_u32,
+    read_u32_be,
+    read_u64,
+    read_u64_be,
+    write_u8,
+    write_u16,
+    write_u32,
+    write_u64,
 )
-from dataplane.kernels.memory import address_of, read_u16_be, read_u32, read_u32_be, read_u64, read_u64_be
-from dataplane.kernels.parse import CLASSES, IPV6, UNPARSEABLE, parse
-from dataplane.kernels.toeplitz import hash_bytes
+from dataplane.kernels.parse import CLASSES, IPV4, IPV6, UNPARSEABLE, parse
+from dataplane.kernels.toeplitz import (
+    hash_bytes,
+    multiply_1_word,
+    multiply_3_words,
+    multiply_4_words,
+    multiply_9_words,
+    reverse_bits,
+)
 
 _RUNT, _PACKET_FILTER = 1, 2  # codes of DROP_REASONS
 _TAGGED, _TRANSMIT = 1, 2  # bits of WorkColumns.flags
 _NO_ROW = 0xFFFF
-_DEFAULT_INDEX, _PRIMARY_INDEX = 0xFFFF, 0xFFFE
+_NOT_COMPLETED = -1
+_DEFAULT_INDEX = 0xFFFF
 _TABLE_ENTRIES_MAX, _SLOTS_PER_TARGET, _DEFAULT_SLOT, _PRIMARY_SLOT = 128, 130, 128, 129  # see switch.snapshot
+_SLOT_TO_INDEX = _DEFAULT_SLOT ^ _DEFAULT_INDEX  # the same for the primary processor: 129 is index 0xFFFE
 _FIRST_EX_KIND = 7  # codes of HASH_KINDS from IPV6_EX on use the substituted addresses (HSH-16, HSH-17)
+
+#: What hash, index and assign need to know for packets of one class on one target (a row of a snapshot's targets).
+CLASS_ROW = np.dtype(
+    [
+        ("hash_kind", np.uint8),  # code of HASH_KINDS, 0 = no hash (HSH-09, HSH-19)
+        ("table_mask", np.uint8),  # entries of the indirection table - 1 (HSH-27); 0 where the table is not used
+        ("first_slot", np.uint16),  # 0 with a table, else the slot of the default or the primary processor
+        ("processor", np.uint16),  # where the table is not used: row of the snapshot's processors
+        ("target_id", np.uint16),  # VPort or queue id
+        ("window", np.uint32),  # where the key's windows for this input begin in `toeplitz_windows`, in bytes
+        ("key", np.uint32),  # number of the key
+    ]
+)
+_CLASS_BYTES = CLASS_ROW.itemsize
+_HASH_KIND, _TABLE_MASK, _FIRST_SLOT, _PROCESSOR, _TARGET_ID, _WINDOW, _KEY = 0, 1, 2, 4, 6, 8, 12  # offsets
+_BYTE_TABLE_BYTES = 36 * 256 * 4
+
+#: The table that describes a snapshot: one int64 each. BYTE_TABLES_OF is 0 where hashes are carry-less products.
+(
+    _MACS, _MAC_MASK, _MAC_SHIFT, _FILTERS, _GENERAL, _GENERAL_COUNT, _TESTS, _PACKET_FILTER_BITS, _PERMANENT_ADDRESS,
+    _INNER_HEADERS, _LISTED, _LISTED_COUNT, _CLASS_ROWS, _WINDOWS, _BYTE_TABLES, _INDIRECTION_TABLES,
+) = range(0, 128, 8)  # fmt: skip
+SNAPSHOT_WORDS = 16
+
+#: The table that describes work columns: the address of each, in the order of `WorkColumns`.
+(
+    _TIMESTAMP, _WIRE_LENGTH, _FLOW_KEY, _HASH_VALUE, _FILTER_ID, _ENTRY_SLOT, _TARGET, _ASSIGNED, _TABLE_INDEX,
+    _OOB_8021Q, _KIND, _FLAGS, _DROP, _COMPLETION,
+) = range(0, 112, 8)  # fmt: skip
+COLUMN_WORDS = 14
 
 _FLOW_SEED = np.uint64(0x2545_F491_4F6C_DD1D)
 _FLOW_MULTIPLIER = np.uint64(0xD6E8_FEB8_6659_FD93)
+
+_TCP, _UDP = 6, 17
+_PLAIN_BYTES_MIN = 42  # a tag, and IPv4 up to the ports
+# first 8 bytes of an IPv4 header: version, header length, and all of the fragment word but the two flags above it
+_IPV4_MASK, _IPV4_PLAIN = np.uint64(0xFF3F_0000_0000_00FF), np.uint64(0x45)
+_PREFETCH_FRAMES = 16
+
+
+@njit(cache=True)
+def describe_snapshot(snapshot: Any, byte_tables: npt.NDArray[np.uint32], out: npt.NDArray[np.int64]) -> None:
+    """Fill `out` (SNAPSHOT_WORDS) with what `steer` reads of a `SnapshotArrays`, which must outlive its use.
+
+    `byte_tables` has the byte tables of the snapshot's keys, one behind the other; without any, hashes are computed by
+    carry-less multiplication.
+    """
+    out[_MACS // 8], out[_MAC_MASK // 8] = address_of(snapshot.macs), snapshot.macs.shape[0] - 1
+    out[_MAC_SHIFT // 8] = np.int64(snapshot.mac_shift[0])
+    out[_FILTERS // 8], out[_TESTS // 8] = address_of(snapshot.filters), address_of(snapshot.general_tests)
+    out[_GENERAL // 8] = address_of(snapshot.general_filters)
+    out[_GENERAL_COUNT // 8] = snapshot.general_filters.shape[0]
+    out[_PACKET_FILTER_BITS // 8] = np.int64(snapshot.settings[0])
+    out[_PERMANENT_ADDRESS // 8] = np.int64(snapshot.settings[1])
+    out[_INNER_HEADERS // 8] = np.int64(snapshot.settings[2])
+    out[_LISTED // 8] = address_of(snapshot.multicast_list)
+    out[_LISTED_COUNT // 8] = snapshot.multicast_list.shape[0]
+    out[_CLASS_ROWS // 8] = address_of(snapshot.class_rows)
+    out[_WINDOWS // 8] = address_of(snapshot.toeplitz_windows)
+    out[_BYTE_TABLES // 8] = address_of(byte_tables) if byte_tables.shape[0] != 0 else 0
+    out[_INDIRECTION_TABLES // 8] = address_of(snapshot.indirection_tables)
+
+
+@njit(cache=True)
+def describe_columns(work: Any, out: npt.NDArray[np.int64]) -> None:
+    """Fill `out` (COLUMN_WORDS) with the addresses of the columns of a `WorkColumns`, which must outlive its use."""
+    out[_TIMESTAMP // 8], out[_WIRE_LENGTH // 8] = address_of(work.timestamp_ns), address_of(work.wire_length)
+    out[_FLOW_KEY // 8], out[_HASH_VALUE // 8] = address_of(work.flow_key), address_of(work.hash_value)
+    out[_FILTER_ID // 8], out[_ENTRY_SLOT // 8] = address_of(work.filter_id), address_of(work.entry_slot)
+    out[_TARGET // 8], out[_ASSIGNED // 8] = address_of(work.target), address_of(work.processor)
+    out[_TABLE_INDEX // 8], out[_OOB_8021Q // 8] = address_of(work.table_index), address_of(work.oob_8021q)
+    out[_KIND // 8], out[_FLAGS // 8] = address_of(work.hash_kind), address_of(work.flags)
+    out[_DROP // 8], out[_COMPLETION // 8] = address_of(work.drop), address_of(work.completion_ns)
+
+
+@njit(inline="always")
+def _field(table: int, offset: int) -> int:
+    return np.int64(read_u64(table + offset))
 
 
 @njit(inline="always")
@@ -76,186 +175,348 @@ def _flow_key(
 
 
 @njit(cache=True, nogil=True)
+def _hash_by_tables(
+    table: int, hash_kind: int, source: int, destination: int, ports: int, home: int, routing: int
+) -> Any:
+    """The hash of type `hash_kind` with the byte table of a key; 0 for kind 0."""
+    if hash_kind == 0:
+        return np.uint64(0)
+    if hash_kind <= 3:
+        value = hash_bytes(table, 0, source, 4) ^ hash_bytes(table, 4, destination, 4)
+        if hash_kind != 1:
+            value ^= hash_bytes(table, 8, ports, 4)
+        return value
+    if hash_kind >= _FIRST_EX_KIND:
+        source = home if home >= 0 else source
+        destination = routing if routing >= 0 else destination
+    value = hash_bytes(table, 0, source, 16) ^ hash_bytes(table, 16, destination, 16)
+    if hash_kind != 4 and hash_kind != _FIRST_EX_KIND:
+        value ^= hash_bytes(table, 32, ports, 4)
+    return value
+
+
+@njit(inline="always")
+def _hash_by_windows(
+    windows: int, hash_kind: int, source: int, destination: int, ports: int, home: int, routing: int
+) -> Any:
+    """The same with a key's windows for this type: those of inputs that it leaves out are 0."""
+    if hash_kind == 0:
+        return np.uint64(0)
+    if hash_kind <= 3:
+        value = multiply_1_word(source, windows) ^ multiply_1_word(destination, windows + 8)
+        return reverse_bits(value ^ multiply_1_word(ports, windows + 16) if ports >= 0 else value)
+    if hash_kind >= _FIRST_EX_KIND:
+        source = home if home >= 0 else source
+        destination = routing if routing >= 0 else destination
+    value = multiply_4_words(source, windows) ^ multiply_4_words(destination, windows + 32)
+    return reverse_bits(value ^ multiply_1_word(ports, windows + 64) if ports >= 0 else value)
+
+
+@njit(inline="always")
+def _out_of_band(tci: int) -> int:
+    """Low 16 bits of the 8021Q OOB: priority, CFI and VID in the order of the structure (RX-10); 0 for no tag."""
+    return (tci >> 13) | ((tci >> 9) & 8) | ((tci & 0xFFF) << 4)
+
+
+@njit(inline="always")
+def _assign(snapshot: int, columns: int, row: int, target: int, class_row: int, value: Any) -> int:
+    """Index and assign (HSH-27, RX-12 to RX-14): write the columns about it; returns the processor's row."""
+    slot = np.int64(read_u16(class_row + _FIRST_SLOT)) + np.int64(value & read_u8(class_row + _TABLE_MASK))
+    entry = _field(snapshot, _INDIRECTION_TABLES) + 2 * (target * _TABLE_ENTRIES_MAX + (slot & 127))
+    processor = np.int64(read_u16(entry))
+    index = slot
+    if slot >= _DEFAULT_SLOT:
+        processor = np.int64(read_u16(class_row + _PROCESSOR))
+        index = slot ^ _SLOT_TO_INDEX
+    write_u32(_field(columns, _ENTRY_SLOT) + 4 * row, target * _SLOTS_PER_TARGET + slot)
+    write_u16(_field(columns, _TARGET) + 2 * row, target)
+    write_u16(_field(columns, _ASSIGNED) + 2 * row, processor)
+    write_u16(_field(columns, _TABLE_INDEX) + 2 * row, index)
+    return processor
+
+
+@njit(inline="always")
+def _drop(columns: int, row: int, reason: int, tci: int, flags: int) -> int:
+    write_u64(_field(columns, _FLOW_KEY) + 8 * row, 0)
+    write_u32(_field(columns, _HASH_VALUE) + 4 * row, 0)
+    write_u32(_field(columns, _FILTER_ID) + 4 * row, 0)
+    write_u32(_field(columns, _ENTRY_SLOT) + 4 * row, 0)
+    write_u16(_field(columns, _TARGET) + 2 * row, _NO_ROW)
+    write_u16(_field(columns, _ASSIGNED) + 2 * row, _NO_ROW)
+    write_u16(_field(columns, _TABLE_INDEX) + 2 * row, _DEFAULT_INDEX)
+    write_u16(_field(columns, _OOB_8021Q) + 2 * row, _out_of_band(tci))
+    write_u8(_field(columns, _KIND) + row, 0)
+    write_u8(_field(columns, _FLAGS) + row, flags)
+    write_u8(_field(columns, _DROP) + row, reason)
+    return _NO_ROW
+
+
+@njit(cache=True, nogil=True)
+def steer_any(
+    start: int, captured_end: int, wire_end: int, snapshot: int, columns: int, row: int, transmit_by_source: bool
+) -> int:
+    """Steer the frame at memory address `start` into row `row`; returns its processor's row, _NO_ROW if dropped."""
+    ether_type = np.int64(-1)
+    l3 = start + 14
+    tci, flags = np.int64(0), np.int64(0)
+    if start + 14 <= captured_end:
+        ether_type = np.int64(read_u16_be(start + 12))
+        if ether_type == 0x8100:
+            ether_type = np.int64(-1)
+            if start + 16 <= captured_end:
+                tci, flags = np.int64(read_u16_be(start + 14)), np.int64(_TAGGED)
+                # a frame that ends right behind its tag has no EtherType: not IP, but no runt
+                ether_type = np.int64(read_u16_be(start + 16)) if start + 18 <= captured_end else 0
+                l3 = start + 18
+    if ether_type < 0:  # too short for its addresses or its tag (MOD-10)
+        return _drop(columns, row, _RUNT, 0, 0)
+    vid = tci & 0xFFF
+
+    # the packet to hash, and the Ethernet header to match
+    kind, source, destination, ports, protocol, home, routing = parse(l3, ether_type, captured_end, wire_end)
+    header = start
+    if _field(snapshot, _INNER_HEADERS) != 0:
+        header, kind, source, destination, ports, protocol, home, routing = look_inside(
+            start, l3, captured_end, kind, source, destination, ports, protocol, home, routing
+        )
+
+    # match
+    macs, mac_mask, mac_shift = _field(snapshot, _MACS), _field(snapshot, _MAC_MASK), read_u64(snapshot + _MAC_SHIFT)
+    filters, general, tests = _field(snapshot, _FILTERS), _field(snapshot, _GENERAL), _field(snapshot, _TESTS)
+    general_count = _field(snapshot, _GENERAL_COUNT)
+    target, filter_id = np.int64(-1), np.int64(0)
+    if transmit_by_source:
+        address = (read_u32_be(header + 6) << np.uint64(16)) | read_u16_be(header + 10)
+        target, filter_id = match_sender(
+            macs, mac_mask, mac_shift, filters, general, general_count, tests, address, vid
+        )
+        if target >= 0:
+            flags |= _TRANSMIT
+    if target < 0:
+        address = read_u64_be(header) >> np.uint64(16)
+        target, filter_id = match_any(macs, mac_mask, mac_shift, filters, general, general_count, tests, address, vid)
+        if target < 0:
+            bits, permanent_address = _field(snapshot, _PACKET_FILTER_BITS), read_u64(snapshot + _PERMANENT_ADDRESS)
+            listed, listed_count = _field(snapshot, _LISTED), _field(snapshot, _LISTED_COUNT)
+            if not packet_filter_accepts(bits, permanent_address, listed, listed_count, address):
+                return _drop(columns, row, _PACKET_FILTER, tci, flags)
+            target = np.int64(0)
+
+    # hash
+    class_row = _field(snapshot, _CLASS_ROWS) + (target * CLASSES + kind) * _CLASS_BYTES
+    hash_kind = np.int64(read_u8(class_row + _HASH_KIND))
+    if flags & _TRANSMIT and np.int64(read_u16(class_row + _FIRST_SLOT)) == _PRIMARY_SLOT:
+        hash_kind = np.int64(0)  # without RSS a sender attaches no hash (TX-05)
+    byte_tables = _field(snapshot, _BYTE_TABLES)
+    if byte_tables != 0:
+        table = byte_tables + np.int64(read_u32(class_row + _KEY)) * _BYTE_TABLE_BYTES
+        value = _hash_by_tables(table, hash_kind, source, destination, ports, home, routing)
+    else:
+        windows = _field(snapshot, _WINDOWS) + np.int64(read_u32(class_row + _WINDOW))
+        value = _hash_by_windows(windows, hash_kind, source, destination, ports, home, routing)
+    scope = read_u16(class_row + _TARGET_ID) | (np.uint64(flags & _TRANSMIT) << np.uint64(16))
+    flow_key = _flow_key(start, ether_type, kind, source, destination, ports, protocol, home, routing, scope)
+
+    write_u64(_field(columns, _FLOW_KEY) + 8 * row, flow_key)
+    write_u32(_field(columns, _HASH_VALUE) + 4 * row, value)
+    write_u32(_field(columns, _FILTER_ID) + 4 * row, filter_id)
+    write_u16(_field(columns, _OOB_8021Q) + 2 * row, _out_of_band(tci))
+    write_u8(_field(columns, _KIND) + row, hash_kind)
+    write_u8(_field(columns, _FLAGS) + row, flags)
+    write_u8(_field(columns, _DROP) + row, 0)
+    return _assign(snapshot, columns, row, target, class_row, value)
+
+
+@njit(cache=True, nogil=True)
 def steer(
     data: npt.NDArray[np.uint8],
     frame_start: npt.NDArray[np.int64],
     captured_length: npt.NDArray[np.uint32],
     wire_length: npt.NDArray[np.uint32],
-    snapshot: Any,
+    timestamp_ns: npt.NDArray[np.int64],
+    first: int,
+    end: int,
+    snapshot_table: npt.NDArray[np.int64],
+    column_table: npt.NDArray[np.int64],
+    first_row: int,
     transmit_by_source: bool,
-    work: Any,
+    counts: npt.NDArray[np.int64],
 ) -> None:
-    """Steer every frame of a batch with one snapshot (MOD-08) into the columns of `work` (a `WorkColumns`).
+    """Steer frames `first` to `end` - 1 of a batch with one snapshot (MOD-08) into the rows from `first_row` on.
 
-    `snapshot` is a `SnapshotArrays`. With `transmit_by_source` a frame whose source address is in a filter is a send of
-    that VPort, carrying the hash its sender would attach; its completion is what gets steered (TX-01 to TX-05).
+    The tables are those of `describe_snapshot` and `describe_columns`. `counts` (processors + 1,) is filled with the
+    number of frames of each processor and, last, of dropped ones. With `transmit_by_source` a frame whose source
+    address is in a filter is a send of that VPort, carrying the hash its sender would attach; its completion is what
+    gets steered (TX-01 to TX-05).
     """
-    # numba counts a reference whenever an array is taken out of a tuple: once here, not for each frame
-    macs, mac_mask = address_of(snapshot.macs), snapshot.macs.shape[0] - 1
-    mac_shift, filters, targets = snapshot.mac_shift[0], address_of(snapshot.filters), snapshot.targets
-    general, general_count = address_of(snapshot.general_filters), snapshot.general_filters.shape[0]
-    tests = address_of(snapshot.general_tests)
-    packet_filter, permanent_address = np.int64(snapshot.settings[0]), snapshot.settings[1]
-    inner_headers = snapshot.settings[2] != 0
-    listed, listed_count = address_of(snapshot.multicast_list), snapshot.multicast_list.shape[0]
-    hash_kinds = snapshot.hash_kinds
-    toeplitz_tables = address_of(snapshot.toeplitz_tables)
-    base = address_of(data)
-    indirection_tables = snapshot.indirection_tables
-    flow_key_out = work.flow_key
-    hash_value_out = work.hash_value
-    filter_id_out = work.filter_id
-    entry_slot_out = work.entry_slot
-    target_out = work.target
-    processor_out = work.processor
-    table_index_out = work.table_index
-    oob_8021q_out = work.oob_8021q
-    hash_kind_out = work.hash_kind
-    flags_out = work.flags
-    drop_out = work.drop
-    for i in range(frame_start.shape[0]):
-        start = base + frame_start[i]
-        wire = np.int64(wire_length[i])
-        captured_end = start + min(np.int64(captured_length[i]), wire)
-        hash_value_out[i] = 0
-        filter_id_out[i] = 0
-        entry_slot_out[i] = 0
-        oob_8021q_out[i] = 0
-        hash_kind_out[i] = 0
-        flags_out[i] = 0
-        drop_out[i] = 0
-        flow_key_out[i] = 0
-        table_index_out[i] = _DEFAULT_INDEX
-        ether_type = np.int64(-1)
-        l3 = start + 14
-        vid = np.int64(0)
-        if start + 14 <= captured_end:
-            ether_type = np.int64(read_u16_be(start + 12))
-            if ether_type == 0x8100:
-                ether_type = np.int64(-1)
-                if start + 16 <= captured_end:
-                    tci = np.int64(read_u16_be(start + 14))
-                    # a frame that ends right behind its tag has no EtherType: not IP, but no runt
-                    ether_type = np.int64(read_u16_be(start + 16)) if start + 18 <= captured_end else 0
-                    l3 = start + 18
-                    vid = tci & 0xFFF
-                    oob_8021q_out[i] = (tci >> 13) | ((tci >> 9) & 8) | (vid << 4)
-                    flags_out[i] = _TAGGED
-        if ether_type < 0:  # too short for its addresses or its tag (MOD-10)
-            drop_out[i] = _RUNT
-            target_out[i] = _NO_ROW
-            processor_out[i] = _NO_ROW
+    # numba counts a reference whenever an array is handed to an inlined function: addresses, not arrays
+    base, starts = address_of(data), address_of(frame_start)
+    captured_lengths, wire_lengths = address_of(captured_length), address_of(wire_length)
+    timestamps, counters = address_of(timestamp_ns), address_of(counts)
+    dropped = counts.shape[0] - 1
+    counts[:] = 0
+    snapshot, columns = address_of(snapshot_table), address_of(column_table)
+    macs, mac_mask, mac_shift = _field(snapshot, _MACS), _field(snapshot, _MAC_MASK), read_u64(snapshot + _MAC_SHIFT)
+    filters, class_rows = _field(snapshot, _FILTERS), _field(snapshot, _CLASS_ROWS)
+    windows, byte_tables = _field(snapshot, _WINDOWS), _field(snapshot, _BYTE_TABLES)
+    indirection_tables = _field(snapshot, _INDIRECTION_TABLES)
+    # what the plain way leaves to the other one: filters that no address finds, sends, and what may be a tunnel
+    any_only = _field(snapshot, _GENERAL_COUNT) != 0
+    tunnel_protocol = np.int64(_UDP if _field(snapshot, _INNER_HEADERS) != 0 else -1)
+    timestamp_out, wire_length_out = _field(columns, _TIMESTAMP), _field(columns, _WIRE_LENGTH)
+    flow_key_out, hash_value_out = _field(columns, _FLOW_KEY), _field(columns, _HASH_VALUE)
+    filter_id_out, entry_slot_out = _field(columns, _FILTER_ID), _field(columns, _ENTRY_SLOT)
+    target_out, processor_out = _field(columns, _TARGET), _field(columns, _ASSIGNED)
+    table_index_out, oob_8021q_out = _field(columns, _TABLE_INDEX), _field(columns, _OOB_8021Q)
+    hash_kind_out, flags_out, drop_out = _field(columns, _KIND), _field(columns, _FLAGS), _field(columns, _DROP)
+    for i in range(first, end):
+        ahead = base + np.int64(read_u64(starts + 8 * min(i + _PREFETCH_FRAMES, end - 1)))
+        prefetch_address(ahead)
+        prefetch_address(ahead + 63)
+        row = first_row + i - first
+        start = base + np.int64(read_u64(starts + 8 * i))
+        wire = np.int64(read_u32(wire_lengths + 4 * i))
+        captured = min(np.int64(read_u32(captured_lengths + 4 * i)), wire)
+        write_u64(timestamp_out + 8 * row, read_u64(timestamps + 8 * i))
+        write_u32(wire_length_out + 4 * row, wire)
+        is_plain = False
+        if captured >= _PLAIN_BYTES_MIN and not any_only:
+            is_tagged = np.int64(np.int64(read_u16_be(start + 12)) == 0x8100)
+            l3 = start + 14 + 4 * is_tagged
+            ether_type = np.int64(read_u16_be(l3 - 2))
+            tci = np.int64(read_u16_be(start + 14)) & -is_tagged
+            if ether_type == 0x0800:
+                head = read_u64(l3)
+                protocol = np.int64(read_u8(l3 + 9))
+                total = np.int64(read_u16_be(l3 + 2))
+                is_udp = np.int64(protocol == _UDP)
+                is_plain = (
+                    (head & _IPV4_MASK == _IPV4_PLAIN)
+                    & ((protocol == _TCP) | (protocol == _UDP))
+                    & (total >= 40 - 12 * is_udp)
+                    & (l3 + total <= start + wire)
+                    & (protocol != tunnel_protocol)
+                )
+                kind = IPV4 + 1 + is_udp
+                source = l3 + 12
+            elif ether_type == 0x86DD:
+                protocol = np.int64(read_u8(l3 + 6))
+                total = np.int64(read_u16_be(l3 + 4))
+                is_udp = np.int64(protocol == _UDP)
+                is_plain = (
+                    (np.int64(read_u8(l3)) >> 4 == 6)
+                    & ((protocol == _TCP) | (protocol == _UDP))
+                    & (total >= 20 - 12 * is_udp)
+                    & (l3 + 40 + total <= start + wire)
+                    & (l3 + 44 <= start + captured)
+                    & (protocol != tunnel_protocol)
+                )
+                kind = IPV6 + 1 + is_udp
+                source = l3 + 8
+            if is_plain:
+                if transmit_by_source:
+                    address = (read_u32_be(start + 6) << np.uint64(16)) | read_u16_be(start + 10)
+                    is_plain = mac_row(macs, mac_mask, mac_shift, address) == 0
+                address = read_u64_be(start) >> np.uint64(16)
+                target, filter_id = match_address(macs, mac_mask, mac_shift, filters, address, tci & 0xFFF)
+                if target < 0 and is_plain:
+                    is_plain = packet_filter_accepts(
+                        _field(snapshot, _PACKET_FILTER_BITS), read_u64(snapshot + _PERMANENT_ADDRESS),
+                        _field(snapshot, _LISTED), _field(snapshot, _LISTED_COUNT), address,
+                    )  # fmt: skip
+                    target = np.int64(0)
+        if not is_plain:
+            processor = steer_any(start, start + captured, start + wire, snapshot, columns, row, transmit_by_source)
+            counter = counters + 8 * min(processor, dropped)
+            write_u64(counter, read_u64(counter) + np.uint64(1))
             continue
 
-        # the packet to hash, and the Ethernet header to match
-        kind, source, destination, ports, protocol, home, routing = parse(l3, ether_type, captured_end, start + wire)
-        header = start
-        if inner_headers:
-            header, kind, source, destination, ports, protocol, home, routing = look_inside(
-                start, l3, captured_end, kind, source, destination, ports, protocol, home, routing
-            )
-
-        # match
-        address = read_u64_be(header) >> np.uint64(16)
-        target = np.int64(-1)
-        if transmit_by_source:
-            source_address = (read_u32_be(header + 6) << np.uint64(16)) | read_u16_be(header + 10)
-            target, sender_filter_id = match_sender(
-                macs, mac_mask, mac_shift, filters, general, general_count, tests, source_address, vid
-            )
-            filter_id_out[i] = sender_filter_id
-        if target >= 0:
-            flags_out[i] |= _TRANSMIT
+        class_row = class_rows + (target * CLASSES + kind) * _CLASS_BYTES
+        hash_kind = np.int64(read_u8(class_row + _HASH_KIND))
+        key_windows = windows + np.int64(read_u32(class_row + _WINDOW))
+        key = _mix(_FLOW_SEED, read_u16(class_row + _TARGET_ID))
+        if kind < IPV6:  # addresses and ports follow each other
+            ports = source + 8
+            key = _mix(key, read_u64(source))
+            last = read_u32(ports) | np.uint64((8 << 48) | (1 << 60))
+            value = reverse_bits(multiply_3_words(source, key_windows)) if byte_tables == 0 else np.uint64(0)
         else:
-            row = match_address(macs, mac_mask, mac_shift, filters, address, vid)
-            if row >= 0:
-                target = filter_field(filters, row, TARGET)
-                filter_id_out[i] = filter_field(filters, row, FILTER_ID)
-            if general_count != 0:
-                before = filter_field(filters, row, RANK) if row >= 0 else LAST_RANK
-                row = match_general(general, general_count, tests, address, vid, before)
-                if row >= 0:
-                    target = filter_field(general, row, TARGET)
-                    filter_id_out[i] = filter_field(general, row, FILTER_ID)
-            if target < 0:
-                if not packet_filter_accepts(packet_filter, permanent_address, listed, listed_count, address):
-                    drop_out[i] = _PACKET_FILTER
-                    target_out[i] = _NO_ROW
-                    processor_out[i] = _NO_ROW
-                    continue
-                target = np.int64(0)
-        target_out[i] = target
-
-        # hash
-        scope = np.uint64(targets[target].target_id) | (np.uint64(flags_out[i] & _TRANSMIT) << np.uint64(16))
-        flow_key_out[i] = _flow_key(start, ether_type, kind, source, destination, ports, protocol, home, routing, scope)
-        fields = targets[target]
-        hash_kind = np.int64(hash_kinds[target * CLASSES + kind])
-        if not fields.spread and flags_out[i] & _TRANSMIT:  # without RSS a sender attaches no hash (TX-05)
-            hash_kind = np.int64(0)
-        value = np.uint64(0)
-        if hash_kind != 0:
-            table = toeplitz_tables + 4 * np.int64(fields.key_first)
-            if kind < IPV6:
-                value = hash_bytes(table, 0, source, 8)
-                if hash_kind == 2 or hash_kind == 3:
-                    value ^= hash_bytes(table, 8, ports, 4)
-            else:
-                if hash_kind >= _FIRST_EX_KIND:
-                    source = home if home >= 0 else source
-                    destination = routing if routing >= 0 else destination
-                value = hash_bytes(table, 0, source, 16) ^ hash_bytes(table, 16, destination, 16)
-                if hash_kind != 4 and hash_kind != 7:
-                    value ^= hash_bytes(table, 32, ports, 4)
-            hash_value_out[i] = value
-            hash_kind_out[i] = hash_kind
-
-        # index and assign
-        slot = target * _SLOTS_PER_TARGET
-        if not fields.spread:
-            processor_out[i] = fields.primary_processor
-            table_index_out[i] = _PRIMARY_INDEX
-            slot += _PRIMARY_SLOT
-        elif hash_kind != 0:
-            index = np.int64(value & np.uint64(fields.table_mask))
-            processor_out[i] = indirection_tables[target * _TABLE_ENTRIES_MAX + index]
-            table_index_out[i] = index
-            slot += index
-        else:
-            processor_out[i] = fields.default_processor
-            slot += _DEFAULT_SLOT
-        entry_slot_out[i] = slot
+            ports = source + 32
+            key = _mix(_mix(key, read_u64(source)), read_u64(source + 8))
+            key = _mix(_mix(key, read_u64(source + 16)), read_u64(source + 24))
+            last = read_u32(ports) | np.uint64((9 << 48) | (1 << 60))
+            value = reverse_bits(multiply_9_words(source, key_windows)) if byte_tables == 0 else np.uint64(0)
+        if byte_tables != 0:
+            table = byte_tables + np.int64(read_u32(class_row + _KEY)) * _BYTE_TABLE_BYTES
+            destination = source + (4 if kind < IPV6 else 16)
+            value = _hash_by_tables(table, hash_kind, source, destination, ports, -1, -1)
+        write_u64(flow_key_out + 8 * row, _mix(key, last | (np.uint64(protocol) << np.uint64(32))))
+        write_u32(hash_value_out + 4 * row, value)
+        write_u32(filter_id_out + 4 * row, filter_id)
+        write_u16(oob_8021q_out + 2 * row, _out_of_band(tci))
+        write_u8(hash_kind_out + row, hash_kind)
+        write_u8(flags_out + row, is_tagged)
+        write_u8(drop_out + row, 0)
+        slot = np.int64(read_u16(class_row + _FIRST_SLOT)) + np.int64(value & read_u8(class_row + _TABLE_MASK))
+        entry = indirection_tables + 2 * (target * _TABLE_ENTRIES_MAX + (slot & 127))
+        processor = np.int64(read_u16(entry))
+        index = slot
+        if slot >= _DEFAULT_SLOT:
+            processor = np.int64(read_u16(class_row + _PROCESSOR))
+            index = slot ^ _SLOT_TO_INDEX
+        write_u32(entry_slot_out + 4 * row, target * _SLOTS_PER_TARGET + slot)
+        write_u16(target_out + 2 * row, target)
+        write_u16(processor_out + 2 * row, processor)
+        write_u16(table_index_out + 2 * row, index)
+        counter = counters + 8 * processor
+        write_u64(counter, read_u64(counter) + np.uint64(1))
 
 
 @njit(cache=True, nogil=True)
-def group_by_processor(
+def count_by_processor(
+    processor: npt.NDArray[np.uint16], first_row: int, end_row: int, counts: npt.NDArray[np.int64]
+) -> None:
+    """Fill `counts` (processors + 1,) with the rows of each processor among some rows and, last, of dropped ones."""
+    counts[:] = 0
+    dropped = counts.shape[0] - 1
+    for row in range(first_row, end_row):
+        counts[min(np.int64(processor[row]), dropped)] += 1
+
+
+@njit(cache=True, nogil=True)
+def divide_selection(first_row: int, counts: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]) -> None:
+    """Give each processor its part of the selection vector, and within it one to each part of the rows.
+
+    `counts` (parts, processors + 1) is overwritten with where the rows of each part and processor begin;
+    `offsets` (processors + 1,) gets where those of each processor begin, and where the last end.
+    """
+    at = first_row
+    for p in range(offsets.shape[0] - 1):
+        offsets[p] = at
+        for part in range(counts.shape[0]):
+            rows = counts[part, p]
+            counts[part, p] = at
+            at += rows
+    offsets[offsets.shape[0] - 1] = at
+
+
+@njit(cache=True, nogil=True)
+def select_rows(
     processor: npt.NDArray[np.uint16],
     first_row: int,
     end_row: int,
-    offsets: npt.NDArray[np.int64],
+    places: npt.NDArray[np.int64],
     selection: npt.NDArray[np.uint32],
 ) -> None:
-    """Stable counting sort of the row numbers `first_row` to `end_row - 1` by processor, dropped rows left out.
+    """Write the row numbers `first_row` to `end_row` - 1 to their places in `selection`, dropped rows left out.
 
-    `processor` (n,), `offsets` (processors + 1,), `selection` (n,): the rows of processor p become
-    `selection[offsets[p]:offsets[p + 1]]`, ascending; nothing outside [first_row, end_row) of `selection` is written.
+    `places` (processors + 1,) says where the next row of each processor goes, and is moved on.
     """
-    offsets[:] = 0
-    count = offsets.shape[0] - 1
-    for i in range(first_row, end_row):
-        if processor[i] != _NO_ROW:
-            offsets[np.int64(processor[i]) + 1] += 1
-    offsets[0] = first_row
-    for p in range(count):
-        offsets[p + 1] += offsets[p]
-    for i in range(first_row, end_row):
-        if processor[i] != _NO_ROW:
-            p = np.int64(processor[i])
-            selection[offsets[p]] = i
-            offsets[p] += 1
-    for p in range(count, 0, -1):  # each offset has moved to the start of the next group
-        offsets[p] = offsets[p - 1]
-    offsets[0] = first_row
+    for row in range(first_row, end_row):
+        p = np.int64(processor[row])
+        if p != _NO_ROW:
+            selection[places[p]] = row
+            places[p] += 1
 
 
 @njit(cache=True, nogil=True)
@@ -263,6 +524,3 @@ def count_dropped(drop: npt.NDArray[np.uint8], counts: npt.NDArray[np.int64]) ->
     """Add the number of rows of each drop code to `counts`."""
     for i in range(drop.shape[0]):
         counts[drop[i]] += 1
-
-
-__all__ = ["count_dropped", "group_by_processor", "steer"]

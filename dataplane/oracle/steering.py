@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from dataplane.arrays import read_only
 from dataplane.kernels.steer import steer
-from dataplane.receive.steering import SteeredFrame, steered_row
+from dataplane.receive.steering import SteeredFrame, describe_columns, steered_row
 from dataplane.receive.work import new_work_columns
 from dataplane.switch.configuration import AdapterConfiguration
 from dataplane.switch.snapshot import compile_snapshot
@@ -28,8 +28,9 @@ class OneFrameColumns:
 
     def __init__(self) -> None:
         self.work = new_work_columns(1)
+        self.described = describe_columns(self.work)
         self._wire_length, self._captured_length = np.zeros(1, np.uint32), np.zeros(1, np.uint32)
-        self.frame_start = read_only(np.zeros(1, np.int64))
+        self.frame_start = self.timestamp_ns = read_only(np.zeros(1, np.int64))
         self.wire_length, self.captured_length = read_only(self._wire_length), read_only(self._captured_length)
 
     def fill(self, frame: bytes, wire_length: int) -> npt.NDArray[np.uint8]:
@@ -44,6 +45,7 @@ class KernelSteering:
     def __init__(self, configuration: AdapterConfiguration, epoch: int, columns: OneFrameColumns | None = None) -> None:
         self._columns = columns or OneFrameColumns()
         self._snapshot = compile_snapshot(configuration, epoch)
+        self._counts = np.zeros(len(self._snapshot.processors) + 1, np.int64)
 
     def steer(self, frame: bytes, wire_length: int) -> SteeredFrame:
         """See `FrameSteering`."""
@@ -54,8 +56,13 @@ class KernelSteering:
             columns.frame_start,
             columns.captured_length,
             columns.wire_length,
-            self._snapshot.arrays,
+            columns.timestamp_ns,
+            0,
+            1,
+            self._snapshot.kernel_table.addresses,
+            columns.described,
+            0,
             False,  # received, not transmitted
-            columns.work,
+            self._counts,
         )
         return steered_row(self._snapshot, columns.work, 0)

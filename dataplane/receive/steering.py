@@ -17,27 +17,57 @@ from dataplane.receive.work import (
     NOT_DROPPED,
     TAGGED,
     WorkColumns,
-    first_rows,
 )
 from dataplane.switch.configuration import HashType
 from dataplane.switch.snapshot import HASH_KINDS, SteeringSnapshot
 from dataplane.traffic.batch import FrameBatch
 
 
-def steer_batch(batch: FrameBatch, snapshot: SteeringSnapshot, work: WorkColumns, *, transmit_by_source: bool) -> None:
-    """Match, hash, index and assign every frame of `batch` with one snapshot, into the first rows of `work`."""
-    count = len(batch)
-    work.timestamp_ns[:count] = batch.timestamp_ns
-    work.wire_length[:count] = batch.wire_length
+def describe_columns(work: WorkColumns) -> npt.NDArray[np.int64]:
+    """The table of addresses that the kernel writes to; the columns must outlive it."""
+    table = np.zeros(kernels.COLUMN_WORDS, np.int64)
+    kernels.describe_columns(work, table)
+    return read_only(table)
+
+
+def steer_frames(
+    batch: FrameBatch,
+    first: int,
+    end: int,
+    snapshot: SteeringSnapshot,
+    columns: npt.NDArray[np.int64],
+    first_row: int,
+    counts: npt.NDArray[np.int64],
+    *,
+    transmit_by_source: bool,
+) -> None:
+    """Match, hash, index and assign frames `first` to `end` - 1 of `batch`, into the rows from `first_row` on.
+
+    `columns` is what `describe_columns` says of the work columns, which have the room; `counts` (processors + 1,) is
+    filled with the frames of each processor and, last, of dropped ones. Several threads may steer one batch.
+    """
     kernels.steer(
         read_only(batch.data),
         read_only(batch.frame_start),
         read_only(batch.captured_length),
         read_only(batch.wire_length),
-        snapshot.arrays,
+        read_only(batch.timestamp_ns),
+        first,
+        end,
+        snapshot.kernel_table.addresses,
+        columns,
+        first_row,
         transmit_by_source,
-        first_rows(work, 0, count),
+        counts,
     )
+
+
+def steer_batch(batch: FrameBatch, snapshot: SteeringSnapshot, work: WorkColumns, *, transmit_by_source: bool) -> None:
+    """Match, hash, index and assign every frame of `batch` with one snapshot, into the first rows of `work`."""
+    assert len(batch) <= len(work.processor), "each frame has its row"
+    counts = np.empty(len(snapshot.processors) + 1, np.int64)
+    columns = describe_columns(work)
+    steer_frames(batch, 0, len(batch), snapshot, columns, 0, counts, transmit_by_source=transmit_by_source)
 
 
 def group_rows(
@@ -47,8 +77,14 @@ def group_rows(
     offsets: npt.NDArray[np.int64],
     selection: npt.NDArray[np.uint32],
 ) -> None:
-    """Group rows by processor: `selection[offsets[p]:offsets[p + 1]]` are those of processor row p."""
-    kernels.group_by_processor(work.processor, first_row, end_row, offsets, selection)
+    """Group rows by processor: `selection[offsets[p]:offsets[p + 1]]` are those of processor row p.
+
+    A stable counting sort: rows ascend within a processor, and dropped ones are left out.
+    """
+    counts = np.empty((1, len(offsets)), np.int64)
+    kernels.count_by_processor(work.processor, first_row, end_row, counts[0])
+    kernels.divide_selection(first_row, counts, offsets)
+    kernels.select_rows(work.processor, first_row, end_row, counts[0], selection)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ configuration makes the next one, with the next epoch.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, fields
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -38,7 +38,8 @@ from dataplane.kernels.parse import (
     IPV6_TCP,
     IPV6_UDP,
 )
-from dataplane.kernels.toeplitz import toeplitz_table
+from dataplane.kernels.steer import CLASS_ROW, SNAPSHOT_WORDS, describe_snapshot
+from dataplane.kernels.toeplitz import BYTE_TABLES, WINDOWS, method, toeplitz_table, toeplitz_windows
 from dataplane.switch.configuration import (
     AdapterConfiguration,
     Filter,
@@ -80,7 +81,6 @@ TARGET_ROW = np.dtype(
         ("target_id", np.uint16),  # VPort or queue id
         ("has_hash", np.bool_),  # compute hashes at all (RSS enabled, or receive hash RSS-23)
         ("spread", np.bool_),  # RSS enabled: use table and default processor
-        ("key_first", np.int64),  # first entry of this target's key in `toeplitz_tables`
         ("table_mask", np.uint32),  # number of entries - 1 (HSH-27)
         ("default_processor", np.uint16),  # rows of `processors`
         ("primary_processor", np.uint16),
@@ -97,8 +97,8 @@ class SnapshotArrays(NamedTuple):
     general_filters: npt.NDArray[Any]  # FILTER_ROW: filters that no address lookup finds, by rank
     general_tests: npt.NDArray[Any]  # TEST_ROW
     targets: npt.NDArray[Any]  # TARGET_ROW; row 0 is the default VPort or queue
-    hash_kinds: npt.NDArray[np.uint8]  # flat (targets * CLASSES,): code of HASH_KINDS by packet class (HSH-09, HSH-19)
-    toeplitz_tables: npt.NDArray[np.uint32]  # flat (keys * 36 * 256,)
+    class_rows: npt.NDArray[Any]  # CLASS_ROW, flat (targets * CLASSES,): by target and packet class
+    toeplitz_windows: npt.NDArray[np.uint64]  # flat ((1 + 3 * keys) * WINDOWS,): none, then for each key `_windows_of`
     indirection_tables: npt.NDArray[np.uint16]  # flat (targets * TABLE_ENTRIES_MAX,), rows of `processors`
     settings: npt.NDArray[np.uint64]  # (3,) bits of PacketFilter, the permanent address, 1 to look at inner headers
     multicast_list: npt.NDArray[np.uint64]
@@ -115,7 +115,14 @@ class Target(NamedTuple):
     table: tuple[ProcessorNumber, ...]
 
 
-@dataclass(frozen=True, slots=True)
+class KernelTable(NamedTuple):
+    """What the steering kernel is given of a snapshot."""
+
+    addresses: npt.NDArray[np.int64]  # (SNAPSHOT_WORDS,) see `kernels.steer.describe_snapshot`
+    byte_tables: npt.NDArray[np.uint32]  # flat (keys * 36 * 256,), or empty; the addresses lead there
+
+
+@dataclass(frozen=True)
 class SteeringSnapshot:
     """An immutable compiled configuration with its epoch."""
 
@@ -123,7 +130,7 @@ class SteeringSnapshot:
     configuration: AdapterConfiguration
     processors: tuple[ProcessorNumber, ...]  # processor rows name these
     targets: tuple[Target, ...]  # by target row; one that is gone stays as it was, and no frame finds it
-    hash_secret_keys: tuple[bytes, ...]  # in the order of `toeplitz_tables`
+    hash_secret_keys: tuple[bytes, ...]  # in the order of `toeplitz_windows`
     arrays: SnapshotArrays
     processor_rows: Mapping[ProcessorNumber, int]  # `processors`, the other way round
     target_rows: Mapping[int, int]  # by VPort or queue id
@@ -132,6 +139,18 @@ class SteeringSnapshot:
         """Bytes of the arrays that it does not share with another snapshot."""
         pairs = ((getattr(self.arrays, name), getattr(other.arrays, name)) for name in SnapshotArrays._fields)
         return sum(one.nbytes for one, its in pairs if one is not its)
+
+    @cached_property
+    def kernel_table(self) -> KernelTable:
+        """Where the arrays lie in this process."""
+        addresses = np.zeros(SNAPSHOT_WORDS, np.int64)
+        byte_tables = _byte_tables(self.hash_secret_keys if method() == BYTE_TABLES else ())
+        describe_snapshot(self.arrays, byte_tables, addresses)
+        return KernelTable(read_only(addresses), byte_tables)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process gets: no addresses of this one."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @property
     def target_ids(self) -> list[int]:
@@ -323,52 +342,66 @@ def _compile_targets(
     """The arrays about targets; what is in rows that have not changed is taken from `before`."""
     if before is None or keys != before.hash_secret_keys:
         before, changed = None, range(len(targets))
-        tables = read_only(np.concatenate([_table_of(key) for key in keys] or [np.zeros(1, np.uint32)]))
+        windows = read_only(np.concatenate([np.zeros(WINDOWS, np.uint64), *map(_windows_of, keys)]))
     else:
-        tables = before.arrays.toeplitz_tables
+        windows = before.arrays.toeplitz_windows
     known = len(before.targets) if before is not None else 0
     heads: dict[int, Any] = {}
-    hash_kinds: dict[int, Any] = {}
+    class_rows: dict[int, Any] = {}
     indirection_tables: dict[int, Any] = {}
     for row in changed:
         was, now = before.targets[row] if before is not None and row < known else None, targets[row]
-        head = _head(now, keys, rows)
-        if was is None or head != _head(was, keys, rows):
+        head = _head(now, rows)
+        if was is None or head != _head(was, rows):
             heads[row] = [head]
-        if was is None or _hash_types(now) != _hash_types(was):
-            hash_kinds[row] = hash_kind_by_class(_hash_types(now))
+        of_classes = _class_rows(now, keys, rows)
+        if was is None or of_classes != _class_rows(was, keys, rows):
+            class_rows[row] = of_classes
         if now.spread and (was is None or not was.spread or now.table != was.table):
             indirection_tables[row] = [rows[processor] for processor in now.table]
     old = before.arrays if before is not None else None
     count = len(targets)
     return {
         "targets": _with_rows(old and old.targets, TARGET_ROW, count, 1, heads),
-        "hash_kinds": _with_rows(old and old.hash_kinds, np.uint8, count, CLASSES, hash_kinds),
-        "toeplitz_tables": tables,
+        "class_rows": _with_rows(old and old.class_rows, CLASS_ROW, count, CLASSES, class_rows),
+        "toeplitz_windows": windows,
         "indirection_tables": _with_rows(
             old and old.indirection_tables, np.uint16, count, TABLE_ENTRIES_MAX, indirection_tables
         ),
     }
 
 
-def _head(target: Target, keys: tuple[bytes, ...], rows: Mapping[ProcessorNumber, int]) -> tuple[Any, ...]:
+def _head(target: Target, rows: Mapping[ProcessorNumber, int]) -> tuple[Any, ...]:
     """The TARGET_ROW of a target."""
     # while RSS is on the primary processor may be one that the model does not have (UPD-17)
     primary = rows.get(target.primary_processor, 0) if target.spread else rows[target.primary_processor]
-    default, key_first, table_mask = primary, 0, 0
-    if target.rss.enabled:
-        assert target.rss.hash_secret_key is not None, "an entity that hashes has a key"
-        key_first = keys.index(target.rss.hash_secret_key) * 36 * 256
+    default, table_mask = primary, 0
     if target.spread:
         entries = len(target.table)
         assert entries.bit_count() == 1, "a table in force has a power of two of entries"
         table_mask = entries - 1
         default = rows[target.rss.default_processor or target.primary_processor]
-    return target.target_id, target.rss.enabled, target.spread, key_first, table_mask, default, primary
+    return target.target_id, target.rss.enabled, target.spread, table_mask, default, primary
 
 
-def _hash_types(target: Target) -> HashType:
-    return target.rss.hash_types if target.rss.enabled else HashType.NONE
+def _class_rows(target: Target, keys: tuple[bytes, ...], rows: Mapping[ProcessorNumber, int]) -> list[tuple[int, ...]]:
+    """The CLASS_ROWs of a target."""
+    *_, table_mask, default, primary = _head(target, rows)
+    key = 0
+    if target.rss.enabled:
+        assert target.rss.hash_secret_key is not None, "an entity that hashes has a key"
+        key = keys.index(target.rss.hash_secret_key)
+    not_hashed = (DEFAULT_SLOT, default) if target.spread else (PRIMARY_SLOT, primary)
+    return [
+        (
+            kind,
+            *((table_mask, 0, 0) if kind and target.spread else (0, *not_hashed)),
+            target.target_id,
+            _first_window(key, kind) * np.dtype(np.uint64).itemsize,
+            key,
+        )
+        for kind in hash_kind_by_class(target.rss.hash_types if target.rss.enabled else HashType.NONE)
+    ]
 
 
 def _with_rows(
@@ -391,15 +424,43 @@ def _with_rows(
 _OF_SETTINGS = ("settings", "multicast_list")
 _OF_FILTERS = ("macs", "mac_shift", "filters", "general_filters", "general_tests")
 
-_table_cache: dict[bytes, npt.NDArray[np.uint32]] = {}
+_IPV4_BYTES, _IPV6_BYTES = 8, 32  # of both addresses; the ports follow
+_WITH_PORTS = (
+    HashType.TCP_IPV4 | HashType.UDP_IPV4 | HashType.TCP_IPV6 | HashType.UDP_IPV6
+    | HashType.TCP_IPV6_EX | HashType.UDP_IPV6_EX
+)  # fmt: skip
 
 
-def _table_of(key: bytes) -> npt.NDArray[np.uint32]:
-    if key not in _table_cache:
-        if len(_table_cache) >= 64:  # an oracle script may use any number of keys
-            _table_cache.clear()
-        _table_cache[key] = toeplitz_table(key).reshape(-1)
-    return _table_cache[key]
+@lru_cache(maxsize=1024)
+def _windows_of(key: bytes) -> npt.NDArray[np.uint64]:
+    """A key's windows for inputs with ports, for IPv4 addresses alone, for IPv6 addresses alone; what is left out is 0.
+
+    So the same multiplications hash a packet with its ports and without.
+    """
+    windows = np.tile(np.array(toeplitz_windows(key), np.uint64), (3, 1))
+    windows[1, _IPV4_BYTES // 4 :] = 0
+    windows[2, _IPV6_BYTES // 4 :] = 0
+    return windows.reshape(-1)
+
+
+@lru_cache(maxsize=8)
+def _byte_tables(keys: tuple[bytes, ...]) -> npt.NDArray[np.uint32]:
+    """The byte tables of some keys, one behind the other."""
+    return read_only(np.concatenate([np.zeros(0, np.uint32), *(_byte_table(key) for key in keys)]))
+
+
+@lru_cache(maxsize=64)
+def _byte_table(key: bytes) -> npt.NDArray[np.uint32]:
+    return toeplitz_table(key).reshape(-1)
+
+
+def _first_window(key: int, kind: int) -> int:
+    """Where the windows of key number `key` for a hash kind begin; those of kind 0 (no hash) are all 0."""
+    hash_type = HASH_KINDS[kind]
+    if hash_type is HashType.NONE:
+        return 0
+    row = 0 if hash_type & _WITH_PORTS else 1 if hash_type is HashType.IPV4 else 2
+    return (1 + 3 * key + row) * WINDOWS
 
 
 def _attracting(configuration: AdapterConfiguration) -> set[int]:
@@ -458,7 +519,9 @@ def _compile_filters(
         slot = ((address * MAC_MULTIPLIER) & 0xFFFF_FFFF_FFFF_FFFF) >> shift
         while macs["key"][slot]:
             slot = (slot + 1) % capacity
-        macs[slot] = (address | MAC_USED, len(flat), len(group), 0)
+        _, target, filter_id, vlan_test, vlan_id, *_ = group[0]
+        vlan_mask = 0 if vlan_test == ANY_VLAN else 0xFFF
+        macs[slot] = (address | MAC_USED, len(flat), len(group), filter_id, target, vlan_mask, vlan_id, 0)
         flat += group
     return {
         "macs": read_only(macs),

@@ -57,6 +57,7 @@ from dataplane.kernels.generate import (
     choose,
     encapsulate,
     find_colliding,
+    make_frames,
     write_frames,
 )
 from dataplane.kernels.random import build_alias_table, exponential_function, mix64, zipf_weights
@@ -273,18 +274,18 @@ class SyntheticSource:
             self._done += frames
 
     def _batch(self, first: int, frames: int) -> FrameBatch:
-        flow, length = np.empty(frames, np.int64), np.empty(frames, np.int64)
-        table = (self._flows, self._flows_each, self._churn_frames, self._lengths, self._length_bytes)
-        choose(first, *table, self._settings, flow, length)
-        records = self._records
-        if records is None:
-            records, flow = self._build(flow), np.arange(frames, dtype=np.int64)
+        chosen = (self._flows, self._flows_each, self._churn_frames, self._lengths, self._length_bytes, self._settings)
         headroom = len(self._tunnel)
         wire_length, captured_length = np.empty(frames, np.uint32), np.empty(frames, np.uint32)
         frame_start = np.empty(frames, np.int64)
         packed = np.empty(frames * (IPV6_BYTES + headroom + 15) + RECORD_BYTES, np.uint8)
         columns = (wire_length, captured_length, frame_start, packed)
-        write_frames(read_only(flow), read_only(length), records, headroom, *columns)
+        if self._records is not None:
+            make_frames(first, *chosen, self._records, headroom, *columns)
+        else:
+            flow, length = np.empty(frames, np.int64), np.empty(frames, np.int64)
+            choose(first, *chosen, flow, length)
+            write_frames(np.arange(frames, dtype=np.int64), length, self._build(flow), headroom, 0, *columns)
         if headroom:
             encapsulate(self._tunnel, read_only(wire_length), read_only(frame_start), packed)
         timestamp_ns = self._clock.times(frames)

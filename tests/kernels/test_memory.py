@@ -77,3 +77,62 @@ def test_prefetch_changes_nothing() -> None:
     fetch(data, 3)
     fetch(data, 1 << 40)
     assert data.tobytes() == DATA.tobytes()
+
+
+READS = {"read_u8": (1, "little"), "read_u16": (2, "little"), "read_u32": (4, "little"), "read_u64": (8, "little")}
+WRITES = {"write_u8": 1, "write_u16": 2, "write_u32": 4, "write_u64": 8}
+
+
+@pytest.mark.parametrize("name", READS)
+def test_reads(name: str) -> None:
+    """A read at any address gives the bytes there."""
+    read = compiled(name, 1)
+    size, order = READS[name]
+    for offset in range(0, 65 - size):
+        expected = int.from_bytes(DATA[offset : offset + size].tobytes(), order)  # type: ignore[arg-type]
+        assert read(DATA.ctypes.data + offset) == expected
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_writes(name: str) -> None:
+    """A write at any address changes its bytes and no others, and takes the low bits of signed numbers."""
+    write = compiled(name, 2)
+    size = WRITES[name]
+    for offset in range(0, 65 - size):
+        for value in (0x0123456789ABCDEF, -2):
+            data = DATA.copy()
+            write(data.ctypes.data + offset, value)
+            expected = bytearray(DATA.tobytes())
+            expected[offset : offset + size] = (value & ((1 << 8 * size) - 1)).to_bytes(size, "little")
+            assert data.tobytes() == bytes(expected)
+
+
+def test_prefetch_address_changes_nothing() -> None:
+    """A prefetch may name any address, also one where nothing is."""
+    fetch = compiled("prefetch_address", 1)
+    data = DATA.copy()
+    fetch(data.ctypes.data)
+    fetch(1)
+    assert data.tobytes() == DATA.tobytes()
+
+
+def test_multiply_high() -> None:
+    """The high word of the whole product."""
+    multiply = compiled("multiply_high", 2)
+    for left, right in ((0, 0), (2**64 - 1, 2**64 - 1), (0x0123456789ABCDEF, 0xFEDCBA9876543210), (1 << 63, 2)):
+        assert multiply(np.uint64(left), np.uint64(right)) == left * right >> 64
+
+
+def test_bits_of_floats() -> None:
+    """A float64 and the uint64 of the same bits become each other."""
+    bits_of, float_of = compiled("bits_of_float", 1), compiled("float_of_bits", 1)
+    for value in (0.0, -0.0, 1.0, -1.5, 5e-324, float("inf")):
+        bits = int(np.float64(value).view(np.uint64))
+        assert bits_of(value) == bits
+        assert np.float64(float_of(np.uint64(bits))).view(np.uint64) == bits
+
+
+def test_select_unpredictable() -> None:
+    """Either value, by the condition."""
+    select = compiled("select_unpredictable", 3)
+    assert (select(True, 3, 4), select(False, 3, 4)) == (3, 4)
