@@ -344,8 +344,7 @@ def steer_capture(capture: str, config: Path) -> Steering:
     """Open a capture to be steered by a scenario's NIC."""
     scenario = load_scenario(config)
     by_source = scenario.traffic is not None and scenario.traffic.transmit == "by-source-mac"
-    source = open_capture(capture, whole_frames=scenario.adapter.inner_headers)  # inner headers may lie deep
-    return Steering(steering_snapshot(scenario), source, by_source)
+    return Steering(steering_snapshot(scenario), open_capture(capture), by_source)
 
 
 def steer_to_file(steering: Steering, output: Path, *, overwrite: bool, progress: Progress) -> dict[str, Any]:
