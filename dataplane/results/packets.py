@@ -1,4 +1,7 @@
-"""The per-frame table: one row for each frame, where it goes and why (`vmmq steer`, `packets.parquet`)."""
+"""The per-frame table: one row for each frame, where it goes and why (`vmmq steer`, `packets.parquet`).
+
+Each format imports what it alone needs.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from queue import Queue
 from types import TracebackType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.parquet
 
-from dataplane.engine.experiment import CompleteRows
 from dataplane.errors import UserError
 from dataplane.receive.work import (
     DROP_REASONS,
@@ -31,6 +30,9 @@ from dataplane.receive.work import (
 from dataplane.switch.configuration import Mode
 from dataplane.switch.snapshot import HASH_KIND_NAMES, SteeringSnapshot
 from dataplane.traffic.batch import FrameBatch
+
+if TYPE_CHECKING:
+    from dataplane.engine.experiment import CompleteRows
 
 SCHEMA_VERSION = 1
 
@@ -199,13 +201,14 @@ class _Rows:
 def as_strings(batch: pa.RecordBatch) -> pa.RecordBatch:
     """The batch with plain string columns, as PACKET_SCHEMA or SERVED_PACKET_SCHEMA."""
     schema = PACKET_SCHEMA if len(batch.schema) == len(PACKET_SCHEMA) else SERVED_PACKET_SCHEMA
-    return pa.RecordBatch.from_arrays(
-        [column.cast(field.type) for column, field in zip(batch.columns, schema, strict=True)], schema=schema
-    )
+    columns = [one.dictionary_decode() if pa.types.is_dictionary(one.type) else one for one in batch.columns]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def as_json_lines(batch: pa.RecordBatch) -> pa.StringArray:
     """One JSON object for each row, made column by column (no value needs escaping)."""
+    import pyarrow.compute as pc  # noqa: PLC0415
+
     parts: list[Any] = []
     for position, (name, column) in enumerate(zip(batch.schema.names, as_strings(batch).columns, strict=True)):
         text = column.cast(pa.string())
@@ -227,6 +230,8 @@ class PacketFile(Protocol):
 
 class _Csv:
     def __init__(self, path: Path) -> None:
+        import pyarrow.csv  # noqa: PLC0415
+
         self._writer = pyarrow.csv.CSVWriter(path, PACKET_SCHEMA)
 
     def write(self, batch: pa.RecordBatch) -> None:
@@ -267,6 +272,8 @@ class ParquetPackets:
     _ROWS_IN_GROUP = 1 << 18
 
     def __init__(self, path: Path, *, served: bool = False) -> None:
+        import pyarrow.parquet  # noqa: PLC0415
+
         schema = _SERVED_DICTIONARY_SCHEMA if served else _DICTIONARY_SCHEMA
         strings = [field.name for field in schema if pa.types.is_dictionary(field.type)]
         # Counting columns shrink to nothing as deltas, indices to their width, hashes not at all; all of it is faster
