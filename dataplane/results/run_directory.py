@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from dataplane.results.tables import (
     PROCESSORS_SCHEMA,
     QUEUES_SCHEMA,
     VPORTS_SCHEMA,
-    entries_table,
+    entries_tables,
     rows_table,
     windows_table,
 )
@@ -49,13 +50,17 @@ def write_results(
         "processors": rows_table(summary["processors"], PROCESSORS_SCHEMA),
         "vports": rows_table(summary["vports"], VPORTS_SCHEMA),
         "windows": windows_table(result),
-        "entries": entries_table(result),
         "updates": updates_table(report),
     }
     if summary["queues"]:
         tables["queues"] = rows_table(summary["queues"], QUEUES_SCHEMA)
     for name, table in tables.items():
         pyarrow.parquet.write_table(table, directory / f"{name}.parquet")
+    entries = entries_tables(result)
+    first = next(entries)
+    with pyarrow.parquet.ParquetWriter(directory / "entries.parquet", first.schema) as writer:
+        for table in chain([first], entries):
+            writer.write_table(table)
     document = json.dumps(updates_document(report), indent=2, allow_nan=False) + "\n"
     (directory / "updates.json").write_text(document, encoding="utf-8")
     text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
