@@ -27,6 +27,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(BIN)/python -m compileall -q cli.py dataplane actors  # not at the first start, nor at each where nothing may be kept
 	touch $@
 
 # Without a SCENARIO: the quick start, then a capture of real sockets through the same kind of NIC.

@@ -2,12 +2,12 @@
 
 Human text goes to standard output, progress and log lines to standard error; `--json` prints one JSON document. The
 exit statuses are those of `ExitCode`. An error is one line; `main` turns everything that can go wrong into one.
-Commands import what they need inside, so that a short command does not wait for what only a long one uses.
+Commands import what they need inside, so that a short command does not wait for what only a long one uses. Annotations
+are not strings here: typer would evaluate those of all commands, twice, whichever is called.
 """
 
-from __future__ import annotations
-
 import json
+import os
 import re
 import signal
 import sys
@@ -23,6 +23,9 @@ import typer
 import typer.core
 
 from dataplane.errors import ExitCode, UserError
+
+# pydantic looks for plugins in everything that is installed; scenarios have no use for any
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
 
 app = typer.Typer(
     name="vmmq",
@@ -252,7 +255,7 @@ def steer_command(
       vmmq steer trace.pcap --config my.toml
       vmmq steer trace.pcapng.zst --config my.toml --output steered.parquet
     """
-    from dataplane.commands import steer_capture, steer_first_rows, steer_to_file  # noqa: PLC0415
+    from dataplane.frame_commands import steer_capture, steer_first_rows, steer_to_file  # noqa: PLC0415
 
     steering = steer_capture(capture, config)
     if output is not None:
@@ -289,7 +292,7 @@ def explain_command(
       vmmq explain trace.pcap:17 --config my.toml
       vmmq explain 00155d01020100155d0000990800... --config my.toml
     """
-    from dataplane.commands import explain_frame  # noqa: PLC0415
+    from dataplane.frame_commands import explain_frame  # noqa: PLC0415
 
     document = explain_frame(frame, config)
     if as_json:

@@ -48,8 +48,9 @@ from dataplane.engine.experiment import Experiment
 from dataplane.engine.statistics import Sample
 from dataplane.errors import ExitCode, UserError
 from dataplane.processor.host import HostPlan
+from dataplane.results.aside import check_free, remove_abandoned, written_aside
 from dataplane.results.replay import CLIENT_ORIGIN
-from dataplane.results.run_directory import PacketsParquet, check_free, remove_abandoned, written_aside
+from dataplane.results.run_directory import PacketsParquet
 from dataplane.scenario.live import endless_source
 from dataplane.scenario.model import Scenario
 from dataplane.update.timeline import RequestMaker

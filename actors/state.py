@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dataplane.errors import UserError
-from dataplane.results.run_directory import remove_abandoned
+from dataplane.results.aside import remove_abandoned
 
 #: The dataplane that is meant when none is named.
 DEFAULT_NAME = "vmmq"

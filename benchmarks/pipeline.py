@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.steering import TCP_FRAME
-from dataplane.commands import QUICK_START, steer_capture, steer_to_file, update_report
+from dataplane.commands import QUICK_START, update_report
 from dataplane.engine.inline import run_inline
 from dataplane.engine.prepare import experiment
+from dataplane.frame_commands import steer_capture, steer_to_file
 from dataplane.results.summary import summarize
 from dataplane.scenario.load import load_scenario
 from dataplane.scenario.source import traffic_source

@@ -1,25 +1,24 @@
-"""What the commands of the command line do, without a terminal: each takes plain values and returns plain values."""
+"""What the commands of the command line do, without a terminal: each takes plain values and returns plain values.
+
+Those about single frames are in `frame_commands`, which start without what a run needs.
+"""
 
 from __future__ import annotations
 
 import json
 import platform
-import re
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from importlib.resources import files
 from inspect import getdoc
 from pathlib import Path
 from typing import Any, BinaryIO
-
-import numpy as np
-import pyarrow as pa
 
 from dataplane.control.journal import JOURNAL_NAME, write_journal
 from dataplane.engine.experiment import (
@@ -32,29 +31,18 @@ from dataplane.engine.experiment import (
     UpdatePlan,
 )
 from dataplane.engine.inline import run_inline
-from dataplane.engine.prepare import experiment, steering_snapshot
+from dataplane.engine.prepare import experiment
 from dataplane.errors import ExitCode, UserError
 from dataplane.ids import NdisVersion
-from dataplane.kernels.steer import count_dropped
 from dataplane.ndis.codec import Failure
 from dataplane.ndis.describe import Row, buffer_to_json, describe, json_to_buffer
 from dataplane.oracle import run_script
 from dataplane.oracle.oid_step import OidStep, render_completion
-from dataplane.receive.explain import explain
-from dataplane.receive.steering import steer_batch
-from dataplane.receive.work import DROP_REASONS, new_work_columns
 from dataplane.results.adapter import adapter_document
+from dataplane.results.aside import free_name, written_aside
 from dataplane.results.comparison import Comparison, PolicyRun, check_table_format, measure_run, write_comparison
-from dataplane.results.packets import (
-    BackgroundWriter,
-    PacketTable,
-    as_strings,
-    check_format,
-    open_packet_file,
-    rows_as_json_array,
-)
 from dataplane.results.replay import PastRun, read_past_run
-from dataplane.results.run_directory import PacketsParquet, free_name, write_results, written_aside
+from dataplane.results.run_directory import PacketsParquet, write_results
 from dataplane.results.summary import summarize
 from dataplane.results.tables import target_key
 from dataplane.scenario.live import check_endless, first_frames
@@ -64,15 +52,12 @@ from dataplane.scenario.resolve import resolved_toml
 from dataplane.scenario.set_up import set_up
 from dataplane.scenario.source import traffic_source
 from dataplane.scenario.variants import parse_policy, policy_label, repeated_scenario, with_policy
-from dataplane.switch.snapshot import SteeringSnapshot
-from dataplane.traffic.batch import FrameBatch, TrafficSource
-from dataplane.traffic.capture import open_capture, read_frame
+from dataplane.traffic.batch import TrafficSource
 from dataplane.update.certificates import UpdateReport, certify, request_document
 from dataplane.update.policies import POLICIES
 from dataplane.update.records import RequestRecord
 
 QUICK_START = "quick-start.toml"
-_HEX = re.compile(r"(?:0x)?((?:[0-9a-fA-F]{2}[:\s]?)+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,102 +285,10 @@ def _versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in names}}
 
 
-@dataclass(slots=True)
-class Steering:
-    """A capture on its way through the NIC of a scenario; `batches` may be taken once."""
-
-    snapshot: SteeringSnapshot
-    source: TrafficSource
-    transmit_by_source: bool
-    packets: int = 0
-    drops: Any = field(default_factory=lambda: np.zeros(len(DROP_REASONS), np.int64))
-
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """Record batches of the per-frame table (string columns as dictionaries)."""
-        table = PacketTable(self.snapshot)
-        work = new_work_columns(DEFAULT_BATCH_FRAMES)
-        for batch in self.source.batches(DEFAULT_BATCH_FRAMES):
-            steer_batch(batch, self.snapshot, work, transmit_by_source=self.transmit_by_source)
-            count_dropped(work.drop[: len(batch)], self.drops)
-            self.packets += len(batch)
-            yield table.batch(batch, work)
-
-    def json_document(self) -> Iterator[str]:
-        """All rows as the pieces of one JSON array of objects."""
-        return rows_as_json_array(self.batches())
-
-    @property
-    def findings(self) -> list[str]:
-        """What was wrong with the capture."""
-        return self.source.findings
-
-    def totals(self) -> dict[str, Any]:
-        """What `--json` says when the rows went to a file."""
-        dropped = {reason: int(n) for reason, n in zip(DROP_REASONS, self.drops, strict=True) if n and reason}
-        return {
-            "packets": self.packets,
-            "dropped": dropped,
-            "timestamp_regressions": self.source.timestamp_regressions,
-            "findings": self.findings,
-        }
-
-
-def steer_capture(capture: str, config: Path) -> Steering:
-    """Open a capture to be steered by a scenario's NIC."""
-    scenario = load_scenario(config)
-    by_source = scenario.traffic is not None and scenario.traffic.transmit == "by-source-mac"
-    source = open_capture(capture, whole_frames=scenario.adapter.inner_headers)  # inner headers may lie deep
-    return Steering(steering_snapshot(scenario), source, by_source)
-
-
-def steer_to_file(steering: Steering, output: Path, *, overwrite: bool, progress: Progress) -> dict[str, Any]:
-    """Steer everything into a file named by its ending; returns the totals."""
-    check_format(output)
-    with written_aside(output, overwrite=overwrite) as aside, BackgroundWriter(open_packet_file(aside)) as writer:
-        for batch in steering.batches():
-            writer.write(batch)
-            progress(steering.packets, steering.source.progress())
-    return steering.totals() | {"output": str(output)}
-
-
-def steer_first_rows(steering: Steering, limit: int) -> tuple[list[dict[str, Any]], int]:
-    """The first rows as dictionaries, and how many were left out."""
-    rows: list[dict[str, Any]] = []
-    for batch in steering.batches():
-        if len(rows) < limit:
-            rows += as_strings(batch).slice(0, limit - len(rows)).to_pylist()
-    return rows, steering.packets - len(rows)
-
-
 def show_adapter(config: Path) -> dict[str, Any]:
     """The adapter of a scenario after everything that the scenario lists has been set up."""
     scenario = load_scenario(config)
     return adapter_document(scenario.name, set_up(scenario).control)
-
-
-def explain_frame(frame: str, config: Path) -> dict[str, Any]:
-    """Explain frame N of a capture (`CAPTURE:N`) or a frame given as hexadecimal digits."""
-    scenario = load_scenario(config)
-    snapshot = steering_snapshot(scenario)
-    by_source = scenario.traffic is not None and scenario.traffic.transmit == "by-source-mac"
-    explanation = explain(snapshot, _one_frame(frame), transmit_by_source=by_source)
-    steps = [{"step": one.step, "rule": one.rule, "text": one.text} for one in explanation.steps]
-    row = as_strings(PacketTable(snapshot).batch(explanation.batch, explanation.work)).to_pylist()[0]
-    return {"steps": steps, "rule": explanation.rule, **row}
-
-
-def _one_frame(text: str) -> FrameBatch:
-    path, colon, number = text.rpartition(":")
-    if colon and number.isdigit() and (Path(path).exists() or not _HEX.fullmatch(text)):
-        return read_frame(path, int(number))
-    match = _HEX.fullmatch(text.strip())
-    if not match:
-        odd = re.fullmatch(r"(0x)?[0-9a-fA-F]+", text.strip())
-        what = (
-            "has an odd number of hexadecimal digits" if odd else "is neither CAPTURE:N nor the bytes of a frame in hex"
-        )
-        raise UserError(f"{text if len(text) < 40 else text[:36] + '...'} {what}")
-    return FrameBatch.of_one(bytes.fromhex(re.sub(r"[:\s]", "", match[1])))
 
 
 def decode_buffer(name: str, text: str, *, output: bool) -> tuple[list[Row], dict[str, Any]]:

@@ -11,15 +11,10 @@ from dataplane.ids import ProcessorNumber
 from dataplane.processor.costs import CostModel
 from dataplane.scenario.events import scheduled_requests
 from dataplane.scenario.model import Scenario
-from dataplane.scenario.set_up import adapter_configuration, set_up
+from dataplane.scenario.set_up import set_up
 from dataplane.switch.configuration import Mode
-from dataplane.switch.snapshot import SteeringSnapshot, compile_snapshot, processors_of
+from dataplane.switch.snapshot import compile_snapshot, processors_of
 from dataplane.update.policies import make_policy
-
-
-def steering_snapshot(scenario: Scenario) -> SteeringSnapshot:
-    """The snapshot in force before the first event."""
-    return compile_snapshot(adapter_configuration(scenario), 0)
 
 
 def experiment(scenario: Scenario, *, default_batch_frames: int = DEFAULT_BATCH_FRAMES) -> Experiment:

@@ -1,12 +1,11 @@
-"""Kernels that walk the records of a capture: find every frame, keep its header bytes, note its time and lengths.
+"""Kernels that walk the records of a capture: find every frame where it lies, note its time and lengths.
 
-Each scan reads `data` from `position` to `end`, continues the columns at row `row` and the packed header buffer at byte
-`used`, and returns `(row, used, position, status)`: where it stopped and why. Called again with what it returned (and
-more data, if it asked for that) it goes on as if it had never stopped, so nothing depends on how the input was cut.
+Each scan reads `data` from `position` to `end`, continues the columns at row `row`, and returns `(row, position,
+status)`: where it stopped and why. Called again with what it returned (and more data, if it asked for that) it goes on
+as if it had never stopped, so nothing depends on how the input was cut.
 
-Header split: of a frame longer than `keep_bytes` only the first `keep_bytes` are copied, unless it is IPv6 with an
-extension header behind its first header: the parser has to walk such a chain to its end (HSH-23). Frames start at
-multiples of 16 in the packed buffer, so that whole 16-byte words can be moved; what lies between frames is rubbish.
+Nothing is copied: `frame_start` says where in `data` a frame begins. A scan touches the record headers alone, and asks
+for the first bytes of every frame, so that they are in a cache when the frames are steered.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from dataplane.kernels.memory import load_u8, load_u16_be, load_u32, load_u32_be, load_u64, prefetch, store_u64
+from dataplane.kernels.memory import load_u16_be, load_u32, load_u32_be, prefetch
 
 #: Why a scan stopped.
 FULL, NEED_MORE, DAMAGED, CONTROL_BLOCK, FOREIGN_LINK_TYPE = range(5)
@@ -38,9 +37,8 @@ MULTIPLY, DIVIDE, BINARY_FRACTION = range(3)
 _ETHERNET = 1
 _PCAP_RECORD_HEADER = 16
 _SECTION_HEADER, _INTERFACE_DESCRIPTION, _OBSOLETE_PACKET, _SIMPLE_PACKET, _ENHANCED_PACKET = 0x0A0D0D0A, 1, 2, 3, 6
-#: Extension headers with a number below 64: 0, 43, 44, 51, 60; with 135, 139 and 140 these are all (HSH-23).
-_EXTENSION_HEADERS = (1 << 0) | (1 << 43) | (1 << 44) | (1 << 51) | (1 << 60)
-_PREFETCH_RECORDS = 8
+_PREFETCH_RECORDS = 16  # ahead, if all were as long as this one
+_HEADER_BYTES = 62  # Ethernet, a tag, IPv6 and ports
 
 
 @njit(inline="always")
@@ -54,40 +52,11 @@ def _u16(data: npt.NDArray[np.uint8], position: int, big_endian: bool) -> Any:
     return value if big_endian else (value >> 8) | ((value & 0xFF) << 8)
 
 
-@njit(cache=True, nogil=True)
-def _has_extension_header(data: npt.NDArray[np.uint8], start: int) -> Any:
-    """True for IPv6 whose first next header is an extension header; the frame has at least 64 bytes at `start`."""
-    network = start + 14
-    ether_type = np.int64(load_u16_be(data, start + 12))
-    if ether_type == 0x8100:
-        ether_type = np.int64(load_u16_be(data, start + 16))
-        network = start + 18
-    if ether_type != 0x86DD:
-        return False
-    next_header = np.int64(load_u8(data, network + 6))
-    if next_header < 64:
-        return (_EXTENSION_HEADERS >> next_header) & 1 == 1
-    return next_header in (135, 139, 140)
-
-
 @njit(inline="always")
-def _kept(data: npt.NDArray[np.uint8], start: int, captured: int, keep_bytes: int) -> int:
-    if captured <= keep_bytes or _has_extension_header(data, start):
-        return captured
-    return keep_bytes
-
-
-@njit(inline="always")
-def _copy(data: npt.NDArray[np.uint8], start: int, count: int, packed: npt.NDArray[np.uint8], used: int) -> None:
-    """Copy in 16-byte steps; `packed` has room for the last one, at the end of `data` single bytes are moved."""
-    if start + count + 16 <= len(data):
-        for i in range(0, count, 16):
-            low, high = load_u64(data, start + i), load_u64(data, start + i + 8)
-            store_u64(packed, used + i, low)
-            store_u64(packed, used + i + 8, high)
-    else:
-        for i in range(count):
-            packed[used + i] = data[start + i]
+def _prefetch_headers(data: npt.NDArray[np.uint8], start: int) -> None:
+    """Ask for the cache lines with the Ethernet, IP and transport headers of the frame at `start`."""
+    prefetch(data, start)
+    prefetch(data, start + _HEADER_BYTES - 1)
 
 
 @njit(cache=True, nogil=True)
@@ -99,14 +68,11 @@ def scan_pcap(
     unit_ns: int,
     snap_length: int,
     fcs_bytes: int,
-    keep_bytes: int,
     row: int,
-    used: int,
     timestamp_ns: npt.NDArray[np.int64],
     wire_length: npt.NDArray[np.uint32],
     captured_length: npt.NDArray[np.uint32],
     frame_start: npt.NDArray[np.int64],
-    packed: npt.NDArray[np.uint8],
 ) -> Any:
     """Records of a classic capture; `unit_ns` is 1000 or 1, the unit of the fraction of the second."""
     status = FULL
@@ -124,20 +90,15 @@ def scan_pcap(
             break
         prefetch(data, position + _PREFETCH_RECORDS * (recorded + _PCAP_RECORD_HEADER))
         wire = max(_u32(data, position + 12, big_endian), recorded) - fcs_bytes
-        captured = max(min(recorded, wire), 0)
-        kept = _kept(data, start, captured, keep_bytes)
-        if used + kept + 16 > len(packed):
-            break
+        _prefetch_headers(data, start)
         seconds, fraction = _u32(data, position, big_endian), _u32(data, position + 4, big_endian)
         timestamp_ns[row] = seconds * 1_000_000_000 + fraction * unit_ns
         wire_length[row] = max(wire, 0)
-        captured_length[row] = kept
-        frame_start[row] = used
-        _copy(data, start, kept, packed, used)
-        used += (kept + 15) & ~15
+        captured_length[row] = max(min(recorded, wire), 0)
+        frame_start[row] = start
         row += 1
         position = start + recorded
-    return row, used, position, status
+    return row, position, status
 
 
 @njit(cache=True, nogil=True)
@@ -170,14 +131,11 @@ def scan_pcapng(
     big_endian: bool,
     interfaces: npt.NDArray[np.int64],
     last_timestamp_ns: int,
-    keep_bytes: int,
     row: int,
-    used: int,
     timestamp_ns: npt.NDArray[np.int64],
     wire_length: npt.NDArray[np.uint32],
     captured_length: npt.NDArray[np.uint32],
     frame_start: npt.NDArray[np.int64],
-    packed: npt.NDArray[np.uint8],
 ) -> Any:
     """Blocks of a pcapng section up to the next one that changes it (CONTROL_BLOCK) or is not understood.
 
@@ -249,29 +207,21 @@ def scan_pcapng(
             status = DAMAGED
             break
         wire = max(original, recorded) - interfaces[interface, FCS_BYTES]
-        captured = max(min(recorded, wire), 0)
-        kept = _kept(data, start, captured, keep_bytes)
-        if used + kept + 16 > len(packed):
-            break
+        _prefetch_headers(data, start)
         timestamp_ns[row] = time_ns
         wire_length[row] = max(wire, 0)
-        captured_length[row] = kept
-        frame_start[row] = used
-        _copy(data, start, kept, packed, used)
-        used += (kept + 15) & ~15
+        captured_length[row] = max(min(recorded, wire), 0)
+        frame_start[row] = start
         row += 1
         position = after
-    return row, used, position, status
+    return row, position, status
 
 
 @njit(cache=True, nogil=True)
-def clamp_timestamps(timestamp_ns: npt.NDArray[np.int64], largest: int, out: npt.NDArray[np.int64]) -> Any:
-    """Write the running maximum of the timestamps, begun with `largest`; returns (steps back, new maximum) (TIM-02)."""
+def count_steps_back(timestamp_ns: npt.NDArray[np.int64], largest: int) -> Any:
+    """(timestamps below the largest one before them, the largest of all), begun with `largest` (TIM-02)."""
     regressions = 0
     for i in range(len(timestamp_ns)):
-        if timestamp_ns[i] < largest:
-            regressions += 1
-        else:
-            largest = timestamp_ns[i]
-        out[i] = largest
+        regressions += timestamp_ns[i] < largest
+        largest = max(largest, timestamp_ns[i])
     return regressions, largest

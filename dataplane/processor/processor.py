@@ -14,6 +14,7 @@ from dataplane.kernels.tracking import NEVER
 from dataplane.processor.costs import CostModel
 from dataplane.processor.histogram import LatencyHistogram
 from dataplane.processor.log import UpdateLog
+from dataplane.processor.rows import RowLog
 from dataplane.switch.snapshot import SLOTS_PER_TARGET
 
 _LARGEST = (1 << 63) - 1
@@ -87,8 +88,8 @@ class Processor:
         )
         self._counted = np.zeros((targets, len(_BY_TARGET)), np.int64)  # items of windows taken out of the log
         #: Rows taken out of the logs, in order.
-        self._busy_rows: list[npt.NDArray[Any]] = []
-        self._entry_rows: list[npt.NDArray[Any]] = []
+        self._busy_rows = RowLog(kernels.BUSY_ROW)
+        self._entry_rows = RowLog(kernels.ENTRY_ROW)
 
     def write_addresses(self) -> None:
         """Tell the kernels where the arrays are; to be called whenever one has been replaced."""
@@ -119,11 +120,11 @@ class Processor:
         self.write_addresses()
 
     def _drain_busy_log(self) -> None:
-        self._busy_rows.append(self._service.busy_log[: self._service.busy_logged[0]].copy())
+        self._busy_rows.append(self._service.busy_log[: self._service.busy_logged[0]])
         self._service.busy_logged[0] = 0
 
     def _drain_entry_log(self) -> None:
-        rows = self._accounts.entry_log[: self._accounts.position[2]].copy()
+        rows = self._accounts.entry_log[: self._accounts.position[2]]
         self._entry_rows.append(rows)
         _count_by_target(self._counted, rows)
         self._accounts.position[2] = 0
@@ -161,8 +162,8 @@ class Processor:
                 int(state["latency_max_ns"]),
             ),
             by_target=by_target,
-            busy_windows=np.concatenate(self._busy_rows),
-            entry_windows=np.concatenate(self._entry_rows),
+            busy_windows=self._busy_rows.rows(),
+            entry_windows=self._entry_rows.rows(),
             flow_keys=flows["key"][used],
             flow_items=flows["items"][used],
             reordered=int(self._flows.order[0]),

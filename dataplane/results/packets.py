@@ -1,22 +1,21 @@
-"""The per-frame table: one row for each frame, where it goes and why (`vmmq steer`, `packets.parquet`)."""
+"""The per-frame table: one row for each frame, where it goes and why (`vmmq steer`, `packets.parquet`).
+
+Each format imports what it alone needs.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from queue import Queue
 from types import TracebackType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.parquet
 
-from dataplane.engine.experiment import CompleteRows
 from dataplane.errors import UserError
 from dataplane.receive.work import (
     DROP_REASONS,
@@ -31,6 +30,9 @@ from dataplane.receive.work import (
 from dataplane.switch.configuration import Mode
 from dataplane.switch.snapshot import HASH_KIND_NAMES, SteeringSnapshot
 from dataplane.traffic.batch import FrameBatch
+
+if TYPE_CHECKING:
+    from dataplane.engine.experiment import CompleteRows
 
 SCHEMA_VERSION = 1
 
@@ -59,7 +61,7 @@ PACKET_SCHEMA = pa.schema(
 SERVICE_FIELDS = [pa.field("completion_ns", pa.int64()), pa.field("latency_ns", pa.int64())]
 SERVED_PACKET_SCHEMA = pa.schema([*PACKET_SCHEMA, *SERVICE_FIELDS], metadata=PACKET_SCHEMA.metadata)
 
-_COUNTING = ("packet", "timestamp_ns", "completion_ns")
+_DELTAS = ("packet", "timestamp_ns", "completion_ns", "indirection_table_index")
 _DIRECTIONS = pa.array(["rx", "tx"])
 _HASH_KINDS = pa.array(HASH_KIND_NAMES)
 _DROP_REASONS = pa.array(DROP_REASONS)
@@ -79,74 +81,134 @@ class PacketTable:
     def served_batch(self, rows: CompleteRows) -> pa.RecordBatch:
         """Rows of a run, with completion and latency, each with the epoch and the targets of its snapshot."""
         spans = rows.spans
-        ends = [span.end_row for span in spans]
-        epoch = np.repeat([span.epoch for span in spans], np.diff(ends, prepend=0))
         if len(spans[-1].target_ids) >= len(self._target_ids):  # targets keep their rows, new ones come behind
             self._target_ids = np.array([*spans[-1].target_ids, 0], np.uint16)
-        return self._batch(rows.first_frame, first_rows(rows.work, 0, ends[-1]), epoch, served=True)
+        epochs = [(span.end_row, span.epoch) for span in spans]
+        return self._batch(rows.first_frame, first_rows(rows.work, 0, spans[-1].end_row), epochs, served=True)
 
     def batch(self, frames: FrameBatch, work: WorkColumns) -> pa.RecordBatch:
         """Rows for the frames of a batch that the snapshot has steered."""
         count = len(frames)
-        epoch = np.full(count, self._snapshot.epoch)
-        return self._batch(frames.first_frame, first_rows(work, 0, count), epoch, served=False)
+        epochs = [(count, self._snapshot.epoch)]
+        return self._batch(frames.first_frame, first_rows(work, 0, count), epochs, served=False)
 
     def _batch(
-        self, first_frame: int, work: WorkColumns, epoch: npt.NDArray[np.int64], *, served: bool
+        self, first_frame: int, work: WorkColumns, epochs: Sequence[tuple[int, int]], *, served: bool
     ) -> pa.RecordBatch:
-        """Rows that are copies: the columns are used again for the next batch while these are still being written."""
-        count = len(epoch)
-        target = work.target[:count]
-        no_target = target == NO_TARGET
-        target_id = self._target_ids[np.minimum(target, len(self._target_ids) - 1)]
+        """Rows that are copies: the columns are used again for the next batch while these are still being written.
+
+        `epochs` are (end row, epoch), ascending.
+        """
+        rows = _Rows(len(work.target))
+        target_ids = rows.column(
+            pa.uint16(),
+            self._target_ids[np.minimum(work.target, len(self._target_ids) - 1)],
+            missing=work.target == NO_TARGET,
+        )
+        unknown = rows.nulls(pa.uint16())
         switch = self._snapshot.configuration.mode is Mode.SWITCH
-        unknown = pa.nulls(count, pa.uint16())
-        target_ids = pa.array(target_id, mask=_mask(no_target))
-        hash_kind = work.hash_kind[:count]
-        unhashed = hash_kind == 0
-        flags = work.flags[:count]
-        untagged = (flags & TAGGED) == 0
-        oob = work.oob_8021q[:count]
-        index = work.table_index[:count].copy()
-        drop = work.drop[:count]
+        untagged = (work.flags & TAGGED) == 0
+        dropped = work.drop != NOT_DROPPED
         columns = [
-            pa.array(np.arange(first_frame, first_frame + count, dtype=np.uint64)),
-            pa.array(work.timestamp_ns[:count].copy()),
-            pa.array(work.wire_length[:count].copy()),
-            _dictionary((flags & TRANSMIT) >> 1, None, _DIRECTIONS),
+            rows.counted(first_frame),
+            rows.column(pa.int64(), work.timestamp_ns),
+            rows.column(pa.uint32(), work.wire_length),
+            rows.names(_DIRECTIONS, (work.flags & TRANSMIT) >> 1),
             target_ids if switch else unknown,
             unknown if switch else target_ids,
-            pa.array(work.filter_id[:count].copy()),
-            _dictionary(hash_kind, None, _HASH_KINDS),
-            pa.array(work.hash_value[:count].copy(), mask=_mask(unhashed)),
-            pa.array(index, mask=_mask(index >= 0xFFFE)),
-            _dictionary(work.processor[:count], work.processor[:count] == NO_PROCESSOR, self._processors),
-            pa.array(oob >> 4, mask=_mask(untagged)),
-            pa.array((oob & 7).astype(np.uint8), mask=_mask(untagged)),
-            _dictionary(drop, drop == NOT_DROPPED, _DROP_REASONS),
-            pa.array(epoch.astype(np.uint32)),
+            rows.column(pa.uint32(), work.filter_id),
+            rows.names(_HASH_KINDS, work.hash_kind),
+            rows.column(pa.uint32(), work.hash_value, missing=work.hash_kind == 0),
+            rows.column(pa.uint16(), work.table_index, missing=work.table_index >= 0xFFFE),
+            rows.names(self._processors, work.processor, missing=work.processor == NO_PROCESSOR),
+            rows.column(pa.uint16(), work.oob_8021q >> 4, missing=untagged),
+            rows.column(pa.uint8(), work.oob_8021q & 7, missing=untagged),
+            rows.names(_DROP_REASONS, work.drop, missing=~dropped),
+            rows.stretches(pa.uint32(), epochs),
         ]
         schema = _DICTIONARY_SCHEMA
         if served:
-            completion = work.completion_ns[:count].copy()
             columns += [
-                pa.array(completion, mask=_mask(drop != NOT_DROPPED)),
-                pa.array(completion - work.timestamp_ns[:count], mask=_mask(drop != NOT_DROPPED)),
+                rows.column(pa.int64(), work.completion_ns, missing=dropped),
+                rows.column(pa.int64(), work.completion_ns - work.timestamp_ns, missing=dropped),
             ]
             schema = _SERVED_DICTIONARY_SCHEMA
         return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
+class _Rows:
+    """Arrow columns of a batch, all in one piece of memory: many small ones cost more than what is written to them."""
+
+    _BYTES_IN_ROW = 80  # more than all columns of a row take, bits of validity and gaps included
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._memory = np.empty(self._BYTES_IN_ROW * count + 4096, np.uint8)
+        self._buffer = pa.py_buffer(self._memory)
+        self._used = 0
+
+    def column(
+        self, kind: pa.DataType, values: npt.NDArray[Any], missing: npt.NDArray[np.bool_] | None = None
+    ) -> pa.Array:
+        """Values that fit into `kind`; rows in `missing` are null, and hold 0."""
+        validity, nulls = self._validity(missing)
+        if nulls == self._count:
+            return self.nulls(kind)
+        room, data = self._room(kind.to_pandas_dtype(), self._count)
+        np.copyto(room, values, casting="unsafe")
+        if missing is not None and nulls:
+            room[missing] = 0
+        return pa.Array.from_buffers(kind, self._count, [validity, data], nulls)
+
+    def names(self, names: pa.Array, codes: npt.NDArray[Any], missing: npt.NDArray[np.bool_] | None = None) -> pa.Array:
+        """The names with these codes, as a dictionary array."""
+        return pa.DictionaryArray.from_arrays(self.column(pa.int16(), codes, missing), names, safe=False)
+
+    def nulls(self, kind: pa.DataType) -> pa.Array:
+        """Nothing but nulls."""
+        return pa.nulls(self._count, kind)
+
+    def counted(self, first: int) -> pa.Array:
+        """Consecutive numbers as uint64."""
+        room, data = self._room(np.uint64, self._count)
+        room[:] = np.arange(first, first + self._count, dtype=np.uint64)
+        return pa.Array.from_buffers(pa.uint64(), self._count, [None, data], 0)
+
+    def stretches(self, kind: pa.DataType, values: Sequence[tuple[int, int]]) -> pa.Array:
+        """The same value for many rows: (end row, value), ascending."""
+        room, data = self._room(kind.to_pandas_dtype(), self._count)
+        first = 0
+        for end, value in values:
+            room[first:end] = value
+            first = end
+        return pa.Array.from_buffers(kind, self._count, [None, data], 0)
+
+    def _validity(self, missing: npt.NDArray[np.bool_] | None) -> tuple[pa.Buffer | None, int]:
+        nulls = 0 if missing is None else int(np.count_nonzero(missing))
+        if missing is None or nulls in {0, self._count}:
+            return None, nulls
+        room, buffer = self._room(np.uint8, (self._count + 7) // 8)
+        room[:] = np.packbits(~missing, bitorder="little")
+        return buffer, nulls
+
+    def _room(self, dtype: Any, count: int) -> tuple[npt.NDArray[Any], pa.Buffer]:
+        """Room for `count` values, as an array to be filled and as a buffer for Arrow."""
+        size = count * np.dtype(dtype).itemsize
+        at, self._used = self._used, (self._used + size + 63) & ~63
+        return self._memory[at : at + size].view(dtype), self._buffer.slice(at, size)
+
+
 def as_strings(batch: pa.RecordBatch) -> pa.RecordBatch:
     """The batch with plain string columns, as PACKET_SCHEMA or SERVED_PACKET_SCHEMA."""
     schema = PACKET_SCHEMA if len(batch.schema) == len(PACKET_SCHEMA) else SERVED_PACKET_SCHEMA
-    return pa.RecordBatch.from_arrays(
-        [column.cast(field.type) for column, field in zip(batch.columns, schema, strict=True)], schema=schema
-    )
+    columns = [one.dictionary_decode() if pa.types.is_dictionary(one.type) else one for one in batch.columns]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def as_json_lines(batch: pa.RecordBatch) -> pa.StringArray:
     """One JSON object for each row, made column by column (no value needs escaping)."""
+    import pyarrow.compute as pc  # noqa: PLC0415
+
     parts: list[Any] = []
     for position, (name, column) in enumerate(zip(batch.schema.names, as_strings(batch).columns, strict=True)):
         text = column.cast(pa.string())
@@ -168,6 +230,8 @@ class PacketFile(Protocol):
 
 class _Csv:
     def __init__(self, path: Path) -> None:
+        import pyarrow.csv  # noqa: PLC0415
+
         self._writer = pyarrow.csv.CSVWriter(path, PACKET_SCHEMA)
 
     def write(self, batch: pa.RecordBatch) -> None:
@@ -200,16 +264,21 @@ class _JsonLines:
 
 
 class ParquetPackets:
-    """A Parquet file of the per-frame table; rows are gathered into row groups of about a million."""
+    """A Parquet file of the per-frame table; rows are gathered into row groups of about a quarter of a million.
 
-    _ROWS_IN_GROUP = 1 << 20
+    Larger ones save nothing, and would be written in bursts that whoever steers the next batches has to wait for.
+    """
+
+    _ROWS_IN_GROUP = 1 << 18
 
     def __init__(self, path: Path, *, served: bool = False) -> None:
+        import pyarrow.parquet  # noqa: PLC0415
+
         schema = _SERVED_DICTIONARY_SCHEMA if served else _DICTIONARY_SCHEMA
         strings = [field.name for field in schema if pa.types.is_dictionary(field.type)]
-        # Counting columns shrink to nothing as deltas, hashes not at all; both faster than by compression. Without the
-        # stored Arrow schema readers see plain strings, not dictionaries.
-        deltas = [name for name in _COUNTING if name in schema.names]
+        # Counting columns shrink to nothing as deltas, indices to their width, hashes not at all; all of it is faster
+        # than compression. Without the stored Arrow schema readers see plain strings, not dictionaries.
+        deltas = [name for name in _DELTAS if name in schema.names]
         self._writer = pyarrow.parquet.ParquetWriter(
             path,
             schema,
@@ -310,18 +379,6 @@ def rows_as_json_array(batches: Iterable[pa.RecordBatch]) -> Iterator[str]:
             yield separator + ",\n".join(as_json_lines(batch).to_pylist())
             separator = ",\n"
     yield "\n]\n"
-
-
-def _mask(values: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_] | None:
-    return values if values.any() else None
-
-
-def _dictionary(codes: npt.NDArray[Any], missing: npt.NDArray[np.bool_] | None, names: pa.Array) -> pa.Array:
-    """Dictionary array of small codes; rows in `missing` are null."""
-    mask = None if missing is None else _mask(missing)
-    if mask is not None:
-        codes = np.where(mask, 0, codes)
-    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int16), mask=mask), names, safe=False)
 
 
 def _dictionary_schema(schema: pa.Schema) -> pa.Schema:

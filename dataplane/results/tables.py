@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,9 @@ from dataplane.ids import DEFAULT_PROCESSOR_INDEX, PRIMARY_PROCESSOR_INDEX
 from dataplane.switch.snapshot import slot_names
 
 SCHEMA_VERSION = 1
+
+#: Rows that are sorted and written at a time.
+_PIECE_ROWS = 1 << 18
 _METADATA = {"vmmq.schema_version": str(SCHEMA_VERSION)}
 
 
@@ -23,15 +29,15 @@ def windows_table(result: RunResult) -> pa.Table:
     """
     columns: dict[str, list[npt.NDArray[Any]]] = {}
     for row, report in enumerate(result.processors):
-        entries, busy = report.entry_windows, report.busy_windows
-        windows = np.union1d(entries["window"], busy["window"])
+        items = _sums_by_window(report.entry_windows, ("received", "completions", "bytes", "dropped"))
+        busy = _sums_by_window(report.busy_windows, ("busy_ns",))
+        windows = np.union1d(items["window"], busy["window"])
         part = {"window": windows, "processor": np.full(len(windows), row)}
-        for name in ("received", "completions", "bytes", "dropped"):
-            sums = np.zeros(len(windows), np.int64)
-            np.add.at(sums, np.searchsorted(windows, entries["window"]), entries[name])
-            part[name] = sums
-        part["busy_ns"] = np.zeros(len(windows), np.int64)
-        np.add.at(part["busy_ns"], np.searchsorted(windows, busy["window"]), busy["busy_ns"])
+        for sums in (items, busy):
+            at = np.searchsorted(windows, sums.pop("window"))
+            for name, values in sums.items():
+                part[name] = np.zeros(len(windows), np.int64)
+                part[name][at] = values
         for name, values in part.items():
             columns.setdefault(name, []).append(values)
     merged = {name: np.concatenate(parts) for name, parts in columns.items()}
@@ -51,13 +57,54 @@ def windows_table(result: RunResult) -> pa.Table:
     ).replace_schema_metadata(_METADATA)
 
 
-def entries_table(result: RunResult) -> pa.Table:
+def _sums_by_window(rows: npt.NDArray[Any], names: Sequence[str]) -> dict[str, npt.NDArray[np.int64]]:
+    """Columns added up over the rows of each window, and in `window` which these are; `rows` ascend by window."""
+    parts: dict[str, list[npt.NDArray[np.int64]]] = {name: [np.zeros(0, np.int64)] for name in ("window", *names)}
+    for first in range(0, len(rows), _PIECE_ROWS):
+        piece = rows[first : first + _PIECE_ROWS]
+        starts = np.flatnonzero(np.diff(piece["window"], prepend=-1))
+        parts["window"].append(piece["window"][starts])
+        for name in names:
+            parts[name].append(np.add.reduceat(piece[name], starts))
+    merged = {name: np.concatenate(of_name) for name, of_name in parts.items()}
+    windows, place = np.unique(merged["window"], return_inverse=True)  # two pieces may share a window
+    sums = {"window": windows}
+    for name in names:
+        sums[name] = np.zeros(len(windows), np.int64)
+        np.add.at(sums[name], place, merged[name])
+    return sums
+
+
+def entries_tables(result: RunResult) -> Iterator[pa.Table]:
     """Work of every steering parameter in every window (BAL-01): by window, VPort or queue, index, processor.
 
-    `index` is the indirection table index; for the default and the primary processor it is null and `parameter` says
-    which. `busy_ns` is the service cost of the items that arrived in the window.
+    In pieces of whole windows, at least one. `index` is the indirection table index; for the default and the primary
+    processor it is null and `parameter` says which. `busy_ns` is the service cost of the items that arrived in the
+    window.
     """
     rows = [report.entry_windows for report in result.processors]
+    yield from (_entries_table(result, piece) for piece in _pieces(rows))
+
+
+def _pieces(rows: Sequence[npt.NDArray[Any]]) -> Iterator[list[npt.NDArray[Any]]]:
+    """Rows of the same windows of all processors, some `_PIECE_ROWS` at a time, but no window in two pieces."""
+    starts, share = [0] * len(rows), _PIECE_ROWS // len(rows)
+    while True:
+        left = [one[start:] for one, start in zip(rows, starts, strict=True)]
+        ends = [len(one) for one in rows]
+        if cuts := [int(one["window"][share]) for one in left if len(one) > share]:
+            first = min(int(one["window"][0]) for one in left if len(one))
+            cut = max(min(cuts), first + 1)
+            ends = [
+                bisect_left(one, cut, start, key=itemgetter("window")) for one, start in zip(rows, starts, strict=True)
+            ]
+        yield [one[start:end] for one, start, end in zip(rows, starts, ends, strict=True)]
+        if ends == [len(one) for one in rows]:
+            return
+        starts = ends
+
+
+def _entries_table(result: RunResult, rows: Sequence[npt.NDArray[Any]]) -> pa.Table:
     entries = np.concatenate(rows)
     processor = np.repeat(np.arange(len(rows)), [len(part) for part in rows])
     target, index = slot_names(entries["slot"])

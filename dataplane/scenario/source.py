@@ -20,12 +20,7 @@ def traffic_source(scenario: Scenario) -> TrafficSource:
     if traffic is None:
         raise UserError("the scenario has no [traffic]: give it a capture or a profile")
     if traffic.capture is not None:
-        return open_capture(
-            traffic.capture,
-            loop=traffic.loop or 1,
-            arrivals=_arrivals(traffic),
-            whole_frames=scenario.adapter.inner_headers,  # they may lie behind what header split keeps
-        )
+        return open_capture(traffic.capture, loop=traffic.loop or 1, arrivals=_arrivals(traffic))
     keys = traffic.model_dump(exclude=_NOT_OF_A_PROFILE, exclude_none=True)
     return SyntheticSource(Profile.named(str(traffic.profile), **keys), destinations(scenario))
 

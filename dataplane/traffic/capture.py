@@ -20,12 +20,12 @@ from typing import IO
 import numpy as np
 
 from dataplane.arrays import read_only
-from dataplane.kernels.capture import TIMESTAMP_MAX_NS, clamp_timestamps
+from dataplane.kernels.capture import TIMESTAMP_MAX_NS, count_steps_back
 from dataplane.traffic import pcap, pcapng
 from dataplane.traffic.arrivals import Arrivals
 from dataplane.traffic.batch import FrameBatch
 from dataplane.traffic.errors import TrafficError
-from dataplane.traffic.records import HEADER_BYTES, WHOLE_FRAMES, Reader
+from dataplane.traffic.records import Reader
 from dataplane.traffic.tables import TableReader
 from dataplane.traffic.window import ByteStream, GzipStream, MappedWindow, StreamWindow, Window, ZstdStream
 
@@ -53,19 +53,18 @@ def open_capture(
     *,
     loop: int = 1,
     arrivals: Arrivals | None = None,
-    whole_frames: bool = False,
 ) -> CaptureSource:
     """Open a capture as a source of frames; raises TrafficError when it cannot be used.
 
     `path` is a file, or "-" for standard input. `loop` plays it that many times. `arrivals` replaces the capture's
-    timestamps. Without `whole_frames` only the headers of each frame are kept.
+    timestamps.
     """
-    return CaptureSource(path, loop, arrivals, WHOLE_FRAMES if whole_frames else HEADER_BYTES)
+    return CaptureSource(path, loop, arrivals)
 
 
 def read_frame(path: str, number: int) -> FrameBatch:
     """Frame `number` of a capture, whole, as a batch of one; raises TrafficError when there is none."""
-    source = open_capture(path, whole_frames=True)
+    source = open_capture(path)
     frames = 0
     for batch in source.batches(_READ_FRAME_BATCH):
         frames = batch.first_frame + len(batch)
@@ -82,15 +81,15 @@ class CaptureSource:
     With `arrivals` the frames keep their order and lose their timestamps; the first one keeps its own, as the start.
     """
 
-    def __init__(self, path: str, loop: int, arrivals: Arrivals | None, keep_bytes: int) -> None:
+    def __init__(self, path: str, loop: int, arrivals: Arrivals | None) -> None:
         self.timestamp_regressions = 0
         self.findings: list[str] = []
         if loop < 1:
             raise TrafficError(f"loop = {loop} is not possible; a capture is played at least once")
         if loop > 1 and path == STANDARD_INPUT:
             raise TrafficError("standard input cannot be played more than once; save it to a file or remove loop")
-        self._path, self._loop, self._arrivals, self._keep_bytes = path, loop, arrivals, keep_bytes
-        self._reader: Reader = _open_reader(path, keep_bytes)
+        self._path, self._loop, self._arrivals = path, loop, arrivals
+        self._reader: Reader = _open_reader(path)
         self._pass = 0
         self._is_done = False
         frames = self._reader.expected_frames
@@ -111,13 +110,16 @@ class CaptureSource:
         for batches in self._repetitions(batch_frames):
             first_ns, last_ns, pass_frames = 0, -TIMESTAMP_MAX_NS, 0
             for batch in batches:
-                timestamp_ns = np.empty(len(batch), np.int64)
-                regressions, last_ns = clamp_timestamps(batch.timestamp_ns, last_ns, timestamp_ns)
+                timestamp_ns = batch.timestamp_ns
+                before_ns = last_ns
+                regressions, last_ns = count_steps_back(timestamp_ns, before_ns)
                 self.timestamp_regressions += regressions
+                if regressions:
+                    timestamp_ns = np.maximum(np.maximum.accumulate(timestamp_ns), before_ns)
                 if pass_frames == 0:
                     first_ns = int(timestamp_ns[0])
                 if shift_ns:
-                    timestamp_ns += shift_ns
+                    timestamp_ns = timestamp_ns + shift_ns
                 yield replace(batch, first_frame=frames, timestamp_ns=read_only(timestamp_ns))
                 frames += len(batch)
                 pass_frames += len(batch)
@@ -141,7 +143,7 @@ class CaptureSource:
         for number in range(self._loop):
             self._pass = number
             if number:
-                self._reader = _open_reader(self._path, self._keep_bytes)
+                self._reader = _open_reader(self._path)
             yield self._reader.batches(batch_frames)
             self._reader.close()
             if not number:
@@ -156,7 +158,7 @@ class CaptureSource:
         self._reader.close()
 
 
-def _open_reader(path: str, keep_bytes: int) -> Reader:
+def _open_reader(path: str) -> Reader:
     name = _display(path)
     file = _open_file(path)
     try:
@@ -172,22 +174,22 @@ def _open_reader(path: str, keep_bytes: int) -> Reader:
         stream = _decompressed(head, file)
         if stream is None:
             window: Window = MappedWindow(file) if _is_regular(file) else StreamWindow(ByteStream(file), head)
-            return _record_reader(window, head, name, keep_bytes)
+            return _record_reader(window, head, name)
         window = StreamWindow(stream)
         head = window.data[: min(window.end, _HEAD_BYTES)].tobytes()
         if not head:
             raise TrafficError(f"{name} decompresses to nothing{_because(window)}; capture again")
-        return _record_reader(window, head, f"{name} (decompressed)", keep_bytes)
+        return _record_reader(window, head, f"{name} (decompressed)")
     except BaseException:
         file.close()
         raise
 
 
-def _record_reader(window: Window, head: bytes, name: str, keep_bytes: int) -> Reader:
+def _record_reader(window: Window, head: bytes, name: str) -> Reader:
     if head[:4] in pcap.MAGIC:
-        return pcap.PcapReader(window, name, keep_bytes)
+        return pcap.PcapReader(window, name)
     if head.startswith(pcapng.MAGIC):
-        return pcapng.PcapngReader(window, name, keep_bytes)
+        return pcapng.PcapngReader(window, name)
     for magic, what in _REFUSED:
         if head.startswith(magic):
             raise TrafficError(f"{name} is {what}")

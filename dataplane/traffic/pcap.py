@@ -74,9 +74,9 @@ def write_pcap(path: str, batches: Iterable[FrameBatch]) -> int:
 class PcapReader(RecordReader):
     """Reads the records of a window that starts with a pcap file header."""
 
-    def __init__(self, window: Window, name: str, keep_bytes: int) -> None:
-        super().__init__(keep_bytes)
-        self._window, self._name = window, name
+    def __init__(self, window: Window, name: str) -> None:
+        super().__init__(window)
+        self._name = name
         self._header = FileHeader.parse(window.data[: min(window.end, _FILE_HEADER_BYTES)].tobytes(), name)
         if self._header.link_type != ETHERNET:
             raise TrafficError(
@@ -89,7 +89,7 @@ class PcapReader(RecordReader):
         window, header = self._window, self._header
         limit = min(max(header.snap_length, _SNAP_LENGTH_DEFAULT), CAPTURED_LENGTH_MAX)
         while True:
-            columns.row, columns.used, self._position, status = scan_pcap(
+            columns.row, self._position, status = scan_pcap(
                 window.data,
                 self._position,
                 window.end,
@@ -97,16 +97,15 @@ class PcapReader(RecordReader):
                 header.unit_ns,
                 limit,
                 header.fcs_bytes,
-                self._keep_bytes,
                 *columns.arguments,
             )
             if status == FULL:
-                window.release(self._position)
                 return True
             if status == DAMAGED or window.exhausted:
-                window.release(self._position)
                 self._report_end(damaged=status == DAMAGED)
                 return False
+            if columns.row:
+                return True  # a batch ends where the window does: that is where its frames lie
             self._position = window.advance(self._position)
 
     def _report_end(self, damaged: bool) -> None:
@@ -130,11 +129,3 @@ class PcapReader(RecordReader):
             )
         elif window.failure:
             self.findings.append(f"{self._name}: {window.failure} behind byte {offset}; what follows is lost")
-
-    def progress(self) -> float:
-        """Share of the input read so far."""
-        return self._window.progress()
-
-    def close(self) -> None:
-        """Give back the input."""
-        self._window.close()

@@ -45,10 +45,9 @@ _MICROSECONDS = 6
 class PcapngReader(RecordReader):
     """Reads the blocks of a window that starts with a Section Header Block."""
 
-    def __init__(self, window: Window, name: str, keep_bytes: int) -> None:
-        super().__init__(keep_bytes)
-        self._window, self._name = window, name
-        self._position = 0
+    def __init__(self, window: Window, name: str) -> None:
+        super().__init__(window)
+        self._name = name
         self._order: Literal["big", "little"] = "little"
         self._interfaces = read_only(np.zeros((0, INTERFACE_COLUMNS), np.int64))
         self._last_timestamp_ns = 0
@@ -59,14 +58,13 @@ class PcapngReader(RecordReader):
     def _fill(self, columns: Columns) -> bool:
         window = self._window
         while True:
-            columns.row, columns.used, self._position, status = scan_pcapng(
+            columns.row, self._position, status = scan_pcapng(
                 window.data,
                 self._position,
                 window.end,
                 self._order == "big",
                 self._interfaces,
                 self._last_timestamp_ns,
-                self._keep_bytes,
                 *columns.arguments,
             )
             if columns.row:
@@ -76,15 +74,15 @@ class PcapngReader(RecordReader):
                     continue
                 status = NEED_MORE if not self._damage else status
             if status == FULL:
-                window.release(self._position)
                 return True
             if status == FOREIGN_LINK_TYPE:
                 self._refuse_foreign(columns)
                 return True
             if status != NEED_MORE or window.exhausted:
-                window.release(self._position)
                 self._report_end(damaged=status != NEED_MORE)
                 return False
+            if columns.row:
+                return True  # a batch ends where the window does: that is where its frames lie
             self._position = window.advance(self._position)
 
     def _refuse_foreign(self, columns: Columns) -> None:
@@ -200,14 +198,6 @@ class PcapngReader(RecordReader):
             )
         elif window.failure:
             self.findings.append(f"{self._name}: {window.failure} behind byte {offset}; what follows is lost")
-
-    def progress(self) -> float:
-        """Share of the input read so far."""
-        return self._window.progress()
-
-    def close(self) -> None:
-        """Give back the input."""
-        self._window.close()
 
 
 def _resolution(value: int) -> tuple[int, int]:

@@ -1,6 +1,6 @@
 """Frames in Arrow tables: Parquet files, Arrow IPC files and Arrow IPC streams with the columns of FRAME_SCHEMA.
 
-Batches view Arrow's memory, nothing is copied. Tables hold whole frames or header-split ones, whatever was written.
+Batches view Arrow's memory, nothing is copied.
 """
 
 from __future__ import annotations

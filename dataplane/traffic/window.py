@@ -2,8 +2,8 @@
 
 A reader scans `data[position:end]`. When it needs more it calls `advance(position)`, which may move the bytes and
 returns the new position; when nothing more can come `exhausted` is true and the window stays as it is. Memory is
-bounded for inputs of any size (ENG-04): a mapping gives back the pages behind the reader, a stream keeps one chunk and
-the record that was cut.
+bounded for inputs of any size (ENG-04): a mapping gives back the pages behind the reader, a stream keeps one chunk, the
+record that was cut, and the chunks in which batches lie that somebody still has.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ class Window(Protocol):
 class MappedWindow:
     """A whole file, mapped.
 
-    Faster than reading it: headers are all that is touched, and 1500-byte frames need not be copied. As with every
-    mapping, another program must not shorten the file meanwhile.
+    Faster than reading it: headers are all that is touched. As with every mapping, another program must not shorten the
+    file meanwhile.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -74,9 +74,9 @@ class MappedWindow:
         return position
 
     def release(self, position: int) -> None:
-        """Give back the pages far enough behind `position`."""
+        """Give back the pages far enough behind `position`: somebody may still be at those closer to it."""
         self._position = min(position, self.end)
-        behind = (self._position - self._released) // mmap.PAGESIZE * mmap.PAGESIZE
+        behind = (self._position - _RELEASE_BYTES - self._released) // mmap.PAGESIZE * mmap.PAGESIZE
         if behind >= _RELEASE_BYTES:
             self._mapping.madvise(mmap.MADV_DONTNEED, self._released, behind)
             self._released += behind
@@ -86,13 +86,15 @@ class MappedWindow:
         return self._position / self.end
 
     def close(self) -> None:
-        """Drop the mapping; batches never refer to it."""
+        """Drop the mapping; it goes when the last batch that lies in it does."""
         self.data = read_only(np.zeros(0, np.uint8))
-        self._mapping.close()
 
 
 class StreamWindow:
-    """A stream, read in chunks into one buffer that grows only for a record that does not fit."""
+    """A stream, read in chunks, each into a buffer of its own: batches may lie in those before it.
+
+    Only for a record that does not fit is a buffer larger than others.
+    """
 
     def __init__(self, stream: ByteStream, first_bytes: bytes = b"") -> None:
         self._stream = stream
@@ -106,14 +108,12 @@ class StreamWindow:
         self._fill()
 
     def advance(self, position: int) -> int:
-        """Move the bytes from `position` on to the front and fill the buffer behind them."""
+        """Begin a buffer with the bytes from `position` on and fill it."""
         keep = self.end - position
-        if keep > 0:
-            tail = self._buffer[position : self.end].copy()
-            if keep == len(self._buffer):
-                self._buffer = np.empty(2 * len(self._buffer), np.uint8)
-                self.data = read_only(self._buffer)
-            self._buffer[:keep] = tail
+        tail = self._buffer[position : self.end]
+        self._buffer = np.empty(max(_CHUNK_BYTES, 2 * keep), np.uint8)
+        self.data = read_only(self._buffer)
+        self._buffer[: len(tail)] = tail
         self.base += position if keep > 0 else self.end
         self.end = max(keep, 0)
         self._fill()
@@ -126,7 +126,7 @@ class StreamWindow:
         return skip
 
     def release(self, position: int) -> None:
-        """Nothing to do: the buffer is small."""
+        """Nothing to do: buffers go when nothing lies in them."""
 
     def _fill(self) -> None:
         target = self._buffer.data

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 from unittest import mock
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,7 +20,7 @@ from dataplane.engine.experiment import Experiment, RunResult
 from dataplane.engine.inline import run_inline
 from dataplane.engine.prepare import experiment
 from dataplane.results.summary import summarize
-from dataplane.results.tables import entries_table, windows_table
+from dataplane.results.tables import entries_tables, windows_table
 from dataplane.results.updates import updates_document
 from dataplane.scenario.load import load_scenario
 from dataplane.scenario.source import traffic_source
@@ -85,7 +86,7 @@ def everything(result: RunResult) -> dict[str, Any]:
         "summary": summarize(result, report, scenario="updates", seed=1),
         "updates": updates_document(report),
         "windows": windows_table(result).to_pylist(),
-        "entries": entries_table(result).to_pylist(),
+        "entries": pa.concat_tables(entries_tables(result)).to_pylist(),
     }
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,7 +20,7 @@ from dataplane.processor.costs import CostModel
 from dataplane.receive.front_end import NicFrontEnd
 from dataplane.receive.work import new_work_columns
 from dataplane.results.summary import ConservationError, summarize
-from dataplane.results.tables import entries_table, windows_table
+from dataplane.results.tables import entries_tables, windows_table
 from dataplane.switch.configuration import AdapterConfiguration
 from dataplane.switch.snapshot import compile_snapshot
 from dataplane.traffic.batch import FrameBatch
@@ -48,7 +49,7 @@ def run(experiment: Experiment, batch: FrameBatch) -> RunResult:
 
 def everything(result: RunResult) -> tuple[Any, ...]:
     """All that a run leaves for comparison."""
-    tables = [windows_table(result).to_pylist(), entries_table(result).to_pylist()]
+    tables = [windows_table(result).to_pylist(), pa.concat_tables(entries_tables(result)).to_pylist()]
     return summarize(result, update_report(result), scenario="test", seed=1), *tables
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
+import pyarrow.parquet as pq
+import pytest
 
 from dataplane.engine.experiment import CompleteRows, EpochSpan
-from dataplane.receive.work import new_work_columns
-from dataplane.results.packets import SERVED_PACKET_SCHEMA, PacketTable, as_strings
+from dataplane.receive.work import DROP_REASONS, NO_PROCESSOR, NO_TARGET, WorkColumns, new_work_columns
+from dataplane.results.packets import SERVED_PACKET_SCHEMA, PacketTable, ParquetPackets, as_strings
 from dataplane.switch.configuration import HashType
-from dataplane.switch.snapshot import compile_snapshot
+from dataplane.switch.snapshot import HASH_KIND_NAMES, SteeringSnapshot, compile_snapshot
 from tests.kernels.test_vectors import one_vport
 from tests.reference.vectors import KEYS
 
@@ -32,3 +37,58 @@ def test_rows_do_not_change_with_the_work_columns() -> None:
     assert as_strings(rows).schema == SERVED_PACKET_SCHEMA
     assert [row["packet"] for row in before] == [10, 11, 12, 13, 14]
     assert [row["epoch"] for row in before] == [0, 0, 1, 1, 1]
+
+
+@pytest.mark.parametrize("count", [1, 7, 64, 1001])
+@pytest.mark.parametrize("share_missing", [0.0, 0.3, 1.0])
+def test_every_column_says_what_the_work_says(tmp_path: Path, count: int, share_missing: float) -> None:
+    """Each row is that of its frame, null where nothing is known of it, in memory as in a Parquet file."""
+    random = np.random.default_rng(count)
+    missing = random.random((6, count)) < share_missing
+    work = new_work_columns(count)
+    work.timestamp_ns[:] = random.integers(0, 1 << 40, count)
+    work.completion_ns[:] = work.timestamp_ns + random.integers(0, 1 << 30, count)
+    work.wire_length[:] = random.integers(0, 1 << 31, count)
+    work.filter_id[:] = random.integers(0, 9, count)
+    work.target[:] = np.where(missing[0], NO_TARGET, 0)
+    work.hash_kind[:] = np.where(missing[1], 0, random.integers(1, len(HASH_KIND_NAMES), count))
+    work.hash_value[:] = random.integers(0, 1 << 32, count)
+    work.table_index[:] = np.where(missing[2], random.integers(0xFFFE, 0x10000, count), random.integers(0, 128, count))
+    snapshot = compile_snapshot(one_vport(KEYS["ms_default"], HashType.IPV4), 0)
+    work.processor[:] = np.where(missing[3], NO_PROCESSOR, random.integers(0, len(snapshot.processors), count))
+    work.flags[:] = np.where(missing[4], 0, 1) | (random.integers(0, 2, count) << 1)
+    work.oob_8021q[:] = random.integers(0, 1 << 16, count)
+    work.drop[:] = np.where(missing[5], 0, random.integers(1, len(DROP_REASONS), count))
+    rows = PacketTable(snapshot).served_batch(
+        CompleteRows(1000, work, (EpochSpan(count // 2, 4, snapshot.target_ids), EpochSpan(count, 5, (0,))))
+    )
+    expected = [_row(work, snapshot, i, 1000 + i, 4 if i < count // 2 else 5) for i in range(count)]
+    assert as_strings(rows).to_pylist() == expected
+    file = ParquetPackets(tmp_path / "a.parquet", served=True)
+    file.write(rows)
+    file.close()
+    assert pq.read_table(tmp_path / "a.parquet").to_pylist() == expected
+
+
+def _row(work: WorkColumns, snapshot: SteeringSnapshot, i: int, packet: int, epoch: int) -> dict[str, Any]:
+    tagged, known = bool(work.flags[i] & 1), work.target[i] != NO_TARGET
+    index, kind, completed = int(work.table_index[i]), int(work.hash_kind[i]), work.drop[i] == 0
+    return {
+        "packet": packet,
+        "timestamp_ns": int(work.timestamp_ns[i]),
+        "length": int(work.wire_length[i]),
+        "direction": "tx" if work.flags[i] & 2 else "rx",
+        "vport_id": int(snapshot.target_ids[0]) if known else None,
+        "queue_id": None,
+        "filter_id": int(work.filter_id[i]),
+        "hash_type": HASH_KIND_NAMES[kind],
+        "hash_value": int(work.hash_value[i]) if kind else None,
+        "indirection_table_index": index if index < 0xFFFE else None,
+        "processor": None if work.processor[i] == NO_PROCESSOR else str(snapshot.processors[work.processor[i]]),
+        "vlan_id": int(work.oob_8021q[i]) >> 4 if tagged else None,
+        "user_priority": int(work.oob_8021q[i]) & 7 if tagged else None,
+        "drop_reason": None if completed else DROP_REASONS[work.drop[i]],
+        "epoch": epoch,
+        "completion_ns": int(work.completion_ns[i]) if completed else None,
+        "latency_ns": int(work.completion_ns[i] - work.timestamp_ns[i]) if completed else None,
+    }

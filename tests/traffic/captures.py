@@ -117,7 +117,7 @@ def read(source: TrafficSource, batch_frames: int = 1000) -> list[Packet]:
 
 def read_file(path: Path, batch_frames: int = 1000) -> list[Packet]:
     """Everything in a sound capture, frames whole."""
-    source = open_capture(str(path), whole_frames=True)
+    source = open_capture(str(path))
     found = read(source, batch_frames)
     assert source.findings == []
     return found

@@ -80,7 +80,7 @@ def test_standard_input(pack) -> None:  # type: ignore[no-untyped-def]
     """ "-" reads standard input, whether a pipe or a file stands behind it; nothing is lost at its end."""
     code = (
         "from dataplane.traffic.capture import open_capture\n"
-        "source = open_capture('-', whole_frames=True)\n"
+        "source = open_capture('-')\n"
         "print([b.frame(i).hex() for b in source.batches(3) for i in range(len(b))], source.findings)"
     )
     frames = packets(10)
@@ -97,7 +97,7 @@ def test_cut_compressed_capture(tmp_path: Path, pack, name: str) -> None:  # typ
     path = tmp_path / "a"
     for size in (len(data) // 2, len(data) // 2 + 1, len(data) - 1):
         path.write_bytes(data[:size])
-        source = open_capture(str(path), whole_frames=True)
+        source = open_capture(str(path))
         found = read(source)
         assert found == frames[: len(found)]
         assert len(found) * 116 > (size - 140_000 if name == "zstd" else size - 300)  # zstd works block by block
@@ -112,7 +112,7 @@ def test_damaged_gzip_capture(tmp_path: Path) -> None:
     data = compressor.compress(pcap(frames)) + compressor.flush(zlib.Z_FULL_FLUSH)
     path = tmp_path / "a"
     path.write_bytes(data + b"\xff" * 100)  # a block type that does not exist
-    source = open_capture(str(path), whole_frames=True)
+    source = open_capture(str(path))
     assert read(source) == frames
     assert len(source.findings) == 1
     assert "the gzip stream is damaged" in source.findings[0]
@@ -198,7 +198,7 @@ def test_batches_outlive_the_source(tmp_path: Path) -> None:
     frames = packets(50)
     path = tmp_path / "a"
     path.write_bytes(pcap(frames))
-    batches = list(open_capture(str(path), whole_frames=True).batches(8))
+    batches = list(open_capture(str(path)).batches(8))
     assert [b.frame(i) for b in batches for i in range(len(b))] == [p.data for p in frames]
     for name in ("timestamp_ns", "wire_length", "captured_length", "frame_start", "data"):
         assert not getattr(batches[0], name).flags.writeable
@@ -302,5 +302,5 @@ def test_captures_of_others() -> None:
             with pytest.raises(TrafficError, match="not on Ethernet"):
                 open_capture(str(path))
             continue
-        found: list[FrameBatch] = list(open_capture(str(path), whole_frames=True).batches(100))
+        found: list[FrameBatch] = list(open_capture(str(path)).batches(100))
         assert [b.frame(i) for b in found for i in range(len(b))] == [p.original or bytes(p) for p in expected]

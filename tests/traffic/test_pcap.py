@@ -51,40 +51,31 @@ def test_scapy_agrees(tmp_path: Path) -> None:
     ]
 
 
-def test_header_split_keeps_headers_and_lengths(tmp_path: Path) -> None:
-    """Without extension headers 128 bytes of a frame stay; the wire length stays what it was (HSH-32)."""
+def test_frames_are_whole(tmp_path: Path) -> None:
+    """What was captured of a frame is there, however long; the wire length stays what it was (HSH-32)."""
+    whole = [Packet.whole(0, frame(1, 1514)), Packet.whole(0, frame(2, 128)), Packet(0, frame(3, 90), 500)]
     path = tmp_path / "a"
-    path.write_bytes(
-        pcap([Packet.whole(0, frame(1, 1514)), Packet.whole(0, frame(2, 128)), Packet(0, frame(3, 90), 500)])
-    )
-    found = read(open_capture(str(path)))
-    assert [(p.data, p.wire_length) for p in found] == [
-        (frame(1, 128), 1514),
-        (frame(2, 128), 128),
-        (frame(3, 90), 500),
-    ]
+    path.write_bytes(pcap(whole))
+    assert read_file(path) == whole
 
 
-@pytest.mark.parametrize("tagged", [False, True])
-@pytest.mark.parametrize("next_header", range(256))
-def test_header_split_keeps_extension_headers_whole(tmp_path: Path, next_header: int, tagged: bool) -> None:
-    """IPv6 frames whose chain the parser has to walk (HSH-23) are kept whole, all others are split."""
-    tag = bytes.fromhex("81000064") if tagged else b""
-    data = bytes(12) + tag + bytes.fromhex("86dd600000000400") + bytes([next_header, 64]) + bytes(400)
-    path = tmp_path / "a"
-    path.write_bytes(pcap([Packet.whole(0, data)]))
-    expected = data if next_header in {0, 43, 44, 51, 60, 135, 139, 140} else data[:128]
-    assert read(open_capture(str(path)))[0].data == expected
-
-
-def test_header_split_by_scapy(tmp_path: Path) -> None:
-    """A real chain of extension headers longer than 128 bytes is kept, a double-tagged frame is split (MOD-10)."""
+def test_extension_headers_by_scapy(tmp_path: Path) -> None:
+    """A long chain of extension headers, which the parser has to walk (HSH-23), is there to its end."""
     long_chain = IPv6() / IPv6ExtHdrHopByHop(options=[PadN(optdata=bytes(200))]) / IPv6ExtHdrDestOpt() / TCP()
     chained = bytes(Ether() / Dot1Q(vlan=5) / long_chain / Raw(bytes(50)))
-    double = bytes(Ether() / Dot1Q(vlan=5) / Dot1Q(vlan=6) / long_chain)
     path = tmp_path / "a"
-    path.write_bytes(pcap([Packet.whole(0, chained), Packet.whole(0, double)]))
-    assert [p.data for p in read(open_capture(str(path)))] == [chained, double[:128]]
+    path.write_bytes(pcap([Packet.whole(0, chained)]))
+    assert [p.data for p in read_file(path)] == [chained]
+
+
+def test_a_mapped_capture_is_read_where_it_is(tmp_path: Path) -> None:
+    """Batches lie in the file's own bytes: all in the same, each frame behind its record header."""
+    path = tmp_path / "a"
+    path.write_bytes(pcap([Packet.whole(i, frame(i, 60 + i)) for i in range(5)]))
+    batches = list(open_capture(str(path)).batches(2))
+    assert len({batch.data.ctypes.data for batch in batches}) == 1
+    assert batches[0].data.tobytes() == path.read_bytes()
+    assert [start for batch in batches for start in batch.frame_start.tolist()] == [40, 116, 193, 271, 350]
 
 
 @pytest.mark.parametrize("batch_frames", [1, 7, 65536])
@@ -137,7 +128,7 @@ def test_cut_at_every_byte(tmp_path: Path) -> None:
     path = tmp_path / "a"
     for size in range(24, len(data) + 1):
         path.write_bytes(data[:size])
-        source = open_capture(str(path), whole_frames=True)
+        source = open_capture(str(path))
         count = sum(end <= size for end in ends) - 1
         assert read(source) == whole[:count]
         rest = size - ends[count]
@@ -166,7 +157,7 @@ def test_damaged_record_header_ends_the_reading(tmp_path: Path) -> None:
     bad[8:12] = (262_145).to_bytes(4, "little")
     path = tmp_path / "a"
     path.write_bytes(pcap(good) + bytes(bad) + bytes(300_000))
-    source = open_capture(str(path), whole_frames=True)
+    source = open_capture(str(path))
     assert read(source) == good
     assert source.findings == [
         f"{path}: the record header at byte 100 is damaged (it claims 262145 captured bytes); "
@@ -188,7 +179,7 @@ def test_rubbish_never_crashes(tmp_path: Path, rubbish: bytes, after_a_frame: bo
     start = [Packet.whole(1, frame(1, 60))] if after_a_frame else []
     path = tmp_path / "a"
     path.write_bytes(pcap(start) + rubbish)
-    source = open_capture(str(path), whole_frames=True)
+    source = open_capture(str(path))
     found = read(source)
     assert found[: len(start)] == start
     assert sum(16 + len(p.data) for p in found) + 24 <= path.stat().st_size
@@ -220,6 +211,6 @@ def test_written_captures_read_back(tmp_path: Path) -> None:
     """`write_pcap` writes what the reader reads: times to the nanosecond, cut frames with their wire length."""
     path, copy = tmp_path / "a", tmp_path / "b"
     path.write_bytes(pcap([*packets(), Packet(2 * 10**18, frame(5, 60), 9000)], order="big"))
-    assert write_pcap(str(copy), open_capture(str(path), whole_frames=True).batches(7)) == 21
+    assert write_pcap(str(copy), open_capture(str(path)).batches(7)) == 21
     assert read_file(copy) == read_file(path)
     assert copy.read_bytes() == pcap(read_file(path))

@@ -141,7 +141,7 @@ def test_cut_at_every_byte(tmp_path: Path) -> None:
     assert len(whole) == 3
     for size in range(ends[1], len(capture.data) + 1):
         path.write_bytes(capture.data[:size])
-        source = open_capture(str(path), whole_frames=True)
+        source = open_capture(str(path))
         done = bisect_right(ends, size) - 1
         assert read(source) == whole[: frames[done]]
         rest = size - ends[done]
@@ -187,7 +187,7 @@ def test_damaged_block_ends_the_reading(tmp_path: Path, at: int, value: int, det
     data[start + at : start + at + 4] = value.to_bytes(4, "little")
     path = tmp_path / "a"
     path.write_bytes(data)
-    source = open_capture(str(path), whole_frames=True)
+    source = open_capture(str(path))
     assert read(source) == [Packet.whole(0, frame(1, 60))]
     assert source.findings == [
         f"{path}: the block at byte {start} is damaged{detail}; {len(data) - start} bytes from there on cannot be read"
@@ -202,7 +202,7 @@ def test_damaged_interface_is_explained(tmp_path: Path) -> None:
     data[-4:] = bytes(4)
     path = tmp_path / "a"
     path.write_bytes(data)
-    source = open_capture(str(path), whole_frames=True)
+    source = open_capture(str(path))
     assert len(read(source)) == 1
     assert source.findings == [
         f"{path}: the block at byte {start} is damaged (the block begins with length 20 and ends with 0); "

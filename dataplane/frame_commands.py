@@ -1,0 +1,139 @@
+"""What `vmmq steer` and `vmmq explain` do, without a terminal: where the NIC of a scenario sends frames, and why.
+
+Apart from the other commands, because the answer for a few frames is to come at once: nothing here imports processors,
+updates or engines.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from dataplane.errors import UserError
+from dataplane.kernels.steer import count_dropped
+from dataplane.receive.steering import steer_batch
+from dataplane.receive.work import DROP_REASONS, new_work_columns
+from dataplane.results.aside import written_aside
+from dataplane.results.packets import (
+    BackgroundWriter,
+    PacketTable,
+    as_strings,
+    check_format,
+    open_packet_file,
+    rows_as_json_array,
+)
+from dataplane.scenario.load import load_scenario
+from dataplane.scenario.model import Scenario
+from dataplane.scenario.set_up import adapter_configuration
+from dataplane.switch.snapshot import SteeringSnapshot, compile_snapshot
+from dataplane.traffic.batch import FrameBatch, TrafficSource
+from dataplane.traffic.capture import open_capture, read_frame
+
+_BATCH_FRAMES = 65_536
+_HEX = re.compile(r"(?:0x)?((?:[0-9a-fA-F]{2}[:\s]?)+)")
+
+
+@dataclass(slots=True)
+class Steering:
+    """A capture on its way through the NIC of a scenario; `batches` may be taken once."""
+
+    snapshot: SteeringSnapshot
+    source: TrafficSource
+    transmit_by_source: bool
+    packets: int = 0
+    drops: Any = field(default_factory=lambda: np.zeros(len(DROP_REASONS), np.int64))
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Record batches of the per-frame table (string columns as dictionaries)."""
+        table = PacketTable(self.snapshot)
+        work = new_work_columns(_BATCH_FRAMES)
+        for batch in self.source.batches(_BATCH_FRAMES):
+            steer_batch(batch, self.snapshot, work, transmit_by_source=self.transmit_by_source)
+            count_dropped(work.drop[: len(batch)], self.drops)
+            self.packets += len(batch)
+            yield table.batch(batch, work)
+
+    def json_document(self) -> Iterator[str]:
+        """All rows as the pieces of one JSON array of objects."""
+        return rows_as_json_array(self.batches())
+
+    @property
+    def findings(self) -> list[str]:
+        """What was wrong with the capture."""
+        return self.source.findings
+
+    def totals(self) -> dict[str, Any]:
+        """What `--json` says when the rows went to a file."""
+        dropped = {reason: int(n) for reason, n in zip(DROP_REASONS, self.drops, strict=True) if n and reason}
+        return {
+            "packets": self.packets,
+            "dropped": dropped,
+            "timestamp_regressions": self.source.timestamp_regressions,
+            "findings": self.findings,
+        }
+
+
+def steer_capture(capture: str, config: Path) -> Steering:
+    """Open a capture to be steered by a scenario's NIC."""
+    scenario = load_scenario(config)
+    by_source = scenario.traffic is not None and scenario.traffic.transmit == "by-source-mac"
+    return Steering(_snapshot(scenario), open_capture(capture), by_source)
+
+
+def steer_to_file(
+    steering: Steering, output: Path, *, overwrite: bool, progress: Callable[[int, float], None]
+) -> dict[str, Any]:
+    """Steer everything into a file named by its ending; returns the totals."""
+    check_format(output)
+    with written_aside(output, overwrite=overwrite) as aside, BackgroundWriter(open_packet_file(aside)) as writer:
+        for batch in steering.batches():
+            writer.write(batch)
+            progress(steering.packets, steering.source.progress())
+    return steering.totals() | {"output": str(output)}
+
+
+def steer_first_rows(steering: Steering, limit: int) -> tuple[list[dict[str, Any]], int]:
+    """The first rows as dictionaries, and how many were left out."""
+    rows: list[dict[str, Any]] = []
+    for batch in steering.batches():
+        if len(rows) < limit:
+            rows += as_strings(batch).slice(0, limit - len(rows)).to_pylist()
+    return rows, steering.packets - len(rows)
+
+
+def explain_frame(frame: str, config: Path) -> dict[str, Any]:
+    """Explain frame N of a capture (`CAPTURE:N`) or a frame given as hexadecimal digits."""
+    from dataplane.receive.explain import explain  # noqa: PLC0415 - steering does without
+
+    scenario = load_scenario(config)
+    snapshot = _snapshot(scenario)
+    by_source = scenario.traffic is not None and scenario.traffic.transmit == "by-source-mac"
+    explanation = explain(snapshot, _one_frame(frame), transmit_by_source=by_source)
+    steps = [{"step": one.step, "rule": one.rule, "text": one.text} for one in explanation.steps]
+    row = as_strings(PacketTable(snapshot).batch(explanation.batch, explanation.work)).to_pylist()[0]
+    return {"steps": steps, "rule": explanation.rule, **row}
+
+
+def _one_frame(text: str) -> FrameBatch:
+    path, colon, number = text.rpartition(":")
+    if colon and number.isdigit() and (Path(path).exists() or not _HEX.fullmatch(text)):
+        return read_frame(path, int(number))
+    match = _HEX.fullmatch(text.strip())
+    if not match:
+        odd = re.fullmatch(r"(0x)?[0-9a-fA-F]+", text.strip())
+        what = (
+            "has an odd number of hexadecimal digits" if odd else "is neither CAPTURE:N nor the bytes of a frame in hex"
+        )
+        raise UserError(f"{text if len(text) < 40 else text[:36] + '...'} {what}")
+    return FrameBatch.of_one(bytes.fromhex(re.sub(r"[:\s]", "", match[1])))
+
+
+def _snapshot(scenario: Scenario) -> SteeringSnapshot:
+    """What steers before the first event."""
+    return compile_snapshot(adapter_configuration(scenario), 0)
