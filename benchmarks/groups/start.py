@@ -1,0 +1,56 @@
+"""What somebody waits for who calls the program: wall time of whole processes, caches warm.
+
+The references are Python that does nothing, and Python that imports what cannot be done without.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from benchmarks.measure import Figure, Session, figures, seconds
+from benchmarks.pipeline import write_capture
+from benchmarks.quick_start import FILE
+
+_FRAMES = 1000
+
+
+def measure(session: Session) -> Iterator[tuple[str, Figure]]:
+    """Every command a process of its own."""
+    session.tell("starting vmmq")
+    with tempfile.TemporaryDirectory(prefix="vmmq-bench-") as name:
+        capture, table = Path(name) / "small.pcap", Path(name) / "small.parquet"
+        write_capture(capture, _FRAMES, 64)
+        steer = [*vmmq(), "steer", str(capture), "--config", str(FILE), "--quiet"]
+        commands = {
+            "help": [*vmmq(), "--help"],
+            "steer": steer,
+            "steer_to_parquet": [*steer, "--output", str(table), "--overwrite"],
+            "python": [sys.executable, "-c", "pass"],
+            "python_with_numba": [sys.executable, "-c", "import numpy, pyarrow, numba"],
+        }
+        trials = {name: seconds(partial(_call, command)) for name, command in commands.items()}
+        measured = session.take_turns(trials, 3 if session.quick else 11)
+    texts = {
+        "help": "vmmq --help",
+        "steer": f"vmmq steer of {_FRAMES:,} frames to the screen",
+        "steer_to_parquet": f"vmmq steer of {_FRAMES:,} frames to Parquet",
+        "python": "python -c pass",
+        "python_with_numba": "python -c 'import numpy, pyarrow, numba'",
+    }
+    references = {name: ["python", "python_with_numba"] for name in ("help", "steer", "steer_to_parquet")}
+    yield from figures(measured, "seconds", texts, references)
+
+
+def vmmq() -> list[str]:
+    """The command that belongs to this Python."""
+    script = Path(sys.executable).with_name("vmmq")
+    return [str(script)] if script.exists() else [sys.executable, "-m", "cli"]
+
+
+def _call(command: Sequence[str]) -> None:
+    subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=True)
