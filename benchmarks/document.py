@@ -37,9 +37,9 @@ between the quartiles. Figures of other machines differ; ratios differ less.
 
 _TEXTS = {
     "kernels": """\
-All on one core. `steer_64` is the fused kernel of the receive path: parse, match the destination address and VLAN,
-hash, look the table up, and write eleven columns for each frame (target, filter, hash, flow key, out-of-band data,
-...). Peers get the same frames:
+All on one core, in processor time. `steer_64` is the fused kernel of the receive path: parse, match the destination
+address and VLAN, hash, look the table up, and write eleven columns for each frame (target, filter, hash, flow key,
+out-of-band data, ...). Peers get the same frames:
 
 - `dpdk_softrss_64`: a C program ([benchmarks/peers/pipeline.c](../benchmarks/peers/pipeline.c)) as one would write it
   with DPDK: bursts of 32 with prefetch, parsing of Ethernet, VLAN, IPv4 and TCP or UDP, `rte_hash_lookup_bulk_data`

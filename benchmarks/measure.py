@@ -35,11 +35,13 @@ class Timing(NamedTuple):
 
 def in_turns(subjects: Mapping[str, Callable[[], object]], rounds: int = 7) -> dict[str, Timing]:
     """Call every subject once to warm up, then `rounds` times in turns."""
-    trials = {name: _seconds_of(subject) for name, subject in subjects.items()}
-    return {name: Timing(seconds) for name, seconds in Session().take_turns(trials, rounds).items()}
+    trials = {name: seconds(subject) for name, subject in subjects.items()}
+    return {name: Timing(values) for name, values in Session().take_turns(trials, rounds).items()}
 
 
-def _seconds_of(act: Callable[[], object]) -> Trial:
+def seconds(act: Callable[[], object]) -> Trial:
+    """Seconds that `act` takes."""
+
     def trial() -> float:
         started = time.perf_counter()
         act()
@@ -48,24 +50,28 @@ def _seconds_of(act: Callable[[], object]) -> Trial:
     return trial
 
 
-def seconds(act: Callable[[], object]) -> Trial:
-    """Seconds that `act` takes."""
-    return _seconds_of(act)
-
-
-def rate(act: Callable[[], object], amount: float) -> Trial:
+def rate(act: Callable[[], object], amount: float, clock: Callable[[], float] = time.perf_counter) -> Trial:
     """Amount a second, where one call of `act` does `amount`; what is short is repeated in every round."""
+
+    def seconds_of(repetitions: int) -> float:
+        started = clock()
+        for _ in range(repetitions):
+            act()
+        return clock() - started
+
+    return repeated_rate(seconds_of, amount)
+
+
+def repeated_rate(seconds_of: Callable[[int], float], amount: float) -> Trial:
+    """As `rate` for something that says itself how many seconds so many repetitions have taken."""
     repetitions = 0
 
     def trial() -> float:
         nonlocal repetitions
         if not repetitions:  # the first round warms up, the second tells how long it takes
-            act()
-            repetitions = max(1, round(_ROUND_SECONDS / max(_seconds_of(act)(), 1e-9)))
-        started = time.perf_counter()
-        for _ in range(repetitions):
-            act()
-        return amount * repetitions / (time.perf_counter() - started)
+            seconds_of(1)
+            repetitions = max(1, round(_ROUND_SECONDS / max(seconds_of(1), 1e-9)))
+        return amount * repetitions / seconds_of(repetitions)
 
     return trial
 

@@ -1,12 +1,13 @@
 """The kernels on one core: hash, steer by frame length and mix, group, serve, make frames.
 
-What is compared does the same to the same frames in the same rounds. Frames and tables of `steer_64` and its peers lie
-in the caches, as those of a burst from a NIC do that writes to them; `*_apart` frames lie behind each other as in a
-capture and come from memory: there are several times more of them than the last cache holds.
+What is compared does the same to the same frames in the same rounds, and all rates are in processor time. Frames and
+tables of `steer_64` and its peers lie in the caches, as those of a burst from a NIC do that writes to them; `*_apart`
+frames lie behind each other as in a capture and come from memory: there are more of them than the last cache holds.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -16,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks import machine
-from benchmarks.measure import Figure, Session, Trial, figures, one_core, rate
+from benchmarks.measure import Figure, Session, Trial, figures, one_core, rate, repeated_rate
 from benchmarks.numpy_pipeline import steer_with_numpy
 from benchmarks.peers import PeerError, dpdk, in_python
 from benchmarks.quick_start import quick_start
@@ -73,6 +74,10 @@ MIXES = {
 }
 
 
+#: Amounts a second of processor time: nothing here waits for anything, and others may run beside it.
+_rate = partial(rate, clock=time.process_time)
+
+
 def measure(session: Session) -> Iterator[tuple[str, Figure]]:
     """All of it, on one core."""
     with one_core() as core:
@@ -114,9 +119,9 @@ def _hash(
         if not np.array_equal(out, _numpy_toeplitz(table, data)):
             raise AssertionError("numpy hashes as the kernel does")
         ours = f"toeplitz_{length}"
-        trials[ours] = rate(partial(toeplitz, table, data, out), FRAMES)
+        trials[ours] = _rate(partial(toeplitz, table, data, out), FRAMES)
         texts[ours] = f"Toeplitz hash of {length} bytes"
-        trials[f"numpy_{ours}"] = rate(partial(_numpy_toeplitz, table, data), FRAMES)
+        trials[f"numpy_{ours}"] = _rate(partial(_numpy_toeplitz, table, data), FRAMES)
         texts[f"numpy_{ours}"] = f"the same in numpy: {length} look-ups in byte tables"
         if program is not None and _agrees(session, partial(program.check_toeplitz, length, out)):
             for method in program.methods:
@@ -154,23 +159,23 @@ def _steer(
     plain = steer_with_numpy(frames, snapshot)
     if not (np.array_equal(plain.processor, work.processor) and np.array_equal(plain.hash_value, work.hash_value)):
         raise AssertionError("numpy steers as the kernel does")
-    trials: dict[str, Trial] = {"steer_64": rate(_steering([frames], snapshot, work), FRAMES)}
+    trials: dict[str, Trial] = {"steer_64": _rate(_steering([frames], snapshot, work), FRAMES)}
     texts = {"steer_64": "parse, match, hash, index and assign: 64-byte frames of eight VPorts, from the cache"}
     peers: dict[str, Trial] = {}
     if program is not None and _agrees(session, partial(program.check_pipeline, work.hash_value, work.processor)):
         for method in program.methods:
             peers[f"dpdk_{method}_64"] = _dpdk_rate(partial(program.pipeline, method))
             texts[f"dpdk_{method}_64"] = f"the same frames in C with DPDK: parse, rte_hash, {_METHODS[method]}, table"
-    peers["numpy_64"] = rate(lambda: steer_with_numpy(frames, snapshot), FRAMES)
+    peers["numpy_64"] = _rate(lambda: steer_with_numpy(frames, snapshot), FRAMES)
     texts["numpy_64"] = "the same frames in numpy, without flow keys and out-of-band data"
     destination = np.zeros_like(frames.data)
-    peers["copy_64"] = rate(lambda: np.copyto(destination, frames.data), FRAMES)
+    peers["copy_64"] = _rate(lambda: np.copyto(destination, frames.data), FRAMES)
     texts["copy_64"] = "the same frames only copied, within the cache"
     some = [frames.frame(i) for i in range(_PYTHON_FRAMES)]
     for name in in_python.PEERS:
         if name not in absent and _agrees(session, partial(in_python.check, name, some)):
             parse = in_python.parser(name)
-            peers[f"{name}_64"] = rate(lambda parse=parse: [parse(frame) for frame in some], len(some))  # type: ignore[misc]
+            peers[f"{name}_64"] = _rate(lambda parse=parse: [parse(frame) for frame in some], len(some))  # type: ignore[misc]
             texts[f"{name}_64"] = f"{name} takes the same frames apart to their tuples: no look-up, no hash"
     references = {"steer_64": list(peers)}
     trials |= peers
@@ -180,12 +185,12 @@ def _steer(
         batches = [tcp_frames(spacing, length)]
         batches += [_moved(batches[0]) for _ in range(memory // (spacing * FRAMES))]
         name = f"steer_{length}_apart"
-        trials[name] = rate(_steering(batches, snapshot, work), FRAMES * len(batches))
+        trials[name] = _rate(_steering(batches, snapshot, work), FRAMES * len(batches))
         texts[name] = f"{length}-byte frames as they lie in a capture, from memory"
         references[name] = ["steer_64", *(["steer_64_apart"] if length != 64 else [])]
     for length in FRAME_LENGTHS:
         name = f"steer_{length}_split"
-        trials[name] = rate(_steering([tcp_frames(_SPLIT_BYTES, length)], snapshot, work), FRAMES)
+        trials[name] = _rate(_steering([tcp_frames(_SPLIT_BYTES, length)], snapshot, work), FRAMES)
         texts[name] = f"headers of {length}-byte frames, {_SPLIT_BYTES} bytes apart, from the cache"
         references[name] = ["steer_64"]
     measured = session.take_turns(trials, 9)
@@ -212,9 +217,9 @@ def _steering(batches: list[FrameBatch], snapshot: SteeringSnapshot, work: WorkC
     return act
 
 
-def _dpdk_rate(ask: Callable[[], dict[str, Any]]) -> Trial:
-    """Frames a second by the program's own clock."""
-    return lambda: FRAMES * dpdk.PASSES / float(ask()["seconds"])
+def _dpdk_rate(ask: Callable[[int], dict[str, Any]]) -> Trial:
+    """Frames a second by the program's own clock, which is of the same kind."""
+    return repeated_rate(lambda passes: float(ask(passes)["seconds"]), FRAMES)
 
 
 def _agrees(session: Session, check: Callable[[], None]) -> bool:
@@ -241,7 +246,7 @@ def _mixes(session: Session) -> Iterator[tuple[str, Figure]]:
     for name, (text, scenario) in scenarios.items():
         batches = list(traffic_source(scenario).batches(FRAMES))
         snapshot, work = experiment(scenario).snapshot, new_work_columns(FRAMES)
-        trials[name] = rate(_steering(batches, snapshot, work), sum(map(len, batches)))
+        trials[name] = _rate(_steering(batches, snapshot, work), sum(map(len, batches)))
         texts[name] = f"parse to assign: {text}"
     yield from figures(session.take_turns(trials, 9), "frames_per_second", texts)
 
@@ -280,10 +285,10 @@ def _rest(session: Session) -> Iterator[tuple[str, Figure]]:
     if not np.array_equal(np.argsort(work.processor, kind="stable"), selection):
         raise AssertionError("numpy groups as the kernel does")
     trials = {
-        "partition": rate(lambda: group_rows(work, 0, rows, offsets, selection), rows),
-        "numpy_partition": rate(lambda: np.argsort(work.processor, kind="stable"), rows),
-        "service": rate(serve, count),
-        "generation": rate(lambda: [None for _ in traffic_source(scenario).batches(65_536)], count),
+        "partition": _rate(lambda: group_rows(work, 0, rows, offsets, selection), rows),
+        "numpy_partition": _rate(lambda: np.argsort(work.processor, kind="stable"), rows),
+        "service": _rate(serve, count),
+        "generation": _rate(lambda: [None for _ in traffic_source(scenario).batches(65_536)], count),
     }
     texts = {
         "partition": "group the rows of a batch by processor: a stable counting sort",
@@ -294,5 +299,5 @@ def _rest(session: Session) -> Iterator[tuple[str, Figure]]:
     yield from figures(session.take_turns(trials, 7), "frames_per_second", texts, {"partition": ["numpy_partition"]})
     size = _COPY_BYTES // 4 if session.quick else _COPY_BYTES
     source, destination = np.ones(size, np.uint8), np.zeros(size, np.uint8)
-    measured = session.take_turns({"copy": rate(lambda: np.copyto(destination, source), size)}, 5)
+    measured = session.take_turns({"copy": _rate(lambda: np.copyto(destination, source), size)}, 5)
     yield from figures(measured, "bytes_per_second", {"copy": "copy memory that no cache holds: bytes copied"})

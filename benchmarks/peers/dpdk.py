@@ -26,9 +26,6 @@ from dataplane.traffic.batch import FrameBatch
 
 SOURCE = Path(__file__).with_name("pipeline.c")
 
-#: Passes over the frames in one trial: some tens of milliseconds.
-PASSES = 12
-
 _INSTALL = "apt-get install libdpdk-dev pkg-config gcc"
 _PROCESSORS_MAX = 256
 
@@ -81,13 +78,13 @@ class Program:
         self._workload = workload
         self.methods: list[str] = self._ask("methods")
 
-    def pipeline(self, method: str, passes: int = PASSES) -> dict[str, Any]:
-        """`seconds` of the passes, `checksum` (the sum of all hash values) and `counts` by processor row."""
+    def pipeline(self, method: str, passes: int) -> dict[str, Any]:
+        """Processor `seconds` of the passes, `checksum` (the sum of all hash values) and `counts` by processor row."""
         answer: dict[str, Any] = self._ask(f"pipeline {method} {passes}")
         return answer
 
-    def toeplitz(self, method: str, length: int, passes: int = PASSES) -> dict[str, Any]:
-        """`seconds` of the passes over the first `length` bytes of all tuples, and `checksum`."""
+    def toeplitz(self, method: str, length: int, passes: int) -> dict[str, Any]:
+        """Processor `seconds` of the passes over the first `length` bytes of all tuples, and `checksum`."""
         answer: dict[str, Any] = self._ask(f"toeplitz {method} {length} {passes}")
         return answer
 

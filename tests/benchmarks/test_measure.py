@@ -53,27 +53,25 @@ def test_an_interrupt_before_the_first_round_leaves_nothing() -> None:
         Session().take_turns({"a": trial}, 2)
 
 
-def test_a_rate_counts_what_was_done(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rate_counts_what_was_done() -> None:
     """Ten frames in a call of a quarter of a second are forty a second."""
     clock = [0.0]
-    monkeypatch.setattr("benchmarks.measure.time.perf_counter", lambda: clock[0])
 
     def act() -> None:
         clock[0] += 0.25
 
-    assert rate(act, 10)() == pytest.approx(40)
+    assert rate(act, 10, lambda: clock[0])() == pytest.approx(40)
 
 
-def test_what_is_short_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_short_is_repeated() -> None:
     """A call of a millisecond is made some twenty times a round, and the rate is that of one."""
     clock, calls = [0.0], [0]
-    monkeypatch.setattr("benchmarks.measure.time.perf_counter", lambda: clock[0])
 
     def act() -> None:
         clock[0] += 0.001
         calls[0] += 1
 
-    trial = rate(act, 1)
+    trial = rate(act, 1, lambda: clock[0])
     trial()
     before = calls[0]
     assert trial() == pytest.approx(1000)

@@ -95,7 +95,7 @@ def test_a_program_that_ends_is_found_out(workload: dpdk.Workload) -> None:
     """An answer that is none is one line, not a traceback of JSON."""
     program = running("", workload)
     with pytest.raises(PeerError, match="the program ended"):
-        program.pipeline("softrss")
+        program.pipeline("softrss", 1)
 
 
 def test_a_compiler_that_fails_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
