@@ -13,30 +13,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 #: One round of one subject.
 Trial = Callable[[], float]
 
 #: Seconds that a round of something short is repeated for: many times what it takes to look at the clock.
 _ROUND_SECONDS = 0.02
-
-
-class Timing(NamedTuple):
-    """Seconds of one subject by round."""
-
-    seconds: tuple[float, ...]
-
-    @property
-    def median(self) -> float:
-        """Of all rounds."""
-        return statistics.median(self.seconds)
-
-
-def in_turns(subjects: Mapping[str, Callable[[], object]], rounds: int = 7) -> dict[str, Timing]:
-    """Call every subject once to warm up, then `rounds` times in turns."""
-    trials = {name: seconds(subject) for name, subject in subjects.items()}
-    return {name: Timing(values) for name, values in Session().take_turns(trials, rounds).items()}
 
 
 def seconds(act: Callable[[], object]) -> Trial:
@@ -68,8 +51,11 @@ def repeated_rate(seconds_of: Callable[[int], float], amount: float) -> Trial:
 
     def trial() -> float:
         nonlocal repetitions
-        if not repetitions:  # the first round warms up, the second tells how long it takes
-            seconds_of(1)
+        if not repetitions:  # what is short is begun once for nothing, and once to see how short it is
+            first = seconds_of(1)
+            if first >= _ROUND_SECONDS:
+                repetitions = 1
+                return amount / first
             repetitions = max(1, round(_ROUND_SECONDS / max(seconds_of(1), 1e-9)))
         return amount * repetitions / seconds_of(repetitions)
 

@@ -16,7 +16,7 @@ from functools import partial
 from typing import NamedTuple
 
 from actors.system import BATCH_FRAMES, ray_session, run_on_ray
-from benchmarks.engines import Replay
+from benchmarks.replay import Replay
 from benchmarks.runs import timed_run
 from dataplane.engine.experiment import DEFAULT_BATCH_FRAMES, EngineRun, Experiment, RunResult
 from dataplane.engine.inline import run_inline

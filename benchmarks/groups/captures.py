@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+from benchmarks.capture_file import write_capture
 from benchmarks.measure import Figure, Session, Trial, figures, rate
-from benchmarks.pipeline import write_capture
 from benchmarks.quick_start import FILE, quick_start
 from benchmarks.runs import finished
 from dataplane.commands import steer_capture, steer_to_file

@@ -14,9 +14,9 @@ from functools import partial
 
 from actors.nic import TransportName
 from actors.system import BATCH_FRAMES, ray_session, run_on_ray
-from benchmarks.engines import Replay
 from benchmarks.measure import Figure, Session, Trial, figures, one_core
 from benchmarks.quick_start import quick_start
+from benchmarks.replay import Replay
 from benchmarks.runs import frames_per_second
 from dataplane.engine.inline import run_inline
 from dataplane.engine.prepare import experiment

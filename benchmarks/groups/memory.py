@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.capture_file import write_capture
 from benchmarks.measure import Figure, Session, Trial, figures
-from benchmarks.pipeline import write_capture
 from benchmarks.quick_start import FILE, quick_start_text
 
 #: Of the input, and that many times as much.

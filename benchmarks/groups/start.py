@@ -5,6 +5,8 @@ The references are Python that does nothing, and Python that imports what cannot
 
 from __future__ import annotations
 
+import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -12,8 +14,8 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+from benchmarks.capture_file import write_capture
 from benchmarks.measure import Figure, Session, figures, seconds
-from benchmarks.pipeline import write_capture
 from benchmarks.quick_start import FILE
 
 _FRAMES = 1000
@@ -33,7 +35,8 @@ def measure(session: Session) -> Iterator[tuple[str, Figure]]:
             "python": [sys.executable, "-c", "pass"],
             "python_with_numba": [sys.executable, "-c", "import numpy, pyarrow, numba"],
         }
-        trials = {name: seconds(partial(_call, command)) for name, command in commands.items()}
+        processor_seconds: dict[str, list[float]] = {name: [] for name in commands}
+        trials = {name: seconds(partial(_call, command, processor_seconds[name])) for name, command in commands.items()}
         measured = session.take_turns(trials, 3 if session.quick else 11)
     texts = {
         "help": "vmmq --help",
@@ -43,7 +46,8 @@ def measure(session: Session) -> Iterator[tuple[str, Figure]]:
         "python_with_numba": "python -c 'import numpy, pyarrow, numba'",
     }
     references = {name: ["python", "python_with_numba"] for name in ("help", "steer", "steer_to_parquet")}
-    yield from figures(measured, "seconds", texts, references)
+    facts = {name: {"processor_seconds": statistics.median(values)} for name, values in processor_seconds.items()}
+    yield from figures(measured, "seconds", texts, references, facts)
 
 
 def vmmq() -> list[str]:
@@ -52,5 +56,9 @@ def vmmq() -> list[str]:
     return [str(script)] if script.exists() else [sys.executable, "-m", "cli"]
 
 
-def _call(command: Sequence[str]) -> None:
+def _call(command: Sequence[str], processor_seconds: list[float]) -> None:
+    """Run it, and append what it took of the processors."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    processor_seconds.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
