@@ -18,7 +18,7 @@ from benchmarks.budget import MET, Judged, judge
 from benchmarks.groups.control import KINDS, WAYS
 from benchmarks.groups.kernels import FRAME_LENGTHS, MIXES, TUPLE_LENGTHS
 from benchmarks.plots import bars_of, draw_bars
-from benchmarks.screen import quantity, ratio
+from benchmarks.screen import fact, quantity, ratio
 
 REMARKS = Path(__file__).with_name("remarks")
 
@@ -61,7 +61,8 @@ reads the file.
 """,
     "engines": """\
 The quick start's NIC and traffic (zipf, mixed lengths, eight processors). `looped` frames are made once and replayed
-from memory. `inline_*` runs on one core. Starting the actors is apart.
+from memory. `inline_*` runs on one core; `processor_share` is how much of the time it had one (more than 1: several
+threads). Starting the actors is apart.
 """,
     "control": """\
 Requests to a control plane in this process, by kind, in processor time; an *update* is a whole scheduled move of
@@ -296,17 +297,10 @@ def _figures(figures: Mapping[str, Any]) -> Iterator[str]:
         half = f"{quantity(spread['lower_quartile'], '')} - {quantity(spread['upper_quartile'], '')}"
         ratios = ", ".join(f"{ratio(r['median'])} x `{other}`" for other, r in one["ratios"].items())
         known = {"what", "unit", one["unit"], "spread", "rounds", "ratios"}
-        facts = ", ".join(f"{key} {_fact(key, value)}" for key, value in one.items() if key not in known)
+        facts = ", ".join(f"{key} {fact(key, value)}" for key, value in one.items() if key not in known)
         median = quantity(one[one["unit"]], one["unit"])
         yield f"| `{name}` | {one['what']} | {median} | {half} | {one['rounds']} | {ratios} | {facts} |"
     yield ""
-
-
-def _fact(key: str, value: float) -> str:
-    for unit in ("frames_per_second", "seconds", "bytes"):
-        if key.endswith(unit):
-            return quantity(value, unit)
-    return f"{value:,}"
 
 
 def _losses(document: Mapping[str, Any]) -> Iterator[str]:

@@ -21,6 +21,9 @@ Trial = Callable[[], float]
 #: Seconds that a round of something short is repeated for: many times what it takes to look at the clock.
 _ROUND_SECONDS = 0.02
 
+#: At most, in a quick measurement.
+_QUICK_ROUNDS = 3
+
 
 def seconds(act: Callable[[], object]) -> Trial:
     """Seconds that `act` takes."""
@@ -98,7 +101,7 @@ class Session:
         try:
             for trial in trials.values() if warm_up else ():
                 trial()
-            for _ in range(self.rounds or rounds):
+            for _ in range(self.rounds or (min(rounds, _QUICK_ROUNDS) if self.quick else rounds)):
                 for name, one in [(name, trial()) for name, trial in trials.items()]:
                     values[name].append(one)
         except KeyboardInterrupt:

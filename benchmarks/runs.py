@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from dataclasses import dataclass, field
 
+from benchmarks.measure import Trial
 from dataplane.engine.experiment import EngineRun, Experiment, RunResult, SourceFactory
 
 
@@ -26,15 +27,32 @@ def timed_run(run: EngineRun, experiment: Experiment, open_source: SourceFactory
     return time.perf_counter() - started - result.startup_seconds, result
 
 
-def frames_per_second(
-    run: EngineRun, experiment: Experiment, open_source: SourceFactory, startups: list[float] | None = None
-) -> Callable[[], float]:
-    """A trial: frames a second without start-up, whose seconds are appended to `startups`."""
+@dataclass(slots=True)
+class RunTrial:
+    """A trial: frames a second of a run, its start-up not counted; remembers what is a fact apart."""
 
-    def trial() -> float:
-        seconds, result = timed_run(run, experiment, open_source)
-        if startups is not None:
-            startups.append(result.startup_seconds)
+    run: EngineRun
+    experiment: Experiment
+    open_source: SourceFactory
+    startup_seconds: list[float] = field(default_factory=list)  # by run
+
+    def __call__(self) -> float:
+        """Run it."""
+        seconds, result = timed_run(self.run, self.experiment, self.open_source)
+        self.startup_seconds.append(result.startup_seconds)
         return result.arrived / seconds
 
-    return trial
+
+def in_processor_time(trial: Trial, shares: list[float]) -> Trial:
+    """The same trial, with the share of the time that this process had a processor appended to `shares`.
+
+    More than 1 with several threads; less than 1 when something else ran, or when it waited.
+    """
+
+    def watched() -> float:
+        started, processor_started = time.perf_counter(), time.process_time()
+        value = trial()
+        shares.append((time.process_time() - processor_started) / (time.perf_counter() - started))
+        return value
+
+    return watched

@@ -38,11 +38,16 @@ def _table(title: str, figures: dict[str, Figure]) -> Table:
     for heading in ("Median", "Half of the rounds", "Rounds"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("Times")
+    has_facts = any(figure.facts for figure in figures.values())
+    if has_facts:
+        table.add_column("Apart")
     for name, figure in figures.items():
         values = spread(figure.values)
         half = f"{quantity(values['lower_quartile'], '')} - {quantity(values['upper_quartile'], '')}"
         ratios = ", ".join(f"{ratio(statistics.median(v))} x {other}" for other, v in figure.ratios.items())
-        table.add_row(name, quantity(figure.median, figure.unit), half, str(len(figure.values)), ratios)
+        facts = ", ".join(f"{key} {fact(key, value)}" for key, value in figure.facts.items())
+        cells = (name, quantity(figure.median, figure.unit), half, str(len(figure.values)), ratios)
+        table.add_row(*cells, *([facts] if has_facts else []))
     return table
 
 
@@ -62,12 +67,22 @@ _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, 
 
 def quantity(value: float, unit: str) -> str:
     """Three figures with the prefix that fits: `23.4 M frames/s`, `412 ms`, `1.2 GB/s`."""
+    if not value:
+        return f"0 {_UNITS.get(unit, unit)}".rstrip()
     limit, prefix = next((one for one in _PREFIXES if value >= one[0]), _PREFIXES[-1])
     scaled = value / limit
     digits = 0 if scaled >= 100 else 1 if scaled >= 10 else 2
     word = _UNITS.get(unit, unit)
     space = " " if prefix and len(word) > 3 else ""  # MB/s and ms, but M frames/s
     return f"{scaled:.{digits}f} {prefix}{space}{word}".rstrip()
+
+
+def fact(key: str, value: float) -> str:
+    """Of a figure's facts, whose keys end in their unit."""
+    for unit in ("frames_per_second", "seconds", "bytes"):
+        if key.endswith(unit):
+            return quantity(value, unit)
+    return f"{value:,}" if isinstance(value, int) else f"{value:.2f}"
 
 
 def ratio(value: float) -> str:

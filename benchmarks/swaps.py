@@ -80,7 +80,7 @@ class Variant(NamedTuple):
     run: EngineRun
 
 
-def variants(swaps: int = SWAPS, frames: int = FRAMES) -> dict[str, dict[str, Variant]]:
+def variants(swaps: int = SWAPS, frames: int = FRAMES, *, inline_only: bool = False) -> dict[str, dict[str, Variant]]:
     """By engine, then by name; `without` is what the others are compared with."""
     still, moving = scenario_with(0), scenario_with(swaps, frames)
     engines: dict[str, tuple[EngineRun, int]] = {
@@ -90,6 +90,8 @@ def variants(swaps: int = SWAPS, frames: int = FRAMES) -> dict[str, dict[str, Va
     }
     made: dict[str, dict[str, Variant]] = {}
     for name, (run, batch_frames) in engines.items():
+        if inline_only and run is not run_inline:
+            continue
         without = experiment(still, default_batch_frames=batch_frames)
         permissive = experiment(moving, default_batch_frames=batch_frames)
         made[name] = {

@@ -5,6 +5,7 @@ Start-up is not in it: kernels are loaded before. `read_*` is the reference: the
 
 from __future__ import annotations
 
+import statistics
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -13,7 +14,7 @@ from pathlib import Path
 from benchmarks.capture_file import write_capture
 from benchmarks.measure import Figure, Session, Trial, figures, rate
 from benchmarks.quick_start import FILE, quick_start
-from benchmarks.runs import finished
+from benchmarks.runs import finished, in_processor_time, no_progress
 from dataplane.commands import steer_capture, steer_to_file
 from dataplane.engine.inline import run_inline
 from dataplane.engine.prepare import experiment
@@ -46,20 +47,23 @@ def measure(session: Session) -> Iterator[tuple[str, Figure]]:
             references[f"run_{length}"] = references[f"steer_{length}"] = [f"read_{length}"]
         references["run_1500"] = ["run_64", *references["run_1500"]]
         session.tell("captures through run and steer")
-        measured = session.take_turns(trials, 5)
-    yield from figures(measured, "frames_per_second", texts, references)
+        shares: dict[str, list[float]] = {name: [] for name in trials}
+        watched = {name: in_processor_time(trial, shares[name]) for name, trial in trials.items()}
+        measured = session.take_turns(watched, 5)
+    facts = {name: {"processor_share": statistics.median(of_one)} for name, of_one in shares.items()}
+    yield from figures(measured, "frames_per_second", texts, references, facts)
 
 
 def _run(capture: Path) -> Callable[[], object]:
     scenario = quick_start(0, capture)
     prepared = experiment(scenario)
-    return lambda: finished(run_inline(prepared, partial(traffic_source, scenario), None, lambda frames, share: None))
+    return lambda: finished(run_inline(prepared, partial(traffic_source, scenario), None, no_progress))
 
 
 def _steer(capture: Path, output: Path) -> Callable[[], object]:
     def act() -> None:
         steering = steer_capture(str(capture), FILE)
-        steer_to_file(steering, output, overwrite=True, progress=lambda frames, share: None)
+        steer_to_file(steering, output, overwrite=True, progress=no_progress)
 
     return act
 

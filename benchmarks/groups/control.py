@@ -31,7 +31,7 @@ WAYS = {
 def measure(session: Session) -> Iterator[tuple[str, Figure]]:
     """Rates in processor time in this process, then a live dataplane on Ray."""
     session.tell("OID requests")
-    rounds = session.rounds or (3 if session.quick else 7)
+    rounds = session.rounds or (2 if session.quick else 7)
     for name, rates in requests_per_second(rounds).items():
         yield name, Figure(KINDS.get(name, name), "requests_per_second", tuple(rates))
     session.tell("updates: decide, compile, find what changes")

@@ -17,7 +17,7 @@ from actors.system import BATCH_FRAMES, ray_session, run_on_ray
 from benchmarks.measure import Figure, Session, Trial, figures, one_core
 from benchmarks.quick_start import quick_start
 from benchmarks.replay import Replay
-from benchmarks.runs import frames_per_second
+from benchmarks.runs import RunTrial, in_processor_time
 from dataplane.engine.inline import run_inline
 from dataplane.engine.prepare import experiment
 from dataplane.scenario.load import load_scenario
@@ -25,7 +25,7 @@ from dataplane.scenario.model import Scenario
 from dataplane.scenario.source import traffic_source
 
 _FRAMES = 1_000_000  # made once
-_REPETITIONS = 20  # the quick measurement: 2
+_REPETITIONS = 20  # on Ray; inline half as many
 _STORE_REPETITIONS = 3  # the object store is slow
 _GENERATED = 10_000_000  # the quick measurement: a tenth
 
@@ -57,35 +57,37 @@ def measure(session: Session) -> Iterator[tuple[str, Figure]]:
 def _inline(session: Session) -> Iterator[tuple[str, Figure]]:
     session.tell("the inline engine")
     generated = quick_start(_GENERATED // 10 if session.quick else _GENERATED)
-    looped, repetitions = quick_start(_FRAMES), 2 if session.quick else _REPETITIONS // 2
+    looped, repetitions = quick_start(_FRAMES // 4 if session.quick else _FRAMES), _REPETITIONS // 2
     prepared = experiment(generated)
     trials: dict[str, Trial] = {
-        "inline_generated": frames_per_second(run_inline, prepared, partial(traffic_source, generated)),
-        "inline_looped": frames_per_second(run_inline, prepared, partial(Replay, looped, repetitions)),
+        "inline_generated": RunTrial(run_inline, prepared, partial(traffic_source, generated)),
+        "inline_looped": RunTrial(run_inline, prepared, partial(Replay, looped, repetitions)),
     }
+    shares: dict[str, list[float]] = {name: [] for name in trials}
+    trials = {name: in_processor_time(trial, shares[name]) for name, trial in trials.items()}
     texts = {
         "inline_generated": "run --engine inline on one core, making the frames included",
         "inline_looped": "the same with frames from memory",
     }
     with one_core():
         measured = session.take_turns(trials, 5)
-    yield from figures(measured, "frames_per_second", texts)
+    facts = {name: {"processor_share": statistics.median(of_one)} for name, of_one in shares.items()}
+    yield from figures(measured, "frames_per_second", texts, facts=facts)
 
 
 def _on_ray(session: Session) -> Iterator[tuple[str, Figure]]:
     session.tell("the Ray engine")
     few, many = quick_start(_FRAMES), scenario_of_256()
-    startups: dict[str, list[float]] = {}
-    trials: dict[str, Trial] = {}
+    trials: dict[str, RunTrial] = {}
 
     def add(name: str, scenario: Scenario, processors_per_actor: int, transport: TransportName = "ring") -> None:
         prepared = replace(experiment(scenario), batch_frames=BATCH_FRAMES)
         source = partial(Replay, scenario, _REPETITIONS if transport == "ring" else _STORE_REPETITIONS)
         run = partial(run_on_ray, transport=transport, processors_per_actor=processors_per_actor)
-        trials[name] = frames_per_second(run, prepared, source, startups.setdefault(name, []))
+        trials[name] = RunTrial(run, prepared, source)
 
     inline = "inline_looped_beside_ray"
-    trials[inline] = frames_per_second(run_inline, experiment(few), partial(Replay, few, _REPETITIONS // 2))
+    trials[inline] = RunTrial(run_inline, experiment(few), partial(Replay, few, _REPETITIONS // 2))
     add("ray_8_actors", few, 1)
     add("ray_2_actors", few, 4)
     add("ray_256_processors_2_actors", many, 128)
@@ -101,7 +103,11 @@ def _on_ray(session: Session) -> Iterator[tuple[str, Figure]]:
     references["ray_256_processors_2_actors"].append("ray_2_actors")
     with ray_session(None, actors=10):
         measured = session.take_turns(trials, 3, warm_up=False)
-    facts = {name: {"startup_seconds": statistics.median(values)} for name, values in startups.items() if values}
+    facts = {
+        name: {"startup_seconds": statistics.median(trial.startup_seconds)}
+        for name, trial in trials.items()
+        if name != inline
+    }
     yield from figures(measured, "frames_per_second", texts, references, facts)
 
 

@@ -35,9 +35,11 @@ def measure(session: Session) -> Iterator[tuple[str, Figure]]:
             "python": [sys.executable, "-c", "pass"],
             "python_with_numba": [sys.executable, "-c", "import numpy, pyarrow, numba"],
         }
+        if session.quick:
+            del commands["steer_to_parquet"]
         processor_seconds: dict[str, list[float]] = {name: [] for name in commands}
         trials = {name: seconds(partial(_call, command, processor_seconds[name])) for name, command in commands.items()}
-        measured = session.take_turns(trials, 3 if session.quick else 11)
+        measured = session.take_turns(trials, 2 if session.quick else 11, warm_up=not session.quick)
     texts = {
         "help": "vmmq --help",
         "steer": f"vmmq steer of {_FRAMES:,} frames to the screen",

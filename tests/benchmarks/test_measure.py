@@ -25,6 +25,13 @@ def test_the_users_number_of_rounds_counts() -> None:
     assert Session(rounds=4).take_turns({"a": lambda: 1.0}, 9) == {"a": (1.0,) * 4}
 
 
+def test_a_quick_measurement_has_few_rounds() -> None:
+    """Three at most, unless the user says otherwise."""
+    trials = {"a": lambda: 1.0}
+    assert [len(Session(quick=True).take_turns(trials, rounds)["a"]) for rounds in (1, 3, 9)] == [1, 3, 3]
+    assert len(Session(rounds=5, quick=True).take_turns(trials, 9)["a"]) == 5
+
+
 def test_after_an_interrupt_complete_rounds_are_kept() -> None:
     """Ctrl-C in the third round leaves two of every subject, and nothing begins after it."""
     values = iter([0.0, 1.0, 2.0, 3.0, 4.0, 5.0])
