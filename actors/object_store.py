@@ -19,8 +19,8 @@ from actors.processor import StoredAnswer
 from actors.ring import slot_bytes, slot_in
 from actors.transport import ActorTransport
 from dataplane.engine.transport import Sent
-from dataplane.processor.host import Slot
 from dataplane.processor.messages import FromHost, Settle, ToHost, Work
+from dataplane.processor.slot import Slot
 
 
 class ObjectStoreTransport(ActorTransport):

@@ -15,9 +15,10 @@ from actors.ring import DescriptorRing, slot_in
 from actors.wire import Hello, Start, Welcome
 from dataplane.engine.experiment import Experiment
 from dataplane.engine.inline import plan_host
-from dataplane.processor.host import HostPlan, ProcessorHost, Slot
+from dataplane.processor.host import HostPlan, ProcessorHost
 from dataplane.processor.messages import Acknowledge, End, Ended, FromHost, Segment, Settle, Work
 from dataplane.processor.processor import ProcessorReport
+from dataplane.processor.slot import Slot
 from dataplane.processor.updatable import ProcessorStatistics
 
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from dataplane.processor.host import SEGMENTS_MAX, Slot
+from dataplane.processor.slot import SEGMENTS_MAX, Slot, slot_of
 from dataplane.receive.work import work_bytes, work_columns_in
 
 
@@ -29,7 +29,7 @@ def slot_in(buffer: npt.NDArray[np.uint8], rows: int, processors: int) -> Slot:
     """Lay a slot for `rows` frames out in `buffer` (uint8, at least `slot_bytes`, 64-byte aligned)."""
     offsets_at = work_bytes(rows)
     selection_at = offsets_at + 8 * SEGMENTS_MAX * (processors + 1)
-    return Slot(
+    return slot_of(
         work_columns_in(buffer, rows),
         buffer[offsets_at:selection_at].view(np.int64).reshape(SEGMENTS_MAX, processors + 1),
         buffer[selection_at : selection_at + 4 * rows].view(np.uint32),

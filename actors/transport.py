@@ -16,8 +16,8 @@ from actors.doorbell import Doorbell, DoorbellListener, PeerLostError
 from actors.ring import Credits, DescriptorRing, new_ring_memory
 from actors.wire import Hello, Message, Start, Welcome
 from dataplane.engine.transport import Sent
-from dataplane.processor.host import Slot
 from dataplane.processor.messages import Acknowledge, Answer, End, Ended, FromHost, Loads, Settle, ToHost, Work
+from dataplane.processor.slot import Slot
 
 
 class ActorTransport(ABC):

@@ -18,7 +18,6 @@ from dataplane.engine.control import ControlOutcome
 from dataplane.engine.experiment import CompleteRows, EpochSpan, Experiment, RunResult
 from dataplane.engine.transport import Sent, Transport
 from dataplane.kernels.serve import HELD_NS
-from dataplane.processor.host import SEGMENTS_MAX, Slot
 from dataplane.processor.messages import (
     LATE_ROW,
     Acknowledge,
@@ -32,6 +31,7 @@ from dataplane.processor.messages import (
     Tick,
 )
 from dataplane.processor.processor import ProcessorReport
+from dataplane.processor.slot import SEGMENTS_MAX, Slot
 from dataplane.receive.front_end import NicFrontEnd
 from dataplane.receive.work import WorkColumns, first_rows, new_work_columns
 from dataplane.switch.snapshot import SteeringSnapshot

@@ -7,9 +7,10 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from dataplane.processor.host import SEGMENTS_MAX, HostPlan, ProcessorHost, Slot
+from dataplane.processor.host import HostPlan, ProcessorHost
 from dataplane.processor.messages import Acknowledge, End, Ended, FromHost, Segment, Settle, Work
 from dataplane.processor.processor import ProcessorReport
+from dataplane.processor.slot import SEGMENTS_MAX, Slot, slot_of
 from dataplane.receive.work import new_work_columns
 
 
@@ -59,7 +60,7 @@ class LocalTransport:
 
     def __init__(self, plan: HostPlan, batch_frames: int) -> None:
         self.host = ProcessorHost(plan)
-        self._slot = Slot(
+        self._slot = slot_of(
             new_work_columns(batch_frames),
             np.zeros((SEGMENTS_MAX, plan.processors + 1), np.int64),
             np.zeros(batch_frames, np.uint32),

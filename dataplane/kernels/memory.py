@@ -158,6 +158,26 @@ def _prefetch(typing_context: Any, data: Any, offset: Any) -> Any:
 prefetch: Any = intrinsic(_prefetch)
 
 
+def _prefetch_at(typing_context: Any, address: Any) -> Any:
+    """Ask for the cache line at an address, which will be written to; harmless for any address."""
+    if not isinstance(address, types.Integer):
+        return None
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        wide = context.cast(builder, arguments[0], signature.args[0], types.int64)
+        pointer = builder.inttoptr(wide, ir.IntType(8).as_pointer())
+        word = ir.IntType(32)
+        function_type = ir.FunctionType(ir.VoidType(), [pointer.type, word, word, word])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [pointer.type], function_type)
+        builder.call(function, [pointer, word(1), word(3), word(1)])
+        return context.get_dummy_value()
+
+    return types.void(address), codegen
+
+
+prefetch_at: Any = intrinsic(_prefetch_at)
+
+
 def _count_leading_zeros(typing_context: Any, value: Any) -> Any:
     """Zero bits above the highest one of a uint64, 64 for 0."""
     if value != types.uint64:

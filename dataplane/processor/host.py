@@ -10,13 +10,13 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dataplane.arrays import joined
-from dataplane.kernels.serve import Segments
+from dataplane.kernels.host import PROCESSOR_ADDRESSES, serve_batch
 from dataplane.kernels.tracking import FOREVER, MARKER_ROW, NEVER
 from dataplane.processor.costs import CostModel
 from dataplane.processor.fences import HoldPlan, Lineage
@@ -36,21 +36,16 @@ from dataplane.processor.messages import (
     latest,
 )
 from dataplane.processor.processor import Processor, ProcessorReport, Windows
-from dataplane.processor.updatable import OwnAnswer, PreparedWork, ProcessorStatistics, UpdatableProcessor, Watch
-from dataplane.receive.work import WorkColumns
+from dataplane.processor.slot import Slot
+from dataplane.processor.updatable import (
+    MarkRows,
+    OwnAnswer,
+    PreparedWork,
+    ProcessorStatistics,
+    UpdatableProcessor,
+    Watch,
+)
 from dataplane.switch.change import GROUP_ROW, HEIR_ROW
-
-
-class Slot(NamedTuple):
-    """The buffers of one batch."""
-
-    work: WorkColumns
-    offsets: npt.NDArray[np.int64]  # (SEGMENTS_MAX, processors + 1)
-    selection: npt.NDArray[np.uint32]  # row numbers grouped by segment, then processor
-
-
-#: Segments of a batch in one slot; a batch that is cut into more pieces takes several slots.
-SEGMENTS_MAX = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +72,8 @@ class ProcessorHost:
         self._plan = plan
         self._started = False
         self._processors: list[Processor] = []
+        self._addresses = np.zeros((len(plan.costs), PROCESSOR_ADDRESSES), np.int64)  # of their arrays
+        self._windows = Windows(0, plan.window_ns)
         self._expected = 0  # number of the next work
         self._queue: deque[_Waiting] = deque()  # works that not all processors have done
         self._end = self._ended = False  # heard of it, told it
@@ -92,22 +89,24 @@ class ProcessorHost:
         assert not self._started, "a host is started once"
         self._started = True
         plan = self._plan
-        windows = Windows(start_ns, plan.window_ns)
-        for row, costs in enumerate(plan.costs, plan.first_processor):
+        self._windows = Windows(start_ns, plan.window_ns)
+        for at, costs in enumerate(plan.costs):
             self._processors.append(
                 UpdatableProcessor(
-                    row,
+                    plan.first_processor + at,
                     costs,
-                    windows,
+                    self._windows,
                     plan.targets,
                     self._watch,
+                    processors=plan.processors,
                     ordered=plan.ordered,
                     ticks=plan.ticks,
                     drain_ns_max=plan.drain_ns_max,
                 )
                 if plan.updates
-                else Processor(costs, windows, plan.targets)
+                else Processor(costs, self._windows, plan.targets, addresses=self._addresses[at])
             )
+            self._processors[at].write_addresses()
 
     def receive(self, message: ToHost, slot: Slot | None = None) -> list[FromHost]:
         """Take a message, `Work` with its slot; what is to be sent, in order."""
@@ -144,10 +143,16 @@ class ProcessorHost:
 
     def _serve(self, work: Work, slot: Slot) -> Acknowledge:
         """A batch in a run in which nothing changes."""
-        for row, processor in enumerate(self._processors, self._plan.first_processor):
-            rows = slot.selection[slot.offsets[0, row] : slot.offsets[0, row + 1]]
-            if len(rows):
-                processor.serve(slot.work, rows, work.first_frame)
+        plan, (start_ns, length_ns) = self._plan, self._windows
+        done = np.zeros(len(self._processors), np.int64)
+        while True:
+            full = serve_batch(
+                slot.addresses, work.first_frame, self._addresses, plan.first_processor, plan.processors, start_ns,
+                length_ns, done,
+            )  # fmt: skip
+            if full < 0:
+                break
+            self._processors[full].make_room()
         return Acknowledge(work.number, _NOTHING_LATE)
 
     def _prepare(self, work: Work, slot: Slot) -> PreparedWork:
@@ -174,16 +179,10 @@ class ProcessorHost:
                 old.append(change.old)
                 new.append(change.new)
                 groups = max(groups, change.groups)
-        segments = Segments(
-            slot.selection,
-            slot.offsets[: len(work.segments)],
-            np.array(rows, MARKER_ROW),
-            joined(GROUP_ROW, old),
-            joined(HEIR_ROW, new),
-        )
+        in_rows = MarkRows(np.array(rows, MARKER_ROW), joined(GROUP_ROW, old), joined(HEIR_ROW, new))
         end_ns = int(slot.work.timestamp_ns[work.rows - 1]) if work.rows else int(NEVER)
-        end_ns = max([end_ns, *segments.marks["adopted_ns"].tolist()])
-        return PreparedWork(slot.work, work.first_frame, end_ns, segments, tuple(marks), groups, len(old))
+        end_ns = max([end_ns, *in_rows.marks["adopted_ns"].tolist()])
+        return PreparedWork(slot, len(work.segments), in_rows, tuple(marks), work.first_frame, end_ns, groups, len(old))
 
     def _adopt(self, marker: Marker) -> HoldPlan:
         if marker.targets > self._targets:

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from dataplane.arrays import read_only
 from dataplane.kernels import serve as kernels
+from dataplane.kernels.host import PROCESSOR_ADDRESSES, write_addresses
 from dataplane.kernels.tracking import NEVER
 from dataplane.processor.costs import CostModel
 from dataplane.processor.histogram import LatencyHistogram
 from dataplane.processor.log import UpdateLog
-from dataplane.receive.work import WorkColumns
 from dataplane.switch.snapshot import SLOTS_PER_TARGET
 
 _LARGEST = (1 << 63) - 1
+#: Columns of `ProcessorReport.by_target`.
+_BY_TARGET = ("received", "bytes", "hashed", "completions", "dropped")
 
 
-@dataclass(frozen=True, slots=True)
-class Windows:
+class Windows(NamedTuple):
     """The clock of the load windows: window w covers [start_ns + w * length_ns, start_ns + (w + 1) * length_ns)."""
 
     start_ns: int  # first arrival of the run
@@ -47,13 +47,23 @@ class ProcessorReport:
 class Processor:
     """A simulated processor that owns its DPC queue.
 
-    `serve` takes rows in arrival order. State, counters and results do not depend on how rows are cut into calls.
+    The kernels find its arrays by `addresses`, once `write_addresses` has been called, and serve rows in arrival order.
+    State, counters and results do not depend on how rows are cut into calls.
     """
 
-    def __init__(self, costs: CostModel, windows: Windows, targets: int, *, ticks: bool = False) -> None:
-        """`ticks`: somebody will ask for loads."""
+    def __init__(
+        self,
+        costs: CostModel,
+        windows: Windows,
+        targets: int,
+        *,
+        ticks: bool = False,
+        addresses: npt.NDArray[np.int64] | None = None,
+    ) -> None:
+        """`ticks`: somebody will ask for loads. `addresses`: where to write its row for the kernels of a host."""
+        self.addresses = np.zeros(PROCESSOR_ADDRESSES, np.int64) if addresses is None else addresses
         self._windows = windows
-        self._costs = read_only(costs.as_row())
+        self._costs = costs.as_row()
         entry_slots = targets * SLOTS_PER_TARGET
         state = np.zeros(1, kernels.STATE)
         state["first_arrival_ns"] = state["last_interrupt_ns"] = state["free_ns"] = NEVER
@@ -71,26 +81,23 @@ class Processor:
             position=np.array([-1, 0, 0], np.int64),
             entry_log=np.zeros(max(1024, entry_slots), kernels.ENTRY_ROW),
             loads=np.zeros(entry_slots if ticks else 0, kernels.LOAD_ROW),
-            by_target=np.zeros((targets, 5), np.int64),
         )
         self._flows = kernels.Flows(
             table=np.zeros(1 << 12, kernels.FLOW_ROW), used=np.zeros(1, np.int64), order=np.zeros(2, np.int64)
         )
-        self._done = np.zeros(3, np.int64)
+        self._counted = np.zeros((targets, len(_BY_TARGET)), np.int64)  # items of windows taken out of the log
         #: Rows taken out of the logs, in order.
         self._busy_rows: list[npt.NDArray[Any]] = []
         self._entry_rows: list[npt.NDArray[Any]] = []
 
-    def serve(self, work: WorkColumns, rows: npt.NDArray[np.uint32], first_frame: int) -> None:
-        """Serve the given rows of a batch whose row 0 is frame `first_frame`; writes `drop` and `completion_ns`."""
-        self._done[:] = 0
-        start_ns, length_ns = self._windows.start_ns, self._windows.length_ns
-        while not kernels.process(
-            rows, work, first_frame, self._costs, start_ns, length_ns,
-            self._service, self._accounts, self._flows, self._done,
-        ):  # fmt: skip
-            if not self._make_room():
-                self._enlarge_busy_log()
+    def write_addresses(self) -> None:
+        """Tell the kernels where the arrays are; to be called whenever one has been replaced."""
+        write_addresses(self.addresses, (self._costs, *self._service, *self._accounts, *self._flows))
+
+    def make_room(self) -> None:
+        """The kernel has stopped: a log is full."""
+        if not self._make_room():
+            self._enlarge_busy_log()
 
     def _make_room(self) -> bool:
         """Empty the logs, and enlarge the flow table when it is half full; false when there was nothing to do."""
@@ -102,20 +109,35 @@ class Processor:
         larger = np.zeros(4 * len(self._flows.table), kernels.FLOW_ROW)
         kernels.move_flows(self._flows.table, larger)
         self._flows = self._flows._replace(table=larger)
+        self.write_addresses()
         return True
 
     def _enlarge_busy_log(self) -> None:
         """One item is busy for more windows than the log holds."""
         larger = np.zeros(2 * len(self._service.busy_log), kernels.BUSY_ROW)
         self._service = self._service._replace(busy_log=larger)
+        self.write_addresses()
 
     def _drain_busy_log(self) -> None:
         self._busy_rows.append(self._service.busy_log[: self._service.busy_logged[0]].copy())
         self._service.busy_logged[0] = 0
 
     def _drain_entry_log(self) -> None:
-        self._entry_rows.append(self._accounts.entry_log[: self._accounts.position[2]].copy())
+        rows = self._accounts.entry_log[: self._accounts.position[2]].copy()
+        self._entry_rows.append(rows)
+        _count_by_target(self._counted, rows)
         self._accounts.position[2] = 0
+
+    def _by_target(self) -> npt.NDArray[np.int64]:
+        """Items so far, as in `ProcessorReport`."""
+        accounts, counted = self._accounts, self._counted.copy()
+        _count_by_target(counted, accounts.entry_log[: accounts.position[2]])
+        _count_by_target(counted, self._open_entries())
+        return counted
+
+    def _open_entries(self) -> npt.NDArray[Any]:
+        """ENTRY_ROWs of the open window."""
+        return self._accounts.current[self._accounts.touched[: self._accounts.position[1]]]
 
     def report(self) -> ProcessorReport:
         """Close the open windows and tell everything; the processor is not used afterwards."""
@@ -125,8 +147,8 @@ class Processor:
             last = (int(state["busy_window"]), int(state["busy_window_ns"]))
             self._busy_rows.append(np.array([last], kernels.BUSY_ROW))
         self._drain_entry_log()
-        touched = self._accounts.touched[: self._accounts.position[1]]
-        self._entry_rows.append(self._accounts.current[touched])
+        by_target = self._by_target()
+        self._entry_rows.append(self._open_entries())
         flows = self._flows.table
         used = flows["key"] != 0
         names = kernels.STATE.names or ()
@@ -138,7 +160,7 @@ class Processor:
                 int(state["latency_min_ns"]) if state["accepted"] else 0,
                 int(state["latency_max_ns"]),
             ),
-            by_target=self._accounts.by_target,
+            by_target=by_target,
             busy_windows=np.concatenate(self._busy_rows),
             entry_windows=np.concatenate(self._entry_rows),
             flow_keys=flows["key"][used],
@@ -146,3 +168,10 @@ class Processor:
             reordered=int(self._flows.order[0]),
             late_ns_max=int(self._flows.order[1]),
         )
+
+
+def _count_by_target(sums: npt.NDArray[np.int64], entries: npt.NDArray[Any]) -> None:
+    """Add ENTRY_ROWs to the sums of their targets."""
+    target = entries["slot"] // SLOTS_PER_TARGET
+    for column, name in enumerate(_BY_TARGET):
+        np.add.at(sums[:, column], target, entries[name])

@@ -9,14 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from dataplane.arrays import joined
-from dataplane.kernels import serve as kernels
+from dataplane.kernels import host as kernels
 from dataplane.kernels import tracking as tracks
+from dataplane.kernels.host import write_addresses
 from dataplane.processor.costs import CostModel
 from dataplane.processor.fences import Fences, HoldPlan
 from dataplane.processor.log import DROPPED_ROW, HOLD_ROW, MARK_ROW, UpdateLog
 from dataplane.processor.messages import ANSWER_ROW, ENTRY_LOAD_ROW, LATE_ROW, ProcessorLoad, Settle, Tick
 from dataplane.processor.processor import Processor, ProcessorReport, Windows
-from dataplane.receive.work import WorkColumns, new_work_columns
+from dataplane.processor.slot import Slot
 from dataplane.switch.snapshot import SLOTS_PER_TARGET
 
 #: Rows of the logs and of what is held, to begin with: they are emptied, or grow.
@@ -36,15 +37,24 @@ class Watch(NamedTuple):
         return cls(np.full(slots, tracks.NEVER), np.zeros(slots, np.int64))
 
 
+class MarkRows(NamedTuple):
+    """What separates the segments of a batch, in the form of the kernels."""
+
+    marks: npt.NDArray[Any]  # MARKER_ROW, ascending by segment
+    old: npt.NDArray[Any]  # GROUP_ROWs of all marks
+    new: npt.NDArray[Any]  # HEIR_ROWs of all marks
+
+
 @dataclass(frozen=True, slots=True)
 class PreparedWork:
     """A batch as the processors of a host take it."""
 
-    work: WorkColumns
+    slot: Slot
+    segments: int
+    rows: MarkRows
+    marks: tuple[HoldPlan | Tick, ...]  # as the rows of `rows.marks`
     first_frame: int
     end_ns: int  # nothing that comes later arrives before
-    segments: kernels.Segments
-    marks: tuple[HoldPlan | Tick, ...]  # as the rows of `segments.marks`
     groups: int  # of the update with the most
     updates: int  # among the marks
 
@@ -94,21 +104,25 @@ class UpdatableProcessor(Processor):
         targets: int,
         watch: Watch,
         *,
+        processors: int,
         ordered: bool,
         ticks: bool,
         drain_ns_max: int = int(tracks.FOREVER),
     ) -> None:
-        """`drain_ns_max`: how long it takes at most until any queue of the run is empty when nothing more comes."""
+        """Of a simulated host with that many processors.
+
+        `drain_ns_max`: how long it takes at most until any queue of the run is empty when nothing more comes.
+        """
         super().__init__(costs, windows, targets, ticks=ticks)
         self.answers: list[OwnAnswer] = []  # about ordered updates; a later one replaces those before
         self.drained_ns: list[npt.NDArray[np.int64]] = []  # for each batch: by permissive update, see MARK_ROW
         self.loads: list[ProcessorLoad] = []  # one for each tick, in order
         self.late: list[npt.NDArray[Any]] = []  # LATE_ROWs
-        self._row = row
+        self._row, self._processors = row, processors
         self._ordered = ordered
         self._fences = Fences(row)
         self._unanswered: list[_Unanswered] = []
-        self._at = np.zeros(6, np.int64)
+        self._at = np.zeros(3, np.int64)
         self._unbounded = costs.dpc_queue_depth == 0
         counts = np.zeros(12, np.int64)
         counts[tracks.BOUND_NS], counts[tracks.FENCES_END_NS] = tracks.FOREVER, tracks.NEVER
@@ -156,8 +170,20 @@ class UpdatableProcessor(Processor):
             touched=_longer(accounts.touched, slots),
             loads=_longer(accounts.loads, slots if len(accounts.loads) else 0),
             entry_log=_longer(accounts.entry_log, max(slots, len(accounts.entry_log))),
-            by_target=_longer(accounts.by_target, targets),
         )
+        self._counted = _longer(self._counted, targets)
+        self.write_addresses()
+
+    def write_addresses(self) -> None:
+        """As `Processor.write_addresses`."""
+        arrays = (self._costs, *self._service, *self._accounts, *self._flows, *self._tracking)
+        write_addresses(self.addresses, arrays)
+
+    def _track(self, tracking: tracks.Tracking) -> None:
+        """From now on with these arrays."""
+        if tracking is not self._tracking:
+            self._tracking = tracking
+            self.write_addresses()
 
     def run(self, batch: PreparedWork) -> bool:
         """Serve the rows of a batch; false when it has to wait for `settle` in the middle of it."""
@@ -165,9 +191,9 @@ class UpdatableProcessor(Processor):
         self._make_room_for_marks(len(batch.marks))
         start_ns, length_ns = self._windows.start_ns, self._windows.length_ns
         while True:
-            code = kernels.process_segments(
-                self._row, batch.segments, batch.work, batch.first_frame, self._ordered, self._costs, start_ns,
-                length_ns, self._service, self._accounts, self._flows, self._tracking, answer, self._at,
+            code = kernels.serve_segments(
+                batch.slot.addresses, batch.first_frame, batch.segments, *batch.rows, self.addresses, self._row,
+                self._processors, self._ordered, start_ns, length_ns, *answer, self._at,
             )  # fmt: skip
             if code == kernels.DONE:
                 break
@@ -188,7 +214,7 @@ class UpdatableProcessor(Processor):
         if not self._ordered:
             count = self._tracking.counts[tracks.MARKS]
             self.drained_ns.append(self._tracking.marks["drained_ns"][count - batch.updates : count].copy())
-        self._at[:5] = 0
+        self._at[:] = 0
         self.advance(self._end_ns)
         return True
 
@@ -200,12 +226,7 @@ class UpdatableProcessor(Processor):
         counts = self._tracking.counts
         while counts[tracks.HELD] or counts[tracks.ENTERED]:
             before = counts[tracks.HELD]
-            kernels.let_in_until(
-                moment_ns, _NO_WORK, self._costs, self._windows.start_ns, self._windows.length_ns,
-                self._service, self._tracking,
-            )  # fmt: skip
-            at = self._at[kernels.ENTERED_FOLLOWED]
-            self._at[kernels.ENTERED_FOLLOWED] = kernels.track_entered(at, self._tracking, self._flows)
+            kernels.let_in_until(moment_ns, self.addresses, self._windows.start_ns, self._windows.length_ns)
             if not self._make_room() and counts[tracks.HELD] == before:
                 if not self._stuck(moment_ns):
                     break  # the others wait for longer
@@ -216,7 +237,7 @@ class UpdatableProcessor(Processor):
     def settle(self, news: Settle) -> None:
         """What is known of an update that this processor has reached."""
         if self._ordered:
-            self._tracking = self._fences.settle(news, self._tracking)
+            self._track(self._fences.settle(news, self._tracking))
             self.advance(self._end_ns)  # time has come that far, and there may be no other work for now
 
     # Updates
@@ -231,7 +252,7 @@ class UpdatableProcessor(Processor):
             # what is known of held frames is a bound, and not a completion
             entered = np.where(unknown[:groups], tracks.NEVER, completion_ns[:groups])
             self._unanswered.append(_Unanswered(plan, entered, told))
-        self._tracking = self._fences.adopt(plan, self._tracking)
+        self._track(self._fences.adopt(plan, self._tracking))
 
     def _own_answer(
         self, plan: HoldPlan, completion_ns: npt.NDArray[np.int64], unknown: npt.NDArray[np.bool_], mark: Any
@@ -306,7 +327,7 @@ class UpdatableProcessor(Processor):
             self._busy_ns_until(now_ns),
             tracks.queued_at(now_ns, self._service, self._tracking),
             now_ns,
-            self._accounts.by_target.copy(),
+            self._by_target(),
         )
 
     # Logs
@@ -323,16 +344,16 @@ class UpdatableProcessor(Processor):
             self._overtakable.append(tracking.overtakable[: counts[tracks.OVERTAKABLE]].copy())
             counts[tracks.OVERTAKABLE] = 0
             changed = True
-        if counts[tracks.ENTERED] and counts[tracks.ENTERED] == self._at[kernels.ENTERED_FOLLOWED]:
+        if counts[tracks.ENTERED]:
             self._take_entered(tracking.entered[: counts[tracks.ENTERED]].copy())
-            counts[tracks.ENTERED] = self._at[kernels.ENTERED_FOLLOWED] = 0
+            counts[tracks.ENTERED] = 0
             changed = True
         if counts[tracks.HELD] == len(tracking.held):
-            self._tracking = self._tracking._replace(held=_longer(tracking.held, 2 * len(tracking.held)))
+            self._track(self._tracking._replace(held=_longer(tracking.held, 2 * len(tracking.held))))
             changed = True
         queued = min(int(self._service.state[0]["accepted"]), len(self._service.ring))
         if len(tracking.overtakable) < queued:
-            self._tracking = self._tracking._replace(overtakable=_longer(tracking.overtakable, queued))
+            self._track(self._tracking._replace(overtakable=_longer(tracking.overtakable, queued)))
             changed = True
         return changed
 
@@ -347,17 +368,17 @@ class UpdatableProcessor(Processor):
         tracking.marks[: count - over] = tracking.marks[over:count].copy()
         counts[tracks.MARKS], counts[tracks.OPEN_MARK] = count - over, 0
         marks = _longer(tracking.marks, max(2 * (count - over), count - over + coming))
-        self._tracking = tracking._replace(marks=marks)
+        self._track(tracking._replace(marks=marks))
 
     def _enlarge(self, batch: PreparedWork) -> bool:
         """Enlarge what an item has no room in; false when the processor only waits for a release."""
-        at, segments = self._at, batch.segments
+        at, marks, slot = self._at, batch.rows.marks, batch.slot
         mark, segment = at[kernels.NEXT_MARK], at[kernels.SEGMENT]
-        if mark < len(segments.marks) and segments.marks[mark]["segment"] == segment:
-            moment_ns = int(segments.marks[mark]["adopted_ns"])
+        if mark < len(marks) and marks[mark]["segment"] == segment:
+            moment_ns = int(marks[mark]["adopted_ns"])
         else:
-            row = segments.selection[segments.offsets[segment, self._row] + at[kernels.SERVED]]
-            moment_ns = int(batch.work.timestamp_ns[row])
+            row = slot.selection[slot.offsets[segment, self._row] + at[kernels.SERVED]]
+            moment_ns = int(slot.work.timestamp_ns[row])
         if self._tracking.counts[tracks.BOUND_NS] <= moment_ns and not self._stuck(moment_ns):
             return False
         self._enlarge_queue()
@@ -383,7 +404,7 @@ class UpdatableProcessor(Processor):
                 return grown
 
             self._service = service._replace(ring=larger(service.ring))
-            self._tracking = tracking._replace(items=larger(tracking.items), item_slot=larger(tracking.item_slot))
+            self._track(tracking._replace(items=larger(tracking.items), item_slot=larger(tracking.item_slot)))
 
     def _take_entered(self, entered: npt.NDArray[Any]) -> None:
         """Held frames have entered the queue: their holds, their completions, and the answers that waited for them."""
@@ -424,9 +445,6 @@ class UpdatableProcessor(Processor):
             dropped_behind_holds=behind[behind["frames"] > 0],
         )
         return replace(super().report(), updates=log)
-
-
-_NO_WORK = new_work_columns(0)
 
 
 def _no_answer(groups: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:

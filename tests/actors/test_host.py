@@ -18,8 +18,9 @@ from actors.ring import slot_bytes, slot_in
 from actors.transport import ActorTransport
 from dataplane.engine.inline import run_inline
 from dataplane.engine.transport import Sent
-from dataplane.processor.host import ProcessorHost, Slot
+from dataplane.processor.host import ProcessorHost
 from dataplane.processor.messages import LATE_ROW, Acknowledge, End, FromHost, Segment, ToHost, Work
+from dataplane.processor.slot import Slot
 from tests.actors.small_hosts import (
     KeptRows,
     ignore_progress,

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.ring import Credits, DescriptorRing, new_ring_memory, slot_bytes, slot_in
-from dataplane.processor.host import SEGMENTS_MAX, Slot
+from dataplane.processor.slot import SEGMENTS_MAX, Slot
 
 
 def arrays_of(slot: Slot) -> list[Any]:

@@ -16,9 +16,10 @@ from dataplane.engine.nic import Nic, NicResult
 from dataplane.engine.transport import LocalTransport, Sent
 from dataplane.ids import ProcessorNumber
 from dataplane.processor.costs import CostModel
-from dataplane.processor.host import SEGMENTS_MAX, HostPlan, ProcessorHost, Slot
+from dataplane.processor.host import HostPlan, ProcessorHost
 from dataplane.processor.messages import Acknowledge, End, FromHost, ProcessorLoad, Settle, ToHost, Work
 from dataplane.processor.processor import ProcessorReport
+from dataplane.processor.slot import SEGMENTS_MAX, Slot, slot_of
 from dataplane.receive.work import WorkColumns, new_work_columns
 from dataplane.switch.change import steering_change
 from dataplane.switch.configuration import AdapterConfiguration
@@ -93,7 +94,7 @@ class ScatteredTransport:
         self._random = Random(scattered.seed)
         self._processors = [ProcessorHost(plan) for plan in plans]
         self._free = deque(
-            Slot(
+            slot_of(
                 new_work_columns(batch_frames),
                 np.zeros((SEGMENTS_MAX, plans[0].processors + 1), np.int64),
                 np.zeros(batch_frames, np.uint32),

@@ -16,7 +16,10 @@ from dataplane.kernels import serve as kernels
 from dataplane.kernels.serve import bucket_of
 from dataplane.processor.costs import CostModel
 from dataplane.processor.histogram import LatencyHistogram
-from dataplane.processor.processor import Processor, ProcessorReport, Windows
+from dataplane.processor.host import HostPlan, ProcessorHost
+from dataplane.processor.messages import Segment, Work
+from dataplane.processor.processor import ProcessorReport
+from dataplane.processor.slot import slot_of
 from dataplane.receive.work import TRANSMIT, WorkColumns, new_work_columns
 from tests.reference import processor as reference
 from tests.reference.order import measure_order
@@ -52,17 +55,18 @@ def work_of(items: list[tuple[int, int, bool, int]]) -> WorkColumns:
     return work
 
 
-def served(
-    costs: CostModel, work: WorkColumns, window_ns: int, cuts: list[int] | None = None
-) -> tuple[Processor, ProcessorReport]:
-    """A processor that has served all rows, in one call or cut at the given places."""
+def served(costs: CostModel, work: WorkColumns, window_ns: int, cuts: list[int] | None = None) -> ProcessorReport:
+    """What a processor reports that has served all rows, in one call or cut at the given places."""
     count = len(work.timestamp_ns)
-    processor = Processor(costs, Windows(1000, window_ns), targets=4)
+    host = ProcessorHost(HostPlan(0, 0, (costs,), 1, window_ns, targets=4))
+    host.start(1000)
     places = sorted({0, count, *(cut % (count + 1) for cut in cuts or [])})
-    rows = np.arange(count, dtype=np.uint32)
-    for low, high in pairwise(places):
-        processor.serve(work, rows[low:high], first_frame=0)
-    return processor, processor.report()
+    offsets = np.zeros((1, 2), np.int64)
+    slot = slot_of(work, offsets, np.arange(count, dtype=np.uint32))
+    for number, (low, high) in enumerate(pairwise(places)):
+        offsets[0] = low, high
+        host.receive(Work(number, 0, count, 0, (Segment(low, high, ()),)), slot)
+    return host.report()[0]
 
 
 def reference_of(costs: CostModel, work: WorkColumns) -> reference.Processor:
@@ -98,7 +102,7 @@ def test_service_equals_the_event_by_event_machine(
     An item is in the DPC queue from its arrival on: steering has taken no model time (TIM-04).
     """
     work = work_of(items)
-    _, report = served(costs, work, window_ns)
+    report = served(costs, work, window_ns)
     machine = reference_of(costs, work)
     expected = [-1 if outcome.completion_ns is None else outcome.completion_ns for outcome in machine.outcomes]
     assert work.completion_ns.tolist() == expected
@@ -122,7 +126,7 @@ def test_cuts_do_not_matter(
 ) -> None:
     """Everything reported is the same however rows are cut into calls (TIM-01)."""
     whole, parts = work_of(items), work_of(items)
-    assert facts(served(costs, whole, window_ns)[1]) == facts(served(costs, parts, window_ns, cuts)[1])
+    assert facts(served(costs, whole, window_ns)) == facts(served(costs, parts, window_ns, cuts))
     assert whole.completion_ns.tolist() == parts.completion_ns.tolist()
 
 
@@ -130,7 +134,7 @@ def test_cuts_do_not_matter(
 def test_books_balance(costs: CostModel, items: list[tuple[int, int, bool, int]], window_ns: int) -> None:
     """Counts by target, by steering parameter and window, by flow and in total agree (MOD-11, BAL-01, PRC-01)."""
     work = work_of(items)
-    _, report = served(costs, work, window_ns)
+    report = served(costs, work, window_ns)
     counters = report.counters
     assert counters["received"] + counters["completions"] + counters["dropped"] == len(items)
     received, octets, _, completions, dropped = report.by_target.sum(axis=0).tolist()
@@ -149,22 +153,19 @@ def test_books_balance(costs: CostModel, items: list[tuple[int, int, bool, int]]
 @given(ITEMS)
 def test_first_in_first_out_never_reorders(items: list[tuple[int, int, bool, int]]) -> None:
     """One flow on one processor keeps its order (ORD-03)."""
-    _, report = served(CostModel(), work_of(items), 1000)
+    report = served(CostModel(), work_of(items), 1000)
     assert report.reordered == 0
 
 
 @given(st.lists(st.tuples(st.integers(1, 3), st.integers(0, 20)), max_size=12))
 def test_order_measure_sees_reordering(completions: list[tuple[int, int]]) -> None:
     """Completions that overtake within a flow are counted as RFC 4737 says, others are not (ORD-02, ORD-03, ORD-04)."""
-    work = new_work_columns(len(completions))
-    work.flow_key[:] = [flow for flow, _ in completions]
-    work.completion_ns[:] = [completion for _, completion in completions]
-    in_service_order = sorted(range(len(completions)), key=lambda row: (completions[row][1], row))
-    processor = Processor(CostModel(), Windows(0, 1000), targets=1)
-    kernels.track_order(np.array(in_service_order, np.uint32), work, 0, processor._flows)
+    table, order, used = np.zeros(64, kernels.FLOW_ROW), np.zeros(2, np.int64), 0
+    for frame in sorted(range(len(completions)), key=lambda row: (completions[row][1], row)):
+        flow, completion_ns = completions[frame]
+        used = kernels.follow(table, used, order, np.uint64(flow), frame, completion_ns)
     expected = measure_order(completions)
-    report = processor.report()
-    assert report.reordered == len(expected.reordered)
+    assert order[0] == len(expected.reordered)
 
 
 @given(st.lists(st.integers(0, 10**12), min_size=1, max_size=60), st.integers(1, 59))

@@ -1,0 +1,269 @@
+"""What the processors of a host do with a batch: the kernel of a processor, over tables of addresses.
+
+Calling a kernel costs time for every array it is given, and a processor and a slot have some sixty. So each of them
+keeps the addresses and lengths of its arrays in one row of a table, and these kernels make the arrays of that. Whoever
+replaces an array writes its row again (`write_addresses`); what a row names must outlive the call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import carray, njit  # type: ignore[attr-defined]
+
+from dataplane.kernels import serve as kernels
+from dataplane.kernels import tracking as tracks
+from dataplane.kernels.memory import address_of, pointer_to
+from dataplane.kernels.serve import Accounts, Flows, Service, serve
+from dataplane.kernels.tracking import (
+    BOUND_NS,
+    HELD,
+    NEVER,
+    TAKEN,
+    Tracking,
+    count_new_frames,
+    mark,
+    next_release,
+    room_for_mark,
+)
+
+
+class Columns(NamedTuple):
+    """The columns of a batch that processors look at, and their rows grouped by segment and processor."""
+
+    timestamp_ns: npt.NDArray[np.int64]
+    wire_length: npt.NDArray[np.uint32]
+    flow_key: npt.NDArray[np.uint64]
+    entry_slot: npt.NDArray[np.uint32]
+    target: npt.NDArray[np.uint16]
+    hash_kind: npt.NDArray[np.uint8]
+    flags: npt.NDArray[np.uint8]
+    drop: npt.NDArray[np.uint8]
+    completion_ns: npt.NDArray[np.int64]
+    selection: npt.NDArray[np.uint32]
+    offsets: npt.NDArray[np.int64]  # (segments, processors + 1)
+
+
+_ARRAY = np.dtype([("address", np.int64), ("length", np.int64)])
+
+
+_PROCESSOR_ARRAYS = ("costs", *Service._fields, *Accounts._fields, *Flows._fields, *Tracking._fields)
+_PROCESSOR = np.dtype([(name, _ARRAY) for name in _PROCESSOR_ARRAYS])
+_COLUMNS = np.dtype([(name, _ARRAY) for name in Columns._fields])
+#: Numbers in the row of a processor, and in that of a slot.
+PROCESSOR_ADDRESSES, SLOT_ADDRESSES = _PROCESSOR.itemsize // 8, _COLUMNS.itemsize // 8
+
+
+def write_addresses(row: npt.NDArray[np.int64], arrays: Iterable[npt.NDArray[Any]]) -> None:
+    """Write the addresses and lengths of arrays in the order of their fields: costs first, or all of `Columns`."""
+    numbers = [number for array in arrays for number in (array.ctypes.data, len(array))]
+    row[: len(numbers)] = numbers
+
+
+@njit(inline="always")
+def _columns(slot: npt.NDArray[np.int64], processors: int) -> Any:
+    a = carray(pointer_to(address_of(slot)), (1,), _COLUMNS)[0]
+    return Columns(
+        carray(pointer_to(a.timestamp_ns.address), (a.timestamp_ns.length,), np.int64),
+        carray(pointer_to(a.wire_length.address), (a.wire_length.length,), np.uint32),
+        carray(pointer_to(a.flow_key.address), (a.flow_key.length,), np.uint64),
+        carray(pointer_to(a.entry_slot.address), (a.entry_slot.length,), np.uint32),
+        carray(pointer_to(a.target.address), (a.target.length,), np.uint16),
+        carray(pointer_to(a.hash_kind.address), (a.hash_kind.length,), np.uint8),
+        carray(pointer_to(a.flags.address), (a.flags.length,), np.uint8),
+        carray(pointer_to(a.drop.address), (a.drop.length,), np.uint8),
+        carray(pointer_to(a.completion_ns.address), (a.completion_ns.length,), np.int64),
+        carray(pointer_to(a.selection.address), (a.selection.length,), np.uint32),
+        carray(pointer_to(a.offsets.address), (a.offsets.length, processors + 1), np.int64),
+    )
+
+
+@njit(inline="always")
+def _processor(row: npt.NDArray[np.int64]) -> Any:
+    """Costs, Service, Accounts and Flows of the processor that a row is about."""
+    a = carray(pointer_to(address_of(row)), (1,), _PROCESSOR)[0]
+    return (
+        carray(pointer_to(a.costs.address), (1,), kernels.COSTS),
+        Service(
+            carray(pointer_to(a.state.address), (1,), kernels.STATE),
+            carray(pointer_to(a.ring.address), (a.ring.length,), np.int64),
+            carray(pointer_to(a.histogram.address), (a.histogram.length,), np.int64),
+            carray(pointer_to(a.busy_log.address), (a.busy_log.length,), kernels.BUSY_ROW),
+            carray(pointer_to(a.busy_logged.address), (1,), np.int64),
+        ),
+        Accounts(
+            carray(pointer_to(a.current.address), (a.current.length,), kernels.ENTRY_ROW),
+            carray(pointer_to(a.touched.address), (a.touched.length,), np.uint32),
+            carray(pointer_to(a.position.address), (a.position.length,), np.int64),
+            carray(pointer_to(a.entry_log.address), (a.entry_log.length,), kernels.ENTRY_ROW),
+            carray(pointer_to(a.loads.address), (a.loads.length,), kernels.LOAD_ROW),
+        ),
+        Flows(
+            carray(pointer_to(a.table.address), (a.table.length,), kernels.FLOW_ROW),
+            carray(pointer_to(a.used.address), (1,), np.int64),
+            carray(pointer_to(a.order.address), (a.order.length,), np.int64),
+        ),
+    )
+
+
+@njit(inline="always")
+def _tracking(row: npt.NDArray[np.int64]) -> Any:
+    a = carray(pointer_to(address_of(row)), (1,), _PROCESSOR)[0]
+    return Tracking(
+        carray(pointer_to(a.items.address), (a.items.length,), tracks.ITEM_ROW),
+        carray(pointer_to(a.item_slot.address), (a.item_slot.length,), np.uint32),
+        carray(pointer_to(a.held.address), (a.held.length,), tracks.HELD_ROW),
+        carray(pointer_to(a.entered.address), (a.entered.length,), tracks.ENTERED_ROW),
+        carray(pointer_to(a.followers.address), (a.followers.length,), tracks.FOLLOWER_ROW),
+        carray(pointer_to(a.overtakable.address), (a.overtakable.length,), tracks.OVERTAKABLE_ROW),
+        carray(pointer_to(a.marks.address), (a.marks.length,), tracks.MARK_ROW),
+        carray(pointer_to(a.fences.address), (a.fences.length,), tracks.FENCE_ROW),
+        carray(pointer_to(a.slot_fence.address), (a.slot_fence.length,), np.int32),
+        carray(pointer_to(a.transmit_fence.address), (a.transmit_fence.length,), np.int32),
+        carray(pointer_to(a.watch_until_ns.address), (a.watch_until_ns.length,), np.int64),
+        carray(pointer_to(a.watch_epoch.address), (a.watch_epoch.length,), np.int64),
+        carray(pointer_to(a.group_of_slot.address), (a.group_of_slot.length,), np.int64),
+        carray(pointer_to(a.counts.address), (a.counts.length,), np.int64),
+    )
+
+
+@njit(cache=True, nogil=True)
+def serve_batch(
+    slot: npt.NDArray[np.int64],
+    first_frame: int,
+    rows: npt.NDArray[np.int64],
+    first_processor: int,
+    processors: int,
+    window_start_ns: int,
+    window_ns: int,
+    done: npt.NDArray[np.int64],
+) -> int:
+    """A batch of one segment, in a run in which nothing changes, for all processors of a host.
+
+    `slot` (SLOT_ADDRESSES,), `rows` (processors of the host, PROCESSOR_ADDRESSES); the first of them is
+    `first_processor` of the `processors` of the whole simulated host. Returns -1 when all is done, else the number of
+    the processor that has to make room in its logs; `done` says how many rows each of them has finished.
+    """
+    columns = _columns(slot, processors)
+    for p in range(rows.shape[0]):
+        first = columns.offsets[0, first_processor + p] + done[p]
+        mine = columns.selection[first : columns.offsets[0, first_processor + p + 1]]
+        if mine.shape[0] > 0:
+            costs, service, accounts, flows = _processor(rows[p])
+            served = serve(
+                mine, columns, first_frame, NEVER, costs, window_start_ns, window_ns, service, accounts, flows, None
+            )
+            done[p] += served
+            if served < mine.shape[0]:
+                return p
+    return -1
+
+
+#: How `serve_segments` ended: all done; stopped (a log is full, or a release is not known yet); at a tick, which the
+#: caller takes and steps over; behind the mark of an ordered update, whose holds the caller sets up.
+DONE, STOPPED, TICK, MARKED = range(4)
+
+#: Indices of `at` in `serve_segments`.
+SEGMENT, NEXT_MARK, SERVED = range(3)
+
+
+@njit(cache=True, nogil=True)
+def serve_segments(
+    slot: npt.NDArray[np.int64],
+    first_frame: int,
+    segments: int,
+    marks: npt.NDArray[Any],
+    old: npt.NDArray[Any],
+    new: npt.NDArray[Any],
+    row: npt.NDArray[np.int64],
+    processor: int,
+    processors: int,
+    ordered: bool,
+    window_start_ns: int,
+    window_ns: int,
+    completion_ns: npt.NDArray[np.int64],
+    unknown: npt.NDArray[np.bool_],
+    at: npt.NDArray[np.int64],
+) -> int:
+    """Everything that a batch has for one processor, when the steering may change; DONE, STOPPED, TICK or MARKED.
+
+    `slot` (SLOT_ADDRESSES,) and `row` (PROCESSOR_ADDRESSES,) as in `serve_batch`; `marks` (MARKER_ROW) stand between
+    the `segments`, with the rows of all of them in `old` (GROUP_ROW) and `new` (HEIR_ROW); `completion_ns` and
+    `unknown` are those of `tracking.mark`. `at` (3,) says how far it has come, and is where the next call goes on.
+    """
+    columns = _columns(slot, processors)
+    costs, service, accounts, flows = _processor(row)
+    tracking = _tracking(row)
+    counts = tracking.counts
+    nothing = columns.selection[:0]
+    while at[SEGMENT] < segments:
+        segment = at[SEGMENT]
+        while at[NEXT_MARK] < marks.shape[0] and marks[at[NEXT_MARK]].segment == segment:
+            marker = marks[at[NEXT_MARK]]
+            adopted_ns = marker.adopted_ns
+            if counts[HELD] > 0:
+                serve(
+                    nothing,
+                    columns,
+                    0,
+                    adopted_ns,
+                    costs,
+                    window_start_ns,
+                    window_ns,
+                    service,
+                    accounts,
+                    flows,
+                    tracking,
+                )
+            release_ns, _ = next_release(tracking.held, counts[HELD], tracking.fences)
+            if counts[BOUND_NS] <= adopted_ns or release_ns <= adopted_ns:
+                return STOPPED
+            if marker.epoch == 0:
+                return TICK
+            if not room_for_mark(service, tracking):
+                return STOPPED
+            its_old = old[marker.old_first : marker.old_end]
+            its_new = new[marker.new_first : marker.new_end]
+            mark(marker, its_old, its_new, service, tracking, completion_ns, unknown)
+            at[NEXT_MARK] += 1
+            if ordered:
+                return MARKED
+        first, end = columns.offsets[segment, processor], columns.offsets[segment, processor + 1]
+        rows = columns.selection[first + at[SERVED] : end]
+        served = serve(
+            rows, columns, first_frame, NEVER, costs, window_start_ns, window_ns, service, accounts, flows, tracking
+        )
+        counts[TAKEN] += served
+        count_new_frames(rows[:served], columns.timestamp_ns, tracking)
+        if served < rows.shape[0]:
+            at[SERVED] += served
+            return STOPPED
+        at[SEGMENT] += 1
+        at[SERVED] = 0
+    return DONE
+
+
+@njit(cache=True, nogil=True)
+def let_in_until(moment_ns: int, row: npt.NDArray[np.int64], window_start_ns: int, window_ns: int) -> None:
+    """Held frames whose release comes up to a moment enter, as far as it is known and the logs have room."""
+    columns = Columns(
+        np.zeros(0, np.int64),
+        np.zeros(0, np.uint32),
+        np.zeros(0, np.uint64),
+        np.zeros(0, np.uint32),
+        np.zeros(0, np.uint16),
+        np.zeros(0, np.uint8),
+        np.zeros(0, np.uint8),
+        np.zeros(0, np.uint8),
+        np.zeros(0, np.int64),
+        np.zeros(0, np.uint32),
+        np.zeros((0, 1), np.int64),
+    )
+    costs, service, accounts, flows = _processor(row)
+    tracking = _tracking(row)
+    serve(
+        columns.selection, columns, 0, moment_ns, costs, window_start_ns, window_ns, service, accounts, flows, tracking
+    )

@@ -1,0 +1,31 @@
+"""The buffers of one batch on its way from the NIC to the processors."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from dataplane.kernels.host import SLOT_ADDRESSES, Columns, write_addresses
+from dataplane.receive.work import WorkColumns
+
+#: Segments of a batch in one slot; a batch that is cut into more pieces takes several slots.
+SEGMENTS_MAX = 64
+
+
+class Slot(NamedTuple):
+    """Work columns, and their rows as processors take them."""
+
+    work: WorkColumns
+    offsets: npt.NDArray[np.int64]  # (SEGMENTS_MAX, processors + 1)
+    selection: npt.NDArray[np.uint32]  # row numbers grouped by segment, then processor
+    addresses: npt.NDArray[np.int64]  # (SLOT_ADDRESSES,) where all of that lies, for the kernels
+
+
+def slot_of(work: WorkColumns, offsets: npt.NDArray[np.int64], selection: npt.NDArray[np.uint32]) -> Slot:
+    """The slot that lies in these arrays."""
+    addresses = np.zeros(SLOT_ADDRESSES, np.int64)
+    arrays = {**work._asdict(), "offsets": offsets, "selection": selection}
+    write_addresses(addresses, (arrays[name] for name in Columns._fields))
+    return Slot(work, offsets, selection, addresses)
