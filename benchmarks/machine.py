@@ -45,12 +45,17 @@ def machine() -> dict[str, Any]:
 
 def choices() -> dict[str, Any]:
     """What the program chooses on this machine."""
-    method = getattr(toeplitz, "method", None)
     return {
-        "toeplitz": method() if method else "byte tables",
+        "toeplitz": toeplitz_method(),
         "inline_batch_frames": DEFAULT_BATCH_FRAMES,
         "ray_batch_frames": BATCH_FRAMES,
     }
+
+
+def toeplitz_method() -> str:
+    """How the kernels hash."""
+    method = getattr(toeplitz, "method", None)
+    return str(method()) if method else "byte tables"
 
 
 def missing_peers() -> list[Missing]:

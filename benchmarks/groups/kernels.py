@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,15 +18,19 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks import machine
+from benchmarks.hash_kernels import hash_kernels
 from benchmarks.measure import Figure, Session, Trial, figures, one_core, rate, repeated_rate
 from benchmarks.numpy_pipeline import steer_with_numpy
 from benchmarks.peers import PeerError, dpdk, in_python
 from benchmarks.quick_start import quick_start
 from benchmarks.steering import FRAMES, KEY, eight_vports, tcp_frames
 from dataplane.arrays import read_only
+from dataplane.engine.inline import plan_host
 from dataplane.engine.prepare import experiment
-from dataplane.kernels.toeplitz import toeplitz, toeplitz_table
-from dataplane.processor.processor import Processor, Windows
+from dataplane.kernels.toeplitz import toeplitz_table
+from dataplane.processor.host import HostPlan, ProcessorHost
+from dataplane.processor.messages import Segment, Work
+from dataplane.processor.slot import SEGMENTS_MAX, Slot, slot_of
 from dataplane.receive.steering import group_rows, steer_batch
 from dataplane.receive.work import WorkColumns, new_work_columns
 from dataplane.scenario.load import load_scenario
@@ -114,20 +119,24 @@ def _hash(
     references: dict[str, list[str]] = {}
     for length in TUPLE_LENGTHS:
         session.tell(f"Toeplitz of {length} bytes")
-        data, out = np.ascontiguousarray(tuples[:, :length]), np.zeros(FRAMES, np.uint32)
-        toeplitz(table, data, out)
-        if not np.array_equal(out, _numpy_toeplitz(table, data)):
-            raise AssertionError("numpy hashes as the kernel does")
-        ours = f"toeplitz_{length}"
-        trials[ours] = _rate(partial(toeplitz, table, data, out), FRAMES)
-        texts[ours] = f"Toeplitz hash of {length} bytes"
-        trials[f"numpy_{ours}"] = _rate(partial(_numpy_toeplitz, table, data), FRAMES)
-        texts[f"numpy_{ours}"] = f"the same in numpy: {length} look-ups in byte tables"
-        if program is not None and _agrees(session, partial(program.check_toeplitz, length, out)):
+        name, data = f"toeplitz_{length}", np.ascontiguousarray(tuples[:, :length])
+        wanted = _numpy_toeplitz(table, data)
+        for method, hash_rows in hash_kernels(KEY, length).items():
+            out = np.zeros(FRAMES, np.uint32)
+            hash_rows(data, out)
+            if not np.array_equal(out, wanted):
+                raise AssertionError(f"{method} hash as numpy does")
+            is_chosen = method == machine.toeplitz_method()
+            ours = name if is_chosen else f"{method.replace(' ', '_').replace('-', '_')}_{name}"
+            trials[ours] = _rate(partial(hash_rows, data, out), FRAMES)
+            texts[ours] = f"Toeplitz hash of {length} bytes by {method}" + (", as here" if is_chosen else "")
+        trials[f"numpy_{name}"] = _rate(partial(_numpy_toeplitz, table, data), FRAMES)
+        texts[f"numpy_{name}"] = f"the same in numpy: {length} look-ups in byte tables"
+        if program is not None and _agrees(session, partial(program.check_toeplitz, length, wanted)):
             for method in program.methods:
-                trials[f"dpdk_{method}_{ours}"] = _dpdk_rate(partial(program.toeplitz, method, length))
-                texts[f"dpdk_{method}_{ours}"] = f"the same in C: {_METHODS[method]}"
-        references[ours] = [name for name in trials if name.endswith(f"_{ours}")]
+                trials[f"dpdk_{method}_{name}"] = _dpdk_rate(partial(program.toeplitz, method, length))
+                texts[f"dpdk_{method}_{name}"] = f"the same in C: {_METHODS[method]}"
+        references[name] = [other for other in trials if other.endswith(f"_{name}")]
     measured = session.take_turns(trials, 9)
     yield from figures(measured, "hashes_per_second", texts, references)
 
@@ -265,38 +274,42 @@ def _rest(session: Session) -> Iterator[tuple[str, Figure]]:
     count = _SERVE_FRAMES // 4 if session.quick else _SERVE_FRAMES
     scenario = quick_start(count)
     prepared = experiment(scenario)
-    steered = []
+    plan = plan_host(prepared, 0, 0, len(prepared.costs), late_wanted=False)
+    works: list[tuple[Work, Slot]] = []
     for batch in traffic_source(scenario).batches(65_536):
-        work, selection = new_work_columns(len(batch)), np.zeros(len(batch), np.uint32)
-        offsets = np.zeros(len(prepared.costs) + 1, np.int64)
+        rows, work, selection = len(batch), new_work_columns(len(batch)), np.zeros(len(batch), np.uint32)
+        offsets = np.zeros((SEGMENTS_MAX, plan.processors + 1), np.int64)
         steer_batch(batch, prepared.snapshot, work, transmit_by_source=False)
-        group_rows(work, 0, len(batch), offsets, selection)
-        steered.append((batch.first_frame, work, offsets, selection))
+        group_rows(work, 0, rows, offsets[0], selection)
+        segments = (Segment(0, rows, ()),)
+        works.append((Work(len(works), 0, rows, batch.first_frame, segments), slot_of(work, offsets, selection)))
 
-    def serve() -> None:
-        windows = Windows(0, prepared.window_ns)
-        processors = [Processor(costs, windows, len(prepared.snapshot.targets)) for costs in prepared.costs]
-        for first_frame, work, offsets, selection in steered:
-            for row, processor in enumerate(processors):
-                processor.serve(work, selection[offsets[row] : offsets[row + 1]], first_frame)
+    def serve(plan: HostPlan) -> None:
+        host = ProcessorHost(plan)
+        host.start(0)
+        for work, slot in works:
+            host.receive(work, slot)
 
-    _, work, offsets, selection = steered[0]
-    rows = len(work.processor)
+    work, offsets, selection, _ = works[0][1]
+    rows = works[0][0].rows
     if not np.array_equal(np.argsort(work.processor, kind="stable"), selection):
         raise AssertionError("numpy groups as the kernel does")
     trials = {
-        "partition": _rate(lambda: group_rows(work, 0, rows, offsets, selection), rows),
+        "partition": _rate(lambda: group_rows(work, 0, rows, offsets[0], selection), rows),
         "numpy_partition": _rate(lambda: np.argsort(work.processor, kind="stable"), rows),
-        "service": _rate(serve, count),
+        "service": _rate(partial(serve, plan), count),
+        "service_with_updates": _rate(partial(serve, replace(plan, updates=True)), count),
         "generation": _rate(lambda: [None for _ in traffic_source(scenario).batches(65_536)], count),
     }
     texts = {
         "partition": "group the rows of a batch by processor: a stable counting sort",
         "numpy_partition": "the same with numpy.argsort",
         "service": "DPC service of eight processors: queue, costs, interrupts, accounts, order of flows",
+        "service_with_updates": "the same where the steering may change, so that processors remember their items",
         "generation": "make the frames of the quick start",
     }
-    yield from figures(session.take_turns(trials, 7), "frames_per_second", texts, {"partition": ["numpy_partition"]})
+    references = {"partition": ["numpy_partition"], "service_with_updates": ["service"]}
+    yield from figures(session.take_turns(trials, 7), "frames_per_second", texts, references)
     size = _COPY_BYTES // 4 if session.quick else _COPY_BYTES
     source, destination = np.ones(size, np.uint8), np.zeros(size, np.uint8)
     measured = session.take_turns({"copy": _rate(lambda: np.copyto(destination, source), size)}, 5)
