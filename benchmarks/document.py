@@ -22,6 +22,7 @@ from benchmarks.screen import fact, quantity, ratio
 
 REMARKS = Path(__file__).with_name("remarks")
 
+_HASHES = ("carry_less_multiplication", "byte_tables")  # that one of them that is not chosen
 _C_PEERS = ("dpdk_gfni", "dpdk_byte_tables", "dpdk_softrss")
 _PEERS = ("dpdk_", "numpy_", "copy_", "scapy_", "dpkt_", "read_")
 
@@ -138,7 +139,7 @@ _PLOTS: Mapping[str, Sequence[_Plot]] = {
             tuple(
                 f"{peer}toeplitz_{length}"
                 for length in TUPLE_LENGTHS
-                for peer in ("", *(f"{peer}_" for peer in (*_C_PEERS, "numpy")))
+                for peer in ("", *(f"{peer}_" for peer in (*_HASHES, *_C_PEERS, "numpy")))
             ),
             logarithmic=True,
         ),
