@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from benchmarks import machine
 from benchmarks.groups.kernels import _numpy_toeplitz, mix_scenario
+from benchmarks.hash_kernels import hash_kernels
 from benchmarks.peers import PeerError, dpdk, in_python
 from benchmarks.steering import FRAMES, KEY, eight_vports, tcp_frames
 from dataplane.hash_tuple import HASH_SECRET_KEYS
@@ -76,25 +78,27 @@ def test_the_c_program_hashes_as_the_kernel_does(program: dpdk.Program, workload
         program.check_toeplitz(length, hashes + np.uint32(1))
 
 
-def running(answer: str, workload: dpdk.Workload) -> dpdk.Program:
+@contextmanager
+def running(answer: str, workload: dpdk.Workload) -> Iterator[dpdk.Program]:
     """A program that always gives the same answer."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", CHILD, answer], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    return dpdk.Program(process, workload)
+    command = [sys.executable, "-c", CHILD, answer]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield dpdk.Program(process, workload)
+        process.kill()
 
 
 def test_a_program_that_computes_something_else_is_found_out(workload: dpdk.Workload, work: WorkColumns) -> None:
     """A checksum that is not ours is an error that names the method."""
-    program = running('{"seconds": 1, "checksum": 5, "counts": []}', workload)
-    with pytest.raises(PeerError, match="dpdk_softrss"):
+    with (
+        running('{"seconds": 1, "checksum": 5, "counts": []}', workload) as program,
+        pytest.raises(PeerError, match="dpdk_softrss"),
+    ):
         program.check_pipeline(work.hash_value, work.processor)
 
 
 def test_a_program_that_ends_is_found_out(workload: dpdk.Workload) -> None:
     """An answer that is none is one line, not a traceback of JSON."""
-    program = running("", workload)
-    with pytest.raises(PeerError, match="the program ended"):
+    with running("", workload) as program, pytest.raises(PeerError, match="the program ended"):
         program.pipeline("softrss", 1)
 
 
@@ -128,3 +132,16 @@ def test_mixes_are_what_they_are_called() -> None:
     assert scenario.traffic.ipv6_share == 0
     assert [vport.filters[0].vlan for vport in scenario.vports] == [100] * 8
     assert HASH_SECRET_KEYS["microsoft"] == KEY
+
+
+@pytest.mark.parametrize("length", [8, 12, 32, 36])
+def test_every_way_to_hash_gives_the_same(length: int) -> None:
+    """What the figures of hashes measure is the hash, and the way that the kernels have chosen is among them."""
+    data = np.random.default_rng(5).integers(0, 256, (1000, length), np.uint8)
+    wanted = _numpy_toeplitz(toeplitz_table(KEY).ravel(), data)
+    kernels = hash_kernels(KEY, length)
+    assert machine.toeplitz_method() in kernels
+    for method, hash_rows in kernels.items():
+        found = np.zeros(len(data), np.uint32)
+        hash_rows(data, found)
+        assert np.array_equal(found, wanted), method
