@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test nightly proof format bench clean
+.PHONY: help setup run test nightly proof format bench benchmarks-document clean
 
 help:
 	@echo "make setup   create $(VENV) with the locked dependencies and this project"
@@ -15,7 +15,8 @@ help:
 	@echo "make nightly the property tests with many more examples"
 	@echo "make proof   check the model of the update protocol (needs spin and a C compiler)"
 	@echo "make format  rewrite the sources in the project's format"
-	@echo "make bench   measure this machine"
+	@echo "make bench   measure this machine (ARGS=--quick for less; see vmmq bench --help)"
+	@echo "make benchmarks-document   measure all of it and write docs/benchmarks.md with its plots"
 	@echo "make clean   remove everything that can be made again, $(VENV) included"
 
 setup: $(INSTALLED)
@@ -56,7 +57,12 @@ format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 
 bench: $(INSTALLED)
-	$(BIN)/python -m benchmarks.all
+	$(BIN)/vmmq bench $(ARGS)
+
+# Some ten minutes, in which nothing else should run.
+benchmarks-document: $(INSTALLED)
+	$(BIN)/vmmq bench --output build/figures.json --overwrite
+	$(BIN)/python -m benchmarks.document build/figures.json
 
 clean:
 	rm -rf $(VENV) build dist runs .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache .numba_cache

@@ -115,6 +115,25 @@ def _progress(quiet: bool) -> Iterator[Callable[[int, float], None]]:
         yield update
 
 
+@contextmanager
+def _step_progress(quiet: bool) -> Iterator[Callable[[str, float], None]]:
+    """What is being done, on standard error if that is a terminal; drawn only at steps, to disturb no measurement."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda text, share: None
+        return
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+    columns = (BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False) as bar:
+        task = bar.add_task("", total=1.0)
+
+        def update(text: str, share: float) -> None:
+            bar.update(task, completed=share, description=text, refresh=True)
+
+        yield update
+
+
 def _print_rich(renderable: Any) -> None:
     from rich.console import Console  # noqa: PLC0415
 
@@ -728,6 +747,53 @@ def policy_list_command(*, as_json: Json = False) -> int:
         for one in policies:
             print(f"{one['name']:<{width}}  {one['does']}")
     return ExitCode.DONE
+
+
+@app.command("bench")
+def bench_command(
+    *,
+    only: Annotated[
+        str | None,
+        typer.Option(metavar="GROUP,...", help="kernels, captures, engines, control, swaps, start, memory."),
+    ] = None,
+    rounds: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="Rounds of each series, instead of its own number.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Less of everything, and nothing on Ray: seconds.")] = False,
+    output: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write the JSON document there.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> int:
+    """Measure this machine: kernels, captures, engines, control, updates, start-up and memory, and peers beside them.
+
+    All of it takes some ten minutes and a machine that does nothing else.
+
+    \b
+    Examples:
+      vmmq bench --quick
+      vmmq bench --only kernels,captures
+      vmmq bench --output figures.json
+    """
+    from benchmarks.bench import Options, run  # noqa: PLC0415
+    from benchmarks.machine import missing_peers  # noqa: PLC0415
+
+    options = Options.parse(only, rounds, quick, output, overwrite)
+    for peer in () if quiet else missing_peers():
+        print(f"vmmq: {peer.line}", file=sys.stderr)
+    with _step_progress(quiet) as progress:
+        outcome = run(options, progress)
+    if as_json:
+        _print_json(outcome.document)
+    else:
+        from benchmarks.screen import bench_screen  # noqa: PLC0415
+
+        _print_rich(bench_screen(outcome))
+    for finding in outcome.document["findings"]:
+        print(f"vmmq: {finding}", file=sys.stderr)
+    if outcome.document["interrupted"]:
+        print("vmmq: interrupted", file=sys.stderr)
+    return outcome.exit_code
 
 
 @app.command("hash")

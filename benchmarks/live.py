@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -41,49 +42,72 @@ rate_pps = 5_000_000
 """
 
 
-def main() -> None:
+class Measured(NamedTuple):
+    """What a client saw."""
+
+    seconds: dict[str, list[float]]  # of every call, by what it was
+    frames_per_second: float  # that the dataplane took meanwhile
+
+
+def measure_live(times: int, tell: Callable[[str], object] = lambda text: None) -> Measured:
+    """Start a dataplane, saturate it, and call it that many times in each way."""
     import ray  # noqa: PLC0415  # it has to find what `actors` says about how it is to start
 
-    times = int(sys.argv[1]) if len(sys.argv) > 1 else 200
-    folder = Path(tempfile.mkdtemp())
-    scenario = folder / "live.toml"
-    scenario.write_text(SCENARIO)
-    files = StateFiles(folder / "state")
-    up(UpOptions(scenario, "bench", folder / "run", False, None, 1, False), files)
-    try:
-        with connected("bench", files) as dataplane:
-            targets = [ProcessorNumber(0, number) for number in range(8)]
+    with tempfile.TemporaryDirectory(prefix="vmmq-bench-") as name:
+        folder = Path(name)
+        scenario = folder / "live.toml"
+        scenario.write_text(SCENARIO, "utf-8")
+        files = StateFiles(folder / "state")
+        tell("starting a dataplane")
+        up(UpOptions(scenario, "bench", folder / "run", False, None, 1, False), files)
+        try:
+            with connected("bench", files) as dataplane:
+                targets = [ProcessorNumber(0, number) for number in range(8)]
 
-            def request(number: int) -> None:
-                members = {
-                    "vport": 1,
-                    "indices": str(number % 128),
-                    "target": str(targets[(number + number // 128 + 1) % 8]),
+                def request(number: int) -> None:
+                    members = {
+                        "vport": 1,
+                        "indices": str(number % 128),
+                        "target": str(targets[(number + number // 128 + 1) % 8]),
+                    }
+                    [answer] = dataplane.request(client_change(dataplane.scenario, "move_entries", members), "A")
+                    assert answer.epoch is not None, "every move changes something"
+
+                nic, control = dataplane.handles.nic, dataplane.handles.control
+                ways: dict[str, Callable[[int], object]] = {
+                    "request": request,
+                    "look": lambda number: ray.get(nic.statistics.options(concurrency_group="looks").remote()),
+                    "control": lambda number: ray.get(control.recent.remote()),
+                    "call": lambda number: ray.get(nic.address.options(concurrency_group="control").remote()),
                 }
-                [answer] = dataplane.request(client_change(dataplane.scenario, "move_entries", members), "A")
-                assert answer.epoch is not None, "every move changes something"
-
-            nic, control = dataplane.handles.nic, dataplane.handles.control
-            before = dataplane.sample()
-            measure("request", request, times)
-            measure("look", lambda number: ray.get(nic.statistics.options(concurrency_group="looks").remote()), times)
-            measure("control", lambda number: ray.get(control.recent.remote()), times)
-            measure("call", lambda number: ray.get(nic.address.options(concurrency_group="control").remote()), times)
-            after = dataplane.sample()
-        rate = (after.nic.arrived - before.nic.arrived) / (after.seconds - before.seconds)
-        print(f"at {rate / 1e6:.1f} million frames a second")
-    finally:
-        down("bench", files)
+                before = dataplane.sample()
+                seconds = {}
+                for way, act in ways.items():
+                    tell(f"{times} times: {way}")
+                    seconds[way] = _seconds_of_each(act, times)
+                after = dataplane.sample()
+            rate = (after.nic.arrived - before.nic.arrived) / (after.seconds - before.seconds)
+            return Measured(seconds, rate)
+        finally:
+            down("bench", files)
 
 
-def measure(what: str, act: Callable[[int], object], times: int) -> None:
+def _seconds_of_each(act: Callable[[int], object], times: int) -> list[float]:
     seconds = []
     for number in range(times):
         began = time.perf_counter()
         act(number)
         seconds.append(time.perf_counter() - began)
-    median, p99 = np.percentile(seconds, [50, 99])
-    print(f"{what:8} median {1e3 * median:7.1f} ms   p99 {1e3 * p99:7.1f} ms   of {times}", flush=True)
+    return seconds
+
+
+def main() -> None:
+    """Print a line for each way."""
+    measured = measure_live(int(sys.argv[1]) if len(sys.argv) > 1 else 200)
+    for way, seconds in measured.seconds.items():
+        median, p99 = np.percentile(seconds, [50, 99])
+        print(f"{way:8} median {1e3 * median:7.1f} ms   p99 {1e3 * p99:7.1f} ms   of {len(seconds)}")
+    print(f"at {measured.frames_per_second / 1e6:.1f} million frames a second")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ key) and gives equal results where it applies: IPv4 and IPv6 without extension h
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -62,7 +63,7 @@ def steer_with_numpy(batch: FrameBatch, snapshot: SteeringSnapshot) -> Steered:
     hash_kind = arrays.class_rows["hash_kind"].reshape(-1, CLASSES)[target, kind]
 
     targets = arrays.targets[target]
-    tables = np.concatenate([toeplitz_table(key).reshape(-1) for key in snapshot.hash_secret_keys])
+    tables = _tables(snapshot.hash_secret_keys)
     key_first = 36 * 256 * arrays.class_rows["key"].reshape(-1, CLASSES)[target, 0].astype(np.int64)
     value = np.zeros(len(batch), np.uint32)
     with_ports = np.isin(hash_kind, (2, 3, 5, 6))
@@ -90,3 +91,9 @@ def _big_endian(octets: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
     for i in range(octets.shape[1]):
         value = (value << np.uint64(8)) | octets[:, i]
     return value
+
+
+@lru_cache(maxsize=1)
+def _tables(keys: tuple[bytes, ...]) -> npt.NDArray[np.uint32]:
+    """The byte tables of keys, made once as a driver would."""
+    return np.concatenate([toeplitz_table(key).reshape(-1) for key in keys])

@@ -1,14 +1,10 @@
-"""The fused steering kernel against plain numpy, and 64- against 1500-byte frames: `python -m benchmarks.steering`."""
+"""What the steering kernel and its peers get: the same frames, and the NIC that they arrive at."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.measure import in_turns
-from benchmarks.numpy_pipeline import steer_with_numpy
 from dataplane.ids import NdisVersion, ProcessorNumber
-from dataplane.receive.steering import group_rows, steer_batch
-from dataplane.receive.work import new_work_columns
 from dataplane.switch.configuration import (
     AdapterConfiguration,
     FieldTest,
@@ -22,7 +18,7 @@ from dataplane.switch.configuration import (
 from dataplane.switch.snapshot import SteeringSnapshot, compile_snapshot
 from dataplane.traffic.batch import FrameBatch, read_only
 
-FRAMES = 16_384  # the batch size of the inline engine
+FRAMES = 16_384  # so few that 64 bytes of each and their work columns stay in the second and third cache
 KEY = bytes.fromhex("6d5a56da255b0ec24167253d43a38fb0d0ca2bcbae7b30b477cb2da38030f20c6a42b73bbeac01fa")
 TCP_FRAME = bytes.fromhex(
     "00155d01020100155d00009908004500002812340000400600000a0100010a0100020400005000000001000000015010ffff977e0000"
@@ -68,33 +64,3 @@ def tcp_frames(stride: int, captured: int) -> FrameBatch:
         read_only(np.arange(FRAMES, dtype=np.int64) * stride),
         read_only(data.reshape(-1)),
     )
-
-
-def measure_steering() -> dict[str, float]:
-    """Rates in frames a second and their ratios."""
-    snapshot, work = eight_vports(), new_work_columns(FRAMES)
-    small, split, apart = tcp_frames(64, 64), tcp_frames(128, 1500), tcp_frames(1516, 1500)
-    offsets, selection = np.zeros(9, np.int64), np.zeros(FRAMES, np.uint32)
-    plain = steer_with_numpy(small, snapshot)
-    steer_batch(small, snapshot, work, transmit_by_source=False)
-    assert np.array_equal(plain.processor, work.processor)
-    assert np.array_equal(plain.hash_value, work.hash_value)
-    times = in_turns(
-        {
-            "kernel_64": lambda: steer_batch(small, snapshot, work, transmit_by_source=False),
-            "numpy_64": lambda: steer_with_numpy(small, snapshot),
-            "kernel_1500_header_split": lambda: steer_batch(split, snapshot, work, transmit_by_source=False),
-            "kernel_1500_apart": lambda: steer_batch(apart, snapshot, work, transmit_by_source=False),
-            "grouping": lambda: group_rows(work, 0, FRAMES, offsets, selection),
-        }
-    )
-    rates = {f"{name}_frames_per_second": FRAMES / timing.median for name, timing in times.items()}
-    rates["kernel_over_numpy"] = times["numpy_64"].median / times["kernel_64"].median
-    rates["1500_header_split_over_64_time"] = times["kernel_1500_header_split"].median / times["kernel_64"].median
-    rates["1500_apart_over_64_time"] = times["kernel_1500_apart"].median / times["kernel_64"].median
-    return rates
-
-
-if __name__ == "__main__":
-    for name, value in measure_steering().items():
-        print(f"{name:<45} {value:,.2f}")

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import statistics
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
 from actors.system import BATCH_FRAMES, ray_session, run_on_ray
-from benchmarks.engines import Replay
+from benchmarks.replay import Replay
+from benchmarks.runs import timed_run
 from dataplane.engine.experiment import DEFAULT_BATCH_FRAMES, EngineRun, Experiment, RunResult
 from dataplane.engine.inline import run_inline
 from dataplane.engine.prepare import experiment
@@ -60,9 +60,9 @@ move_entries = {{ vport = 1, indices = "{first}-{last}", target = {target} }}
 """
 
 
-def scenario_with(swaps: int) -> Scenario:
-    """The scenario with that many updates, spread evenly over the run."""
-    duration_ns = FRAMES * 1_000_000_000 // _RATE_PPS
+def scenario_with(swaps: int, frames: int = FRAMES) -> Scenario:
+    """The scenario with that many updates, spread evenly over the run of that many frames."""
+    duration_ns = frames * 1_000_000_000 // _RATE_PPS
     events = []
     for number in range(swaps):
         first = ENTRIES_MOVED * number % 128
@@ -80,12 +80,9 @@ class Variant(NamedTuple):
     run: EngineRun
 
 
-def _no_progress(frames: int, share: float) -> None: ...
-
-
-def variants() -> dict[str, dict[str, Variant]]:
+def variants(swaps: int = SWAPS, frames: int = FRAMES, *, inline_only: bool = False) -> dict[str, dict[str, Variant]]:
     """By engine, then by name; `without` is what the others are compared with."""
-    still, moving = scenario_with(0), scenario_with(SWAPS)
+    still, moving = scenario_with(0), scenario_with(swaps, frames)
     engines: dict[str, tuple[EngineRun, int]] = {
         "inline": (run_inline, DEFAULT_BATCH_FRAMES),
         "ray, 8 actors": (run_on_ray, BATCH_FRAMES),
@@ -93,6 +90,8 @@ def variants() -> dict[str, dict[str, Variant]]:
     }
     made: dict[str, dict[str, Variant]] = {}
     for name, (run, batch_frames) in engines.items():
+        if inline_only and run is not run_inline:
+            continue
         without = experiment(still, default_batch_frames=batch_frames)
         permissive = experiment(moving, default_batch_frames=batch_frames)
         made[name] = {
@@ -101,6 +100,14 @@ def variants() -> dict[str, dict[str, Variant]]:
             "ordered": Variant(replace(permissive, hand_over="ordered"), run),
         }
     return made
+
+
+def run_once(variant: Variant, frames: int = FRAMES) -> tuple[float, RunResult]:
+    """Seconds of the dataplane in one run, and its result."""
+    source = partial(Replay, scenario_with(0), frames // _FRAMES_MADE)
+    seconds, result = timed_run(variant.run, variant.experiment, source)
+    assert result.arrived == frames
+    return seconds - result.control_seconds, result
 
 
 class Measured(NamedTuple):
@@ -114,22 +121,17 @@ class Measured(NamedTuple):
 
 def measure(named: dict[str, Variant], rounds: int = _ROUNDS) -> dict[str, Measured]:
     """Run the variants of one engine in turns."""
-    still = scenario_with(0)
     results: dict[str, list[tuple[float, RunResult]]] = {name: [] for name in named}
     for _ in range(rounds + 1):  # the first round warms up
         for name, variant in named.items():
-            source = partial(Replay, still, FRAMES // _FRAMES_MADE)
-            started = time.perf_counter()
-            result = variant.run(variant.experiment, source, None, _no_progress)
-            seconds = time.perf_counter() - started - result.startup_seconds - result.control_seconds
-            assert result.arrived == FRAMES
+            seconds, result = run_once(variant)
             assert len(result.updates) == (0 if name == "without" else SWAPS)
             results[name].append((seconds, result))
     measured = {}
     for name, of_variant in results.items():
         ratios = [base[0] / one[0] for base, one in zip(results["without"], of_variant, strict=True)][1:]
         last = of_variant[-1][1]
-        held = sum(int(p.updates.holds["frames"].sum()) for p in last.processors if p.updates)
+        held = frames_held(last)
         measured[name] = Measured(
             FRAMES / statistics.median(seconds for seconds, _ in of_variant[1:]),
             statistics.median(ratios),
@@ -137,6 +139,11 @@ def measure(named: dict[str, Variant], rounds: int = _ROUNDS) -> dict[str, Measu
             f"{held:,} held",
         )
     return measured
+
+
+def frames_held(result: RunResult) -> int:
+    """Frames that waited for an update, on all processors."""
+    return sum(int(p.updates.holds["frames"].sum()) for p in result.processors if p.updates)
 
 
 def main() -> None:

@@ -1,0 +1,136 @@
+"""Whole runs: the inline engine with and without making the frames, and the Ray engine from memory.
+
+The quick start's NIC and frames, zipf over eight processors. `looped` frames are made once and replayed from memory
+with later timestamps, so that what is compared is steering and service. `*_256_*` has 256 processors and as many queue
+pairs, and the same kind of traffic. Starting the actors is a fact apart, not a part of the rate.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+
+from actors.nic import TransportName
+from actors.system import BATCH_FRAMES, ray_session, run_on_ray
+from benchmarks.measure import Figure, Session, Trial, figures, one_core
+from benchmarks.quick_start import quick_start
+from benchmarks.replay import Replay
+from benchmarks.runs import RunTrial, in_processor_time
+from dataplane.engine.inline import run_inline
+from dataplane.engine.prepare import experiment
+from dataplane.scenario.load import load_scenario
+from dataplane.scenario.model import Scenario
+from dataplane.scenario.source import traffic_source
+
+_FRAMES = 1_000_000  # made once
+_REPETITIONS = 20  # on Ray; inline half as many
+_STORE_REPETITIONS = 3  # the object store is slow
+_GENERATED = 10_000_000  # the quick measurement: a tenth
+
+_MANY = """
+[adapter]
+rss_processors = 256
+{vports}
+[processors]
+receive_cost_ns = 900
+receive_cost_per_byte_ps = 100
+dpc_queue_depth = 512
+[traffic]
+profile = "zipf"
+packets = {packets}
+rate_pps = 4_650_000
+flows = 20_000
+zipf_s = 1.1
+lengths = "imix:csit"
+"""
+
+
+def measure(session: Session) -> Iterator[tuple[str, Figure]]:
+    """The inline engine on one core, then all engines in turns."""
+    yield from _inline(session)
+    if not session.quick:
+        yield from _on_ray(session)
+
+
+def _inline(session: Session) -> Iterator[tuple[str, Figure]]:
+    session.tell("the inline engine")
+    generated = quick_start(_GENERATED // 10 if session.quick else _GENERATED)
+    looped, repetitions = quick_start(_FRAMES // 4 if session.quick else _FRAMES), _REPETITIONS // 2
+    prepared = experiment(generated)
+    trials: dict[str, Trial] = {
+        "inline_generated": RunTrial(run_inline, prepared, partial(traffic_source, generated)),
+        "inline_looped": RunTrial(run_inline, prepared, partial(Replay, looped, repetitions)),
+    }
+    shares: dict[str, list[float]] = {name: [] for name in trials}
+    trials = {name: in_processor_time(trial, shares[name]) for name, trial in trials.items()}
+    texts = {
+        "inline_generated": "run --engine inline on one core, making the frames included",
+        "inline_looped": "the same with frames from memory",
+    }
+    with one_core():
+        measured = session.take_turns(trials, 5)
+    facts = {name: {"processor_share": statistics.median(of_one)} for name, of_one in shares.items()}
+    yield from figures(measured, "frames_per_second", texts, facts=facts)
+
+
+def _on_ray(session: Session) -> Iterator[tuple[str, Figure]]:
+    session.tell("the Ray engine")
+    few, many = quick_start(_FRAMES), scenario_of_256()
+    trials: dict[str, RunTrial] = {}
+
+    def add(name: str, scenario: Scenario, processors_per_actor: int, transport: TransportName = "ring") -> None:
+        prepared = replace(experiment(scenario), batch_frames=BATCH_FRAMES)
+        source = partial(Replay, scenario, _REPETITIONS if transport == "ring" else _STORE_REPETITIONS)
+        run = partial(run_on_ray, transport=transport, processors_per_actor=processors_per_actor)
+        trials[name] = RunTrial(run, prepared, source)
+
+    inline = "inline_looped_beside_ray"
+    trials[inline] = RunTrial(run_inline, experiment(few), partial(Replay, few, _REPETITIONS // 2))
+    add("ray_8_actors", few, 1)
+    add("ray_2_actors", few, 4)
+    add("ray_256_processors_2_actors", many, 128)
+    add("ray_object_store", few, 4, "object-store")
+    texts = {
+        inline: "the inline engine in the same rounds, frames from memory",
+        "ray_8_actors": "run --engine ray, frames from memory, an actor for each of 8 processors",
+        "ray_2_actors": "the same with --processors-per-actor 4",
+        "ray_256_processors_2_actors": "256 processors with --processors-per-actor 128",
+        "ray_object_store": "2 actors that get batches through Ray's object store",
+    }
+    references = {name: [inline] for name in trials if name != inline}
+    references["ray_256_processors_2_actors"].append("ray_2_actors")
+    with ray_session(None, actors=10):
+        measured = session.take_turns(trials, 3, warm_up=False)
+    facts = {
+        name: {"startup_seconds": statistics.median(trial.startup_seconds)}
+        for name, trial in trials.items()
+        if name != inline
+    }
+    yield from figures(measured, "frames_per_second", texts, references, facts)
+
+
+def scenario_of_256(packets: int = _FRAMES) -> Scenario:
+    """Sixteen VPorts with sixteen processors each."""
+    vports = "".join(
+        f"""
+[[vport]]
+id = {number}
+num_queue_pairs = 16
+processor_affinity = {_processors(number)}
+  [[vport.filter]]
+  mac = "00:15:5d:01:02:{number:02x}"
+  [vport.rss]
+  indirection_table = {_processors(number)}
+  num_indirection_table_entries = 128
+"""
+        for number in range(1, 17)
+    )
+    return load_scenario(_MANY.format(vports=vports, packets=packets), name="processors-256")
+
+
+def _processors(vport: int) -> list[str]:
+    """Sixteen of them, in one group of 64 (VPT-12)."""
+    first = 16 * (vport - 1)
+    return [f"{number // 64}:{number % 64}" for number in range(first, first + 16)]

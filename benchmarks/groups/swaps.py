@@ -1,0 +1,58 @@
+"""What updates cost the traffic: the same run without and with 1,000 of them (see `benchmarks.swaps`).
+
+Rates are those of the dataplane; deciding the updates is a fact apart where it does not run beside the traffic.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+from contextlib import nullcontext
+from functools import partial
+
+from actors.system import ray_session
+from benchmarks import swaps
+from benchmarks.measure import Figure, Session, Trial, figures
+from dataplane.engine.experiment import RunResult
+
+#: Of the quick measurement, which has no Ray either.
+_QUICK = {"swaps": 100, "frames": 1_000_000}
+
+
+def measure(session: Session) -> Iterator[tuple[str, Figure]]:
+    """Engine by engine; the variants of one take turns."""
+    amounts = _QUICK if session.quick else {"swaps": swaps.SWAPS, "frames": swaps.FRAMES}
+    for engine, named in swaps.variants(**amounts, inline_only=session.quick).items():
+        is_inline = engine == "inline"
+        session.tell(f"updates: {engine}")
+        prefix = engine.replace(", ", "_").replace(" ", "_")
+        results: dict[str, list[RunResult]] = {f"{prefix}_{name}": [] for name in named}
+        trials: dict[str, Trial] = {
+            f"{prefix}_{name}": partial(_trial, variant, amounts["frames"], results[f"{prefix}_{name}"])
+            for name, variant in named.items()
+        }
+        with nullcontext() if is_inline else ray_session(None, actors=10):
+            measured = session.take_turns(trials, 3, warm_up=is_inline)
+        without = f"{prefix}_without"
+        texts = {
+            f"{prefix}_{name}": f"{engine}: {amounts['frames']:,} frames"
+            + (" without updates" if name == "without" else f", {amounts['swaps']:,} updates, {name} hand-over")
+            for name in named
+        }
+        facts = {
+            name: {
+                "updates": len(of_one[-1].updates),
+                "frames_held": swaps.frames_held(of_one[-1]),
+                "control_seconds": statistics.median(result.control_seconds for result in of_one),
+            }
+            for name, of_one in results.items()
+            if of_one
+        }
+        references = {name: [without] for name in trials if name != without}
+        yield from figures(measured, "frames_per_second", texts, references, facts)
+
+
+def _trial(variant: swaps.Variant, frames: int, results: list[RunResult]) -> float:
+    seconds, result = swaps.run_once(variant, frames)
+    results.append(result)
+    return frames / seconds

@@ -1,0 +1,51 @@
+"""The ways in which the kernels can hash here, each over the rows of an array: what `toeplitz_*` figures measure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from dataplane.kernels import toeplitz
+from dataplane.kernels.memory import address_of
+
+#: Takes (n, length) bytes and writes n hashes.
+HashRows = Callable[[npt.NDArray[np.uint8], npt.NDArray[np.uint32]], None]
+
+
+def hash_kernels(key: bytes, length: int) -> dict[str, HashRows]:
+    """By the names that `toeplitz.method` uses; `length` is 8, 12, 32 or 36."""
+    found: dict[str, HashRows] = {"byte tables": partial(toeplitz.toeplitz, toeplitz.toeplitz_table(key).ravel())}
+    if toeplitz.has_carry_less_multiplication():
+        windows = np.array(toeplitz.toeplitz_windows(key), np.uint64)
+        found[toeplitz.CARRY_LESS] = partial(_carry_less(length), windows)
+    return found
+
+
+def _carry_less(length: int) -> Any:
+    """A kernel that hashes rows of that many bytes: the loop around what the steering kernel does for each frame."""
+    multiply = getattr(toeplitz, f"multiply_{length // 4}_words", None)
+    multiply_4, reverse_bits = toeplitz.multiply_4_words, toeplitz.reverse_bits
+
+    if multiply is None:  # IPv6 addresses alone: 16 and 16 bytes
+
+        @njit(nogil=True)
+        def hash_rows(windows: Any, data: Any, out: Any) -> None:
+            first, window = address_of(data), address_of(windows)
+            for row in range(data.shape[0]):
+                at = first + row * length
+                out[row] = reverse_bits(multiply_4(at, window) ^ multiply_4(at + 16, window + 32))
+
+        return hash_rows
+
+    @njit(nogil=True)
+    def hash_rows_at_once(windows: Any, data: Any, out: Any) -> None:
+        first, window = address_of(data), address_of(windows)
+        for row in range(data.shape[0]):
+            out[row] = reverse_bits(multiply(first + row * length, window))
+
+    return hash_rows_at_once

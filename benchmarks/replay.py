@@ -1,0 +1,35 @@
+"""Frames from memory, for measurements in which making them is not to count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from dataplane.scenario.model import Scenario
+from dataplane.scenario.source import traffic_source
+from dataplane.traffic.batch import FrameBatch
+
+
+class Replay:
+    """The frames of a scenario, made once and then repeated one after the other."""
+
+    def __init__(self, scenario: Scenario, repetitions: int) -> None:
+        self.timestamp_regressions = 0
+        self.findings: list[str] = []
+        self.expected_frames: int | None = None
+        self._scenario, self._repetitions, self._done = scenario, repetitions, 0
+
+    def batches(self, batch_frames: int) -> Iterator[FrameBatch]:
+        """Every repetition begins 1 us after the one before it ended."""
+        kept = list(traffic_source(self._scenario).batches(batch_frames))
+        frames = sum(len(batch) for batch in kept)
+        duration_ns = int(kept[-1].timestamp_ns[-1] - kept[0].timestamp_ns[0]) + 1000
+        for number in range(self._repetitions):
+            self._done = number
+            for batch in kept:
+                first_frame = batch.first_frame + number * frames
+                yield replace(batch, first_frame=first_frame, timestamp_ns=batch.timestamp_ns + number * duration_ns)
+
+    def progress(self) -> float:
+        """Share of the repetitions."""
+        return self._done / self._repetitions

@@ -1,0 +1,58 @@
+"""Runs as subjects of measurements."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from benchmarks.measure import Trial
+from dataplane.engine.experiment import EngineRun, Experiment, RunResult, SourceFactory
+
+
+def finished(result: RunResult) -> RunResult:
+    """The result of a run; KeyboardInterrupt when Ctrl-C has ended it, which a run takes for an early end."""
+    if result.interrupted:
+        raise KeyboardInterrupt
+    return result
+
+
+def no_progress(frames: int, share: float) -> None:
+    """Nobody is told."""
+
+
+def timed_run(run: EngineRun, experiment: Experiment, open_source: SourceFactory) -> tuple[float, RunResult]:
+    """Seconds of a run without its start-up, and its result."""
+    started = time.perf_counter()
+    result = finished(run(experiment, open_source, None, no_progress))
+    return time.perf_counter() - started - result.startup_seconds, result
+
+
+@dataclass(slots=True)
+class RunTrial:
+    """A trial: frames a second of a run, its start-up not counted; remembers what is a fact apart."""
+
+    run: EngineRun
+    experiment: Experiment
+    open_source: SourceFactory
+    startup_seconds: list[float] = field(default_factory=list)  # by run
+
+    def __call__(self) -> float:
+        """Run it."""
+        seconds, result = timed_run(self.run, self.experiment, self.open_source)
+        self.startup_seconds.append(result.startup_seconds)
+        return result.arrived / seconds
+
+
+def in_processor_time(trial: Trial, shares: list[float]) -> Trial:
+    """The same trial, with the share of the time that this process had a processor appended to `shares`.
+
+    More than 1 with several threads; less than 1 when something else ran, or when it waited.
+    """
+
+    def watched() -> float:
+        started, processor_started = time.perf_counter(), time.process_time()
+        value = trial()
+        shares.append((time.process_time() - processor_started) / (time.perf_counter() - started))
+        return value
+
+    return watched

@@ -1,0 +1,199 @@
+"""`vmmq bench` as its users meet it: a tiny real measurement, and what goes wrong."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import cli
+from benchmarks import bench, machine
+from benchmarks.budget import LINES
+from benchmarks.measure import Figure, Session
+from benchmarks.peers import dpdk, in_python
+from dataplane.errors import ExitCode, UserError
+
+Measured = Iterator[tuple[str, Figure]]
+
+
+@pytest.fixture(scope="module")
+def document(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """What one round of the kernels gives on a machine without a C compiler and without scapy."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shutil, "which", lambda name: None)
+        patch.setattr(in_python, "find_spec", lambda name: None if name == "scapy" else object())
+        file = tmp_path_factory.mktemp("bench") / "figures.json"
+        arguments = ["bench", "--only", "kernels", "--rounds", "1", "--quick", "--output", str(file)]
+        assert cli.main(arguments) == ExitCode.DONE
+    return json.loads(file.read_text("utf-8"))
+
+
+def test_figures_are_where_scripts_look(document: Any) -> None:
+    """`kernels.steer_64.frames_per_second` is a number, with spread, rounds and ratios beside it."""
+    steer = document["kernels"]["steer_64"]
+    assert isinstance(steer["frames_per_second"], float)
+    assert steer["frames_per_second"] > 0
+    assert set(steer["spread"]) == {"min", "lower_quartile", "upper_quartile", "max"}
+    assert steer["rounds"] == 1
+    assert {"numpy_64", "copy_64", "dpkt_64"} == set(steer["ratios"])
+    assert all(one["median"] > 0 for one in steer["ratios"].values())
+
+
+def test_every_figure_has_its_unit(document: Any) -> None:
+    """The unit names the key of the median, in every figure."""
+    for figure in document["kernels"].values():
+        assert figure[figure["unit"]] > 0
+        assert figure["what"]
+
+
+def test_the_document_says_where_it_is_from(document: Any) -> None:
+    """Schema, machine, choices and whether it is all of it."""
+    assert document["schema_version"] == 1
+    assert document["quick"]
+    assert not document["interrupted"]
+    assert document["findings"] == []
+    assert document["machine"]["cores"] >= 1
+    assert document["machine"]["packages"]["numpy"]
+    assert len(document["machine"]["load_average"]) == 3
+    assert document["choices"]["toeplitz"]
+
+
+def test_missing_peers_are_named_with_a_way_to_install_them(document: Any) -> None:
+    """What is not here is listed, and its figures are not there."""
+    assert {one["name"] for one in document["missing"]} == {"dpdk", "scapy"}
+    assert all(one["install"] for one in document["missing"])
+    assert not [name for name in document["kernels"] if name.startswith(("dpdk", "scapy"))]
+
+
+def test_lines_of_the_budget_name_figures_that_are_measured(document: Any) -> None:
+    """A figure that is renamed must not make its line vanish: those of the kernels, but for absent peers."""
+    places = [place for line in LINES for place in line.places if place[0] == "kernels"]
+    assert len(places) >= 3
+    for _, name, other in places:
+        assert name in document["kernels"]
+        assert other is None or other.startswith("dpdk_") or other in document["kernels"][name]["ratios"]
+
+
+def test_missing_peers_are_said_on_standard_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line for each, with how to install it; `--quiet` says nothing; `--json` is one document."""
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setattr(in_python, "find_spec", lambda name: None)
+    use_groups(monkeypatch, first=one_figure)
+    assert cli.main(["bench", "--json"]) == ExitCode.DONE
+    output = capsys.readouterr()
+    assert json.loads(output.out)["first"]["figure"]["seconds"] == 1.0
+    lines = output.err.splitlines()
+    assert [line.split()[1] for line in lines] == ["dpdk", "scapy", "dpkt"]
+    assert "apt-get install libdpdk-dev" in lines[0]
+    assert "pip install scapy" in lines[1]
+    assert cli.main(["bench", "--quiet"]) == ExitCode.DONE
+    assert capsys.readouterr().err == ""
+
+
+def test_wrong_input_is_refused_with_all_findings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Wrong groups and a wrong output: a line for each, before anything is measured."""
+    (tmp_path / "figures").mkdir()
+    arguments = ["bench", "--only", "kernel,teleport,start", "--output", str(tmp_path / "figures")]
+    assert cli.main(arguments) == ExitCode.WRONG_INPUT
+    output = capsys.readouterr()
+    assert output.out == ""
+    lines = output.err.splitlines()
+    assert len(lines) == 4
+    assert "did you mean kernels?" in lines[0]
+    assert "teleport" in lines[1]
+    assert "kernels, captures" in lines[1]
+    assert ".json" in lines[2]
+    assert "exists" in lines[3]
+
+
+def test_an_output_that_exists_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless `--overwrite` is given."""
+    use_groups(monkeypatch, first=one_figure)
+    file = tmp_path / "figures.json"
+    file.write_text("mine")
+    assert cli.main(["bench", "--quiet", "--output", str(file)]) == ExitCode.WRONG_INPUT
+    assert file.read_text() == "mine"
+    assert cli.main(["bench", "--quiet", "--output", str(file), "--overwrite"]) == ExitCode.DONE
+    assert json.loads(file.read_text())["first"]["figure"]["rounds"] == 1
+
+
+def one_figure(session: Session) -> Measured:
+    """A group of one figure."""
+    yield "figure", Figure("a second", "seconds", (1.0,))
+
+
+def one_and_an_interrupt(session: Session) -> Measured:
+    """A group that Ctrl-C ends behind its first figure."""
+    yield from one_figure(session)
+    raise KeyboardInterrupt
+
+
+def one_and_a_failure(session: Session) -> Measured:
+    """A group that fails behind its first figure."""
+    yield from one_figure(session)
+    raise UserError("no Ray\nto be had")
+
+
+def use_groups(patch: pytest.MonkeyPatch, **groups: Any) -> None:
+    """Let `vmmq bench` have these groups and no others."""
+    patch.setattr(bench, "GROUPS", {name: bench.Group(name, "nothing much", 1.0) for name in groups})
+    patch.setattr("benchmarks.screen.GROUPS", bench.GROUPS)
+    patch.setattr(bench.Group, "measure", property(lambda self: groups[self.name]))
+
+
+def test_an_interrupt_leaves_what_was_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C: status 3, the figures so far on the screen and in the file, both say so, and no other group begins."""
+    use_groups(monkeypatch, first=one_and_an_interrupt, second=one_figure)
+    file = tmp_path / "figures.json"
+    assert cli.main(["bench", "--output", str(file)]) == ExitCode.INCONCLUSIVE
+    output = capsys.readouterr()
+    assert "figure" in output.out
+    assert "interrupted" in output.out
+    assert output.err.endswith("vmmq: interrupted\n")
+    written = json.loads(file.read_text())
+    assert written["interrupted"]
+    assert "figure" in written["first"]
+    assert "second" not in written
+
+
+def test_a_group_that_fails_is_a_finding(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line that names it, status 1, and the others are measured."""
+    use_groups(monkeypatch, first=one_and_a_failure, second=one_figure)
+    assert cli.main(["bench", "--json", "--quiet"]) == ExitCode.FINDINGS
+    output = capsys.readouterr()
+    assert output.err == "vmmq: first: no Ray; to be had\n"
+    written = json.loads(output.out)
+    assert written["findings"] == ["first: no Ray; to be had"]
+    assert "figure" in written["first"]
+    assert "figure" in written["second"]
+
+
+def test_groups_have_modules() -> None:
+    """Every group can be measured: its module is there and has `measure`."""
+    for group in bench.GROUPS.values():
+        assert callable(group.measure)
+
+
+def test_gfni_is_missing_where_the_cpu_lacks_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With DPDK installed on such a CPU only its GFNI hash is missing, and that is said."""
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(subprocess, "run", lambda *arguments, **options: subprocess.CompletedProcess([], 0))
+    assert [one.name for one in dpdk.missing(frozenset({"avx2"}))] == ["dpdk_gfni"]
+    assert dpdk.missing(frozenset({"gfni", "avx512f"})) == []
+    assert "not on this CPU" in dpdk.missing(frozenset())[0].line
+
+
+def test_the_machine_is_described() -> None:
+    """Python, kernel and memory of this machine."""
+    described = machine.machine()
+    assert described["memory_bytes"] > 1 << 20
+    assert described["kernel"].startswith("Linux")
