@@ -48,6 +48,7 @@ class NicPlan:
     directory: str  # what relative paths are relative to
     rows_wanted: bool  # send every batch back once its rows are complete
     ordered: bool = False  # EPO-07
+    threads: int = 1  # that steer a batch together
     idle_seconds: float | None = None  # look for requests at least that often; None: nobody asks for anything
 
 
@@ -203,6 +204,7 @@ class NicActor:
                     (lambda rows: complete.append(CopiedRows.of(rows))) if plan.rows_wanted else None,
                     transmit_by_source=plan.transmit_by_source,
                     ordered=plan.ordered,
+                    threads=plan.threads,
                 )
                 yield Progressed(0, 0.0)
                 told = time.monotonic()

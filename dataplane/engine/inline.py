@@ -35,9 +35,17 @@ def plan_host(
 
 
 def run_inline(
-    experiment: Experiment, open_source: SourceFactory, sink: PacketSink | None, progress: Progress
+    experiment: Experiment,
+    open_source: SourceFactory,
+    sink: PacketSink | None,
+    progress: Progress,
+    *,
+    threads: int = 1,
 ) -> RunResult:
-    """Run an experiment to its end, or to the user's Ctrl-C: then what was taken in is finished and reported."""
+    """Run an experiment to its end, or to the user's Ctrl-C: then what was taken in is finished and reported.
+
+    `threads` steer each batch together; results are the same.
+    """
     source = open_source()
     control = run_control(experiment)
     plan = plan_host(experiment, 0, 0, len(experiment.costs), late_wanted=sink is not None)
@@ -49,6 +57,7 @@ def run_inline(
         sink.write if sink is not None else None,
         transmit_by_source=experiment.transmit_by_source,
         ordered=plan.ordered,
+        threads=threads,
     )
     interrupted = False
     shield = InterruptShield()
@@ -75,4 +84,4 @@ def run_inline(
         findings=source.findings,
         interrupted=interrupted,
     )
-    return replace(result, control_seconds=outcome.seconds, engine_facts={"engine": "inline"})
+    return replace(result, control_seconds=outcome.seconds, engine_facts={"engine": "inline", "nic_threads": threads})

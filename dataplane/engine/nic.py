@@ -107,12 +107,16 @@ class Nic:
         *,
         transmit_by_source: bool = False,
         ordered: bool = False,
+        threads: int = 1,
     ) -> None:
-        """`deliver` is given every batch once its rows are complete, in order; they are overwritten afterwards."""
+        """`deliver` is given every batch once its rows are complete, in order; they are overwritten afterwards.
+
+        `threads` steer a batch together.
+        """
         self._transport = transport
         self._control = control
         self._ordered = ordered
-        self._front_end = NicFrontEnd(snapshot, transmit_by_source=transmit_by_source)
+        self._front_end = NicFrontEnd(snapshot, transmit_by_source=transmit_by_source, threads=threads)
         self._desk = HandOverDesk(transport.hosts, snapshot)
         self._rows = RowsDesk(deliver) if deliver is not None else None
         self._pending: deque[SteeringUpdate] = deque()  # published, not adopted
