@@ -114,3 +114,20 @@ Progress = Callable[[int, float], None]
 SourceFactory = Callable[[], TrafficSource]
 
 EngineRun = Callable[[Experiment, SourceFactory, PacketSink | None, Progress], RunResult]
+
+
+@dataclass(frozen=True, slots=True)
+class NicRun:
+    """A NIC with traffic of its own, to be run beside others."""
+
+    experiment: Experiment
+    open_source: SourceFactory
+    sink: PacketSink | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SideBySide:
+    """What several NICs have come to."""
+
+    results: tuple[RunResult, ...]  # in the order of the runs
+    working_seconds: float  # from the moment at which all were let begin to the last result
