@@ -75,6 +75,7 @@ class UpOptions:
     address: str | None  # of a Ray cluster; None: one of our own
     processors_per_actor: int
     paced: bool
+    adapter: str | None = None  # which of several NICs
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +198,7 @@ def up(options: UpOptions, files: StateFiles | None = None) -> State:
     """Start a dataplane that stays; back when it takes frames. Whatever goes wrong, nothing is left."""
     files = files or StateFiles()
     name = check_name(options.name)
-    scenario, prepared = live_experiment(options.scenario, BATCH_FRAMES)
+    scenario, prepared = live_experiment(options.scenario, BATCH_FRAMES, options.adapter)
     where = (options.out or Path("runs") / name).absolute()
     me = Process.running(os.getpid())
     assert me is not None, "this process runs"

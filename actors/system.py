@@ -166,7 +166,8 @@ def run_side_by_side(
         replace(one.result, startup_seconds=seconds - (one.ended - began)) for one in hosts if one.result is not None
     ]
     assert len(results) == len(runs), "whoever has no result has raised"
-    return SideBySide(tuple(results), working_seconds=max(one.ended for one in hosts) - began)
+    working_seconds = max(one.ended for one in hosts) - began
+    return SideBySide(tuple(results), (seconds,) * len(results), working_seconds)
 
 
 class _HostRun:

@@ -129,5 +129,10 @@ class NicRun:
 class SideBySide:
     """What several NICs have come to."""
 
-    results: tuple[RunResult, ...]  # in the order of the runs
-    working_seconds: float  # from the moment at which all were let begin to the last result
+    results: tuple[RunResult, ...]  # in the order of the runs; after an interrupt those that had begun
+    seconds: tuple[float, ...]  # that each took, its `startup_seconds` included
+    working_seconds: float  # from the moment at which the first was let begin to the last result
+
+
+#: Runs NICs that have nothing to do with each other; told frames of all and their mean share.
+EngineRunAll = Callable[[Sequence[NicRun], Progress], SideBySide]

@@ -69,9 +69,17 @@ class NicFindings(Findings):
         own, shared = self._own.get(table), self._of_file.get(table)
         if table not in self._own:
             return path
-        is_merged = isinstance(own, dict) and isinstance(shared, dict)
-        is_shared = is_merged and len(path) > 1 and path[1] in shared and path[1] not in own
-        return path if is_shared else ("adapter", self._row, *path)
+        if isinstance(own, dict) and isinstance(shared, dict) and len(path) > 1:
+            key = path[1]
+            if key in shared and key not in own:
+                return path
+        return ("adapter", self._row, *path)
+
+
+def several_where_one(label: str, several: SeveralNics) -> str:
+    """What to tell who has named none of them."""
+    names = ", ".join(nic.name for nic in several.nics)
+    return f"{label} has the NICs {names}, and this takes one: name it with --adapter"
 
 
 def is_list_of_adapters(document: Mapping[str, Any]) -> bool:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from dataplane.errors import UserError
-from dataplane.scenario.adapters import SeveralNics, is_list_of_adapters, nic_documents
+from dataplane.scenario.adapters import SeveralNics, is_list_of_adapters, nic_documents, several_where_one
 from dataplane.scenario.checks import Sheet, check
 from dataplane.scenario.complete import complete, listed_limits
 from dataplane.scenario.findings import Finding, Findings, Path, ScenarioError, locate
@@ -54,8 +54,7 @@ def load_scenario(
     loaded = load_nics(source, name=name, seed=seed, capture=capture, adapter=adapter)
     if isinstance(loaded, Scenario):
         return loaded
-    names = ", ".join(nic.name for nic in loaded.nics)
-    raise UserError(f"{_label(source, name)} has the NICs {names}, and this takes one: name it with --adapter")
+    raise UserError(several_where_one(_label(source, name), loaded))
 
 
 def load_nics(
@@ -66,7 +65,10 @@ def load_nics(
     capture: str | None = None,
     adapter: str | None = None,
 ) -> Scenario | SeveralNics:
-    """As `load_scenario`, but a file with [[adapter]] rows gives all its NICs unless `adapter` names one of them."""
+    """As `load_scenario`, but a file with [[adapter]] rows gives all its NICs unless `adapter` names one of them.
+
+    `seed` is then that of the file, from which those of its NICs follow; of a named NIC it is its own.
+    """
     label, name, directory = _label(source, name), _name(source, name), _directory(source)
     text = _text(source, label)
     try:
@@ -83,7 +85,7 @@ def load_nics(
         return _with_absolute_capture(scenario, directory)
     if capture is not None and adapter is None:
         raise UserError(f"{label} has several NICs: name the one that is to take the capture with --adapter")
-    _replace(document, seed, None)
+    _replace(document, seed if adapter is None else None, None)
     nics = nic_documents(document, findings)
     for key in ("name", "description"):
         if not isinstance(document.get(key, ""), str):
@@ -92,7 +94,7 @@ def load_nics(
         chosen = [nic for nic in nics if nic.name == adapter]
         if not chosen:
             raise UserError(f"{label} has no NIC {adapter}: {', '.join(nic.name for nic in nics)}")
-        _replace(chosen[0].document, None, capture)
+        _replace(chosen[0].document, seed, capture)
     scenarios = {nic.name: _checked(nic.document, nic.findings, nic.name) for nic in nics}
     _raise_found(label, findings)
     loaded = {key: _with_absolute_capture(scenario, directory) for key, scenario in scenarios.items()}
