@@ -181,7 +181,7 @@ class DataplaneActor:
                 report = follower.follow(host, self._stopping)
                 # that is how a dataplane ends: nothing was cut short
                 result = collect(prepared, host, report._replace(stopped=False), follower.received)
-                facts = host_facts(host, nic_plan, result, follower.received)
+                facts = host_facts(host, nic_plan, report, follower.received)
             self._host = None
             ended = time.perf_counter()
             if sink is not None:

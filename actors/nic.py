@@ -98,6 +98,7 @@ class NicReport(NamedTuple):
     timestamp_regressions: int
     findings: tuple[str, ...]
     stopped: bool  # before the source was exhausted
+    object_bytes: int = 0  # that went to the processors through Ray's object store
 
 
 def load_steering_kernels(snapshot: SteeringSnapshot) -> None:
@@ -241,6 +242,7 @@ class NicActor:
             regressions if stopped else source.timestamp_regressions,
             findings if stopped else tuple(source.findings),
             stopped,
+            transport.object_bytes,
         )
 
     def _new_transport(self, hosts: Sequence[Any]) -> ActorTransport:

@@ -244,7 +244,7 @@ class _HostRun:
             return
         result = collect(self.experiment, self._at_work, report, self.follower.received)
         self.ended = time.perf_counter()
-        facts = host_facts(self._at_work, self._nic_plan, result, self.follower.received)
+        facts = host_facts(self._at_work, self._nic_plan, report, self.follower.received)
         self.result = replace(result, engine_facts=facts | {"attempts": self._attempts})
         self.close()
 
@@ -326,17 +326,21 @@ def collect(experiment: Experiment, host: SimulatedHost, nic_report: NicReport, 
     )
 
 
-def host_facts(host: SimulatedHost, plan: NicPlan, result: RunResult, received: Counter[str]) -> dict[str, Any]:
+def host_facts(host: SimulatedHost, plan: NicPlan, nic_report: NicReport, received: Counter[str]) -> dict[str, Any]:
     """What the `wall` section says of a host that has ended: its actors, where they are, and what came from it."""
-    frames = max(result.arrived, 1)
-    return {
+    frames = max(nic_report.result.arrived, 1)
+    per_frame = {kind: float(f"{size / frames:.4g}") for kind, size in sorted(received.items())}
+    facts: dict[str, Any] = {
         "engine": "ray",
         "transport": plan.transport,
         "processor_actors": len(host.processors),
         "batch_packets": plan.batch_frames,
         "placement": host.placement(same_node=plan.transport == "ring"),
-        "bytes_to_driver_per_frame": {kind: float(f"{size / frames:.4g}") for kind, size in sorted(received.items())},
+        "bytes_to_driver_per_frame": per_frame,
     }
+    if plan.transport == "object-store":
+        facts["object_store_bytes_per_frame"] = float(f"{nic_report.object_bytes / frames:.4g}")
+    return facts
 
 
 def load_kernels(snapshot: SteeringSnapshot, plans: Sequence[HostPlan]) -> None:

@@ -169,7 +169,10 @@ def test_all_findings_of_all_nics_at_their_lines() -> None:
             line_of("[0, 9]"),
             '[[adapter]] 2 "right" native_rss.indirection_table: processor 0:9 is not in the RSS processor',
         ),
-        (line_of("  packet ="), '[[adapter]] 2 "right" traffic.packet: is not a key of this table; did you mean packets'),
+        (
+            line_of("  packet ="),
+            '[[adapter]] 2 "right" traffic.packet: is not a key of this table; did you mean packets',
+        ),
         (line_of("[[adapter.event]]"), '[[adapter]] 2 "right" event 1 at_ns: is missing'),
         (line_of("at_n ="), '[[adapter]] 2 "right" event 1 at_n: is not a key of this table; did you mean at_ns?'),
     ]
