@@ -79,9 +79,9 @@ class Steering:
         }
 
 
-def steer_capture(capture: str, config: Path) -> Steering:
-    """Open a capture to be steered by a scenario's NIC."""
-    scenario = load_scenario(config)
+def steer_capture(capture: str, config: Path, adapter: str | None = None) -> Steering:
+    """Open a capture to be steered by a scenario's NIC; of several it is the one named `adapter`."""
+    scenario = load_scenario(config, adapter=adapter)
     by_source = scenario.traffic is not None and scenario.traffic.transmit == "by-source-mac"
     return Steering(_snapshot(scenario), open_capture(capture), by_source)
 
@@ -107,11 +107,11 @@ def steer_first_rows(steering: Steering, limit: int) -> tuple[list[dict[str, Any
     return rows, steering.packets - len(rows)
 
 
-def explain_frame(frame: str, config: Path) -> dict[str, Any]:
+def explain_frame(frame: str, config: Path, adapter: str | None = None) -> dict[str, Any]:
     """Explain frame N of a capture (`CAPTURE:N`) or a frame given as hexadecimal digits."""
     from dataplane.receive.explain import explain  # noqa: PLC0415 - steering does without
 
-    scenario = load_scenario(config)
+    scenario = load_scenario(config, adapter=adapter)
     snapshot = _snapshot(scenario)
     by_source = scenario.traffic is not None and scenario.traffic.transmit == "by-source-mac"
     explanation = explain(snapshot, _one_frame(frame), transmit_by_source=by_source)

@@ -65,3 +65,10 @@ def write_results(
     (directory / "updates.json").write_text(document, encoding="utf-8")
     text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
     (directory / RUN_MARK).write_text(text, encoding="utf-8")
+
+
+def write_whole(directory: Path, summary: dict[str, Any], resolved_scenario: str) -> None:
+    """Put beside the directories of several NICs what they have come to together."""
+    (directory / "scenario.toml").write_text(resolved_scenario, encoding="utf-8")
+    text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
+    (directory / RUN_MARK).write_text(text, encoding="utf-8")
