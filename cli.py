@@ -194,6 +194,7 @@ def run_command(
         str | None, typer.Option(help="Ray cluster to join (auto or HOST:PORT); default a local one.")
     ] = None,
     processors_per_actor: Annotated[int, typer.Option(min=1, help="Simulated processors in one Ray actor.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of a NIC that steer a batch together.")] = 1,
     seed: Annotated[
         int | None, typer.Option(min=0, max=2**63 - 1, help="Instead of the scenario's [run] seed.")
     ] = None,
@@ -216,7 +217,7 @@ def run_command(
       vmmq run rack.toml --engine ray --address auto
       vmmq run --replay runs/vmmq
     """
-    from dataplane.commands import INLINE, Engine, RunOptions, SeveralOutcome, run_scenario  # noqa: PLC0415
+    from dataplane.commands import Engine, RunOptions, SeveralOutcome, inline_engine, run_scenario  # noqa: PLC0415
 
     if engine not in {"inline", "ray"}:
         raise UserError(f"--engine {engine}: there is inline and ray")
@@ -224,11 +225,11 @@ def run_command(
         raise UserError("--address and --processors-per-actor are for --engine ray")
     if replay is not None and any(given is not None for given in (scenario, capture, seed, adapter)):
         raise UserError("--replay repeats what its run directory says: leave SCENARIO and all that changes it out")
-    chosen = INLINE
+    chosen = inline_engine(threads)
     if engine == "ray":
         from actors.system import BATCH_FRAMES, run_on_ray, run_side_by_side  # noqa: PLC0415
 
-        given: dict[str, Any] = {"address": address, "processors_per_actor": processors_per_actor}
+        given: dict[str, Any] = {"address": address, "processors_per_actor": processors_per_actor, "threads": threads}
         run, run_all = partial(run_on_ray, **given), partial(run_side_by_side, **given)
         chosen = Engine(run, run_all, BATCH_FRAMES, reads_standard_input=False)
     options = RunOptions(scenario, capture, out, overwrite, seed, replay, adapter)

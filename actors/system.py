@@ -101,6 +101,7 @@ def run_on_ray(
     processors_per_actor: int = 1,
     transport: TransportName = "ring",
     slots: int = SLOTS,
+    threads: int = 1,
 ) -> RunResult:
     """Run an experiment on Ray actors: equal to `run_inline` in everything but `startup_seconds` and `engine_facts`.
 
@@ -113,6 +114,7 @@ def run_on_ray(
         processors_per_actor=processors_per_actor,
         transport=transport,
         slots=slots,
+        threads=threads,
     ).results
     return result
 
@@ -125,6 +127,7 @@ def run_side_by_side(
     processors_per_actor: int = 1,
     transport: TransportName = "ring",
     slots: int = SLOTS,
+    threads: int = 1,
 ) -> SideBySide:
     """Run several NICs at the same time, each a simulated host of its own; results in the order of `runs`.
 
@@ -135,7 +138,7 @@ def run_side_by_side(
     `open_source` is called in another process, so it must be picklable and must not read this process's standard
     input. The batches that a sink gets have no frame bytes (their captured lengths are 0). Without `address` Ray is
     started on this machine and stopped again; a Ray that is already running in this process is used as it is.
-    `progress` is told the frames of all and the mean share.
+    `progress` is told the frames of all and the mean share. `threads` of each NIC steer a batch together.
 
     `startup_seconds` of a result covers starting and stopping Ray and the actors.
 
@@ -150,7 +153,7 @@ def run_side_by_side(
         progress(sum(one.frames for one in told), sum(one.share for one in told) / len(told))
 
     hosts = [
-        _HostRun(number, run, partial(tell, number), processors_per_actor, transport, slots)
+        _HostRun(number, run, partial(tell, number), processors_per_actor, transport, slots, threads)
         for number, run in enumerate(runs)
     ]
     started = time.perf_counter()
@@ -181,6 +184,7 @@ class _HostRun:
         processors_per_actor: int,
         transport: TransportName,
         slots: int,
+        threads: int,
     ) -> None:
         _check_picklable(run.open_source)
         experiment = run.experiment
@@ -201,6 +205,7 @@ class _HostRun:
             rows_wanted=run.sink is not None,
             ordered=self.plans[0].ordered,
             held=True,
+            threads=threads,
         )
         self._host: SimulatedHost | None = None
         self._undo = ExitStack()
@@ -338,6 +343,7 @@ def host_facts(host: SimulatedHost, plan: NicPlan, nic_report: NicReport, receiv
         "engine": "ray",
         "transport": plan.transport,
         "processor_actors": len(host.processors),
+        "nic_threads": plan.threads,
         "batch_packets": plan.batch_frames,
         "placement": host.placement(same_node=plan.transport == "ring"),
         "bytes_to_driver_per_frame": per_frame,

@@ -87,7 +87,13 @@ class Engine:
     reads_standard_input: bool
 
 
-INLINE = Engine(run_inline, run_one_after_other, DEFAULT_BATCH_FRAMES, reads_standard_input=True)
+def inline_engine(threads: int = 1) -> Engine:
+    """Everything in this process; so many threads steer each batch together."""
+    run, run_all = partial(run_inline, threads=threads), partial(run_one_after_other, threads=threads)
+    return Engine(run, run_all, DEFAULT_BATCH_FRAMES, reads_standard_input=True)
+
+
+INLINE = inline_engine()
 
 
 @dataclass(frozen=True, slots=True)
