@@ -10,6 +10,7 @@ the same values; `method` says which one is used.
 from __future__ import annotations
 
 import os
+from functools import cache
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -35,7 +36,12 @@ def has_carry_less_multiplication() -> bool:
     wanted: str | None = getattr(config, "CPU_FEATURES", None)  # what the user wants numba to compile for
     if wanted is not None:
         return {"+pclmul", "+ssse3"} <= set(wanted.split(","))
-    features = llvm.get_host_cpu_features()
+    return _host_multiplies()
+
+
+@cache
+def _host_multiplies() -> bool:
+    features = llvm.get_host_cpu_features()  # takes as long as steering thousands of frames
     return bool(features.get("pclmul") and features.get("ssse3"))
 
 
