@@ -368,7 +368,8 @@ class UpdatableProcessor(Processor):
         tracking.marks[: count - over] = tracking.marks[over:count].copy()
         counts[tracks.MARKS], counts[tracks.OPEN_MARK] = count - over, 0
         marks = _longer(tracking.marks, max(2 * (count - over), count - over + coming))
-        self._track(tracking._replace(marks=marks))
+        if marks is not tracking.marks:
+            self._track(tracking._replace(marks=marks))
 
     def _waits(self, batch: PreparedWork) -> bool:
         """Whether what comes next in a batch depends on a release that is not known, and not on room in a log."""
