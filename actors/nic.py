@@ -20,14 +20,13 @@ from actors.source import SourcedBatch, batches_ahead
 from actors.transport import ActorTransport, RingTransport
 from actors.updates import UpdateReader
 from dataplane.engine.experiment import CompleteRows, EpochSpan, SourceFactory
+from dataplane.engine.loading import load_steering_kernels
 from dataplane.engine.nic import Nic, NicResult
 from dataplane.engine.statistics import NicStatistics
 from dataplane.errors import UserError
 from dataplane.processor.messages import ProcessorLoad
-from dataplane.receive.front_end import NicFrontEnd
-from dataplane.receive.work import new_work_columns, work_bytes, work_columns_in
+from dataplane.receive.work import work_bytes, work_columns_in
 from dataplane.switch.snapshot import SteeringSnapshot
-from dataplane.traffic.batch import FrameBatch
 from dataplane.update.records import RequestRecord, SteeringUpdate, Stretch
 
 _PROGRESS_INTERVAL_SECONDS = 0.1
@@ -101,14 +100,6 @@ class NicReport(NamedTuple):
     findings: tuple[str, ...]
     stopped: bool  # before the source was exhausted
     object_bytes: int = 0  # that went to the processors through Ray's object store
-
-
-def load_steering_kernels(snapshot: SteeringSnapshot) -> None:
-    """Have the kernels of the NIC front end ready (compiled, or out of the cache) before the first frame comes."""
-    one = np.zeros(1, np.uint32)
-    frame = FrameBatch(0, np.zeros(1, np.int64), one, one, np.zeros(1, np.int64), np.zeros(64, np.uint8))
-    offsets = np.zeros(len(snapshot.processors) + 1, np.int64)
-    NicFrontEnd(snapshot).accept(frame, new_work_columns(1), 0, offsets, one.copy())
 
 
 class NicActor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -15,8 +14,9 @@ from actors.ring import DescriptorRing, slot_in
 from actors.wire import Hello, Start, Welcome
 from dataplane.engine.experiment import Experiment
 from dataplane.engine.inline import plan_host
+from dataplane.engine.loading import load_processor_kernels
 from dataplane.processor.host import HostPlan, ProcessorHost
-from dataplane.processor.messages import Acknowledge, End, Ended, FromHost, Segment, Settle, Work
+from dataplane.processor.messages import Acknowledge, End, Ended, FromHost, Settle, Work
 from dataplane.processor.processor import ProcessorReport
 from dataplane.processor.slot import Slot
 from dataplane.processor.updatable import ProcessorStatistics
@@ -29,15 +29,6 @@ def plan_hosts(experiment: Experiment, processors_per_actor: int, *, late_wanted
         plan_host(experiment, host, first, min(first + processors_per_actor, count), late_wanted=late_wanted)
         for host, first in enumerate(range(0, count, processors_per_actor))
     ]
-
-
-def load_processor_kernels(plan: HostPlan) -> None:
-    """Have the kernels of a processor ready (compiled, or out of the cache) before the first work comes."""
-    host = ProcessorHost(replace(plan, first_processor=0, costs=plan.costs[:1], processors=1))
-    host.start(0)
-    slot = slot_in(np.zeros(1 << 16, np.uint8), 1, 1)
-    slot.offsets[0] = (0, 1)
-    host.receive(Work(0, 0, 1, 0, (Segment(0, 1, ()),)), slot)
 
 
 class ServedRows(NamedTuple):

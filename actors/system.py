@@ -44,10 +44,9 @@ from actors.nic import (
     NicReport,
     Progressed,
     TransportName,
-    load_steering_kernels,
 )
 from actors.placement import PLACEMENT_SECONDS, Seats, no_room, node_name, seats, this_node
-from actors.processor import ProcessorActor, load_processor_kernels, plan_hosts
+from actors.processor import ProcessorActor, plan_hosts
 from actors.wire import sent_bytes
 from dataplane.engine.control import ControlOutcome
 from dataplane.engine.experiment import (
@@ -59,6 +58,7 @@ from dataplane.engine.experiment import (
     SideBySide,
     SourceFactory,
 )
+from dataplane.engine.loading import load_processor_kernels, load_steering_kernels
 from dataplane.errors import ExitCode, UserError
 from dataplane.processor.host import HostPlan
 from dataplane.processor.processor import ProcessorReport

@@ -17,6 +17,7 @@ from dataplane.engine.experiment import (
     SourceFactory,
 )
 from dataplane.engine.interrupts import InterruptShield
+from dataplane.engine.loading import load_processor_kernels, load_steering_kernels
 from dataplane.engine.nic import Nic
 from dataplane.engine.transport import LocalTransport
 from dataplane.kernels.tracking import FOREVER
@@ -58,7 +59,11 @@ def run_inline(
     """
     source = open_source()
     control = run_control(experiment)
+    started = time.perf_counter()
+    load_steering_kernels(experiment.snapshot)
     plan = plan_host(experiment, 0, 0, len(experiment.costs), late_wanted=sink is not None)
+    load_processor_kernels(plan)
+    startup_seconds = time.perf_counter() - started
     transport = LocalTransport(plan, experiment.batch_frames)
     nic = Nic(
         experiment.snapshot,
@@ -94,7 +99,12 @@ def run_inline(
         findings=source.findings,
         interrupted=interrupted,
     )
-    return replace(result, control_seconds=outcome.seconds, engine_facts={"engine": "inline", "nic_threads": threads})
+    return replace(
+        result,
+        control_seconds=outcome.seconds,
+        startup_seconds=startup_seconds,
+        engine_facts={"engine": "inline", "nic_threads": threads},
+    )
 
 
 def run_one_after_other(runs: Sequence[NicRun], progress: Progress, *, threads: int = 1) -> SideBySide:
@@ -112,4 +122,5 @@ def run_one_after_other(runs: Sequence[NicRun], progress: Progress, *, threads: 
         seconds.append(time.perf_counter() - started)
         if results[-1].interrupted:
             break
-    return SideBySide(tuple(results), tuple(seconds), sum(seconds))
+    working = sum(seconds) - sum(result.startup_seconds for result in results)
+    return SideBySide(tuple(results), tuple(seconds), working)

@@ -1,0 +1,31 @@
+"""Kernels made ready before the first frame: compiled, or out of the cache. It counts as start-up, not as work."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from dataplane.processor.host import HostPlan, ProcessorHost
+from dataplane.processor.messages import Segment, Work
+from dataplane.processor.slot import slot_of
+from dataplane.receive.front_end import NicFrontEnd
+from dataplane.receive.work import new_work_columns
+from dataplane.switch.snapshot import SteeringSnapshot
+from dataplane.traffic.batch import FrameBatch
+
+
+def load_steering_kernels(snapshot: SteeringSnapshot) -> None:
+    """Have the kernels of the NIC front end ready."""
+    one = np.zeros(1, np.uint32)
+    frame = FrameBatch(0, np.zeros(1, np.int64), one, one, np.zeros(1, np.int64), np.zeros(64, np.uint8))
+    offsets = np.zeros(len(snapshot.processors) + 1, np.int64)
+    NicFrontEnd(snapshot).accept(frame, new_work_columns(1), 0, offsets, one.copy())
+
+
+def load_processor_kernels(plan: HostPlan) -> None:
+    """Have the kernels of a host's processors ready."""
+    host = ProcessorHost(replace(plan, first_processor=0, costs=plan.costs[:1], processors=1))
+    host.start(0)
+    slot = slot_of(new_work_columns(1), np.array([[0, 1]]), np.zeros(1, np.uint32))
+    host.receive(Work(0, 0, 1, 0, (Segment(0, 1, ()),)), slot)
