@@ -35,8 +35,14 @@ def draw(path: Path, panels: Sequence[Any], *, note: str = "") -> None:
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(width * len(panels), height), layout="constrained")
         axes = figure.subplots(1, len(panels), squeeze=False)[0]
+        labelled: dict[str, Any] = {}
         for panel, axis in zip(panels, axes, strict=True):
             panel(axis)
+            handles, labels = axis.get_legend_handles_labels()
+            labelled = dict(zip(labels, handles, strict=True)) | labelled
+        if labelled:  # one for all panels: the same things have the same colours in each
+            columns = min(len(labelled), 2 * len(panels))
+            figure.legend(labelled.values(), labelled.keys(), loc="outside lower center", ncols=columns)
         if note:
             figure.suptitle(note, fontsize=9)
         metadata = {"Date": None} if path.suffix == ".svg" else {}

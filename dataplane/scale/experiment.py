@@ -70,12 +70,14 @@ def plan(options: ScaleOptions) -> ScalePlan:
         experiment(base.scenario)  # a policy that cannot be made is told now
     except UserError as error:
         problems += str(error).splitlines()
+    except OSError as error:
+        problems.append(f"{error.filename}: {error.strerror}")
     points = read_points(options.grid, _batch_frames(base), problems)
     if base is not None:
         for axis, value in dict.fromkeys((point.axis, point.value) for point in points if point.axis):
             problems += variant_problems(base, axis, value)
     if problems or base is None:
-        raise UserError("\n".join(problems))
+        raise UserError("\n".join(dict.fromkeys(problems)))
     store = Store(options.out or Path("runs") / f"scale-{base.name}", base)
     store.open(overwrite=options.overwrite)
     keys = {run: store.key(run, list(_texts(base, run))) for run in runs_of(points, options.grid.repeat)}

@@ -11,6 +11,8 @@ from dataplane.scale.points import Point
 from dataplane.scale.summary import PointSummary, Quartiles, Summary
 from dataplane.scale.variants import AXES
 
+_DASHES = ("--", ":", "-.")
+
 #: A function that draws on matplotlib axes.
 Panel = Callable[[Any], None]
 
@@ -111,10 +113,17 @@ def _by_processors(
                 _line(axis, x, found, one.label)
         if ideal:
             for cores, (x, y) in _ideal(series).items():
-                axis.plot(x, y, "k--", linewidth=0.9, label=f"ideal, up to {cores} core{'s' if cores > 1 else ''}")
+                axis.plot(
+                    x,
+                    y,
+                    color="0.4",
+                    linestyle=_DASHES[cores % len(_DASHES)],
+                    linewidth=0.9,
+                    label=f"ideal, up to {cores} core{'s' if cores > 1 else ''}",
+                )
         _finish(axis, [p.processors for one in series for p in one.points], "simulated processors of a NIC", what)
         if from_zero or ideal:
-            axis.set_ylim(bottom=0)
+            _from_zero(axis)
 
     return panel
 
@@ -147,11 +156,11 @@ def _by_cores(points: Sequence[PointSummary]) -> Panel:
         works = [point.work_ns for point in points if point.work_ns]
         most = max(point.cores for point in points)
         if works:
-            for work in (min(works), max(works)):  # the work of a frame differs a little with the processors
-                axis.plot([0, most], [0, 1e3 * most / work], "k--", linewidth=0.9)
-            axis.plot([], [], "k--", linewidth=0.9, label="ideal, least and most work")
+            # the work of a frame differs a little with the processors
+            least, highest = (1e3 * most / work for work in (max(works), min(works)))
+            axis.fill_between([0, most], [0, least], [0, highest], color="0.85", label="ideal")
         axis.set_xticks(range(most + 1))
-        axis.set_ylim(bottom=0)
+        _from_zero(axis)
         _finish(axis, [], "cores used", "M frames/s")
 
     return panel
@@ -163,7 +172,8 @@ def _latency(series: Sequence[_Series]) -> Panel:
             for field, name in (("latency_p50_ns", "p50"), ("latency_p99_ns", "p99")):
                 x, found = _known(one.points, field, 1e-3)
                 _line(axis, x, found, f"{name}, {one.label}")
-        axis.set_yscale("log")
+        if axis.get_ylim()[0] > 0:
+            axis.set_yscale("log")
         _finish(
             axis,
             [p.processors for one in series for p in one.points],
@@ -198,15 +208,18 @@ def _along(name: str, points: Sequence[PointSummary], fields: dict[str, str | No
             known = [(x, Quartiles(*(factor * value for value in found))) for x, found in pairs if found is not None]
             if known:
                 _line(axis, [x for x, _ in known], [found for _, found in known], label)
-        axis.set_ylim(bottom=0)
+        _from_zero(axis)
         _finish(axis, [float(one.point.value or 0) for one in points], AXES[name].what, what)
 
     return panel
 
 
 def _finish(axis: Any, x: Sequence[float], across: str, up: str) -> None:
-    logarithmic_counts(axis, x) if x else None
+    if x:
+        logarithmic_counts(axis, x)
     axis.set_xlabel(across)
     axis.set_ylabel(up)
-    if axis.get_legend_handles_labels()[1]:
-        axis.legend()
+
+
+def _from_zero(axis: Any) -> None:
+    axis.set_ylim(0, 1.05 * axis.get_ylim()[1])

@@ -16,7 +16,6 @@ ENGINES: tuple[EngineName, ...] = ("inline", "ray")
 NICS_MAX = 1_000
 BATCH_FRAMES_MIN, BATCH_FRAMES_MAX = 64, 1 << 24  # smaller ones measure nothing but calls
 REPEATS_MAX = 100
-VALUE_MAX = 10**12
 
 _WHOLE = re.compile(r"[0-9_]+(?:[eE][0-9]+)?", re.ASCII)
 
@@ -79,14 +78,17 @@ def read_points(options: GridOptions, batch_frames: int, problems: list[str]) ->
     if options.grow:
         return _growth(options, batch_frames, problems)
     numbers = _Numbers(problems)
-    processors: list[int] | list[None] = numbers.read("--processors", options.processors, 1, 2048) or [None]
+    processors: list[int] | list[None] = numbers.read(
+        "--processors", options.processors, 1, AXES["processors"].highest
+    ) or [None]
     nics = numbers.read("--nics", options.nics, 1, NICS_MAX) or [1]
     batches = numbers.read("--batch", options.batch, BATCH_FRAMES_MIN, BATCH_FRAMES_MAX) or [batch_frames]
     per_actor = numbers.read("--processors-per-actor", options.processors_per_actor, 1, 2048) or [1]
     engines = _engines(options.engine or "inline", problems)
     if options.processors_per_actor is not None and engines and "ray" not in engines:
         problems.append("--processors-per-actor is for --engine ray")
-    every = product(engines, nics, batches, processors, per_actor)
+    # with an unknown engine nothing runs, but what else is wrong with the points shall be told
+    every = product(engines or ENGINES[:1], nics, batches, processors, per_actor)
     return _distinct(
         Point(
             None if count is None else "processors", count, engine, copies, batch, None if engine == "inline" else each
@@ -105,7 +107,7 @@ def _growth(options: GridOptions, batch_frames: int, problems: list[str]) -> lis
         if axis not in AXES:
             problems.append(f"--grow {text}: {axis!r} is not known; there is {', '.join(AXES)}")
             continue
-        listed = _Numbers(problems).read(f"--grow {axis}", values if equals else None, 1, VALUE_MAX)
+        listed = _Numbers(problems).read(f"--grow {axis}", values if equals else None, 1, AXES[axis].highest)
         chosen: Sequence[int] = listed or AXES[axis].values
         points += [Point(axis, value, "inline", 1, batch_frames, None) for value in chosen]
     return _distinct(points)
@@ -129,12 +131,13 @@ class _Numbers:
         """The numbers of a list; none for None, or when something about it is wrong."""
         if text is None:
             return []
+        option = f"{option}{'=' if option.startswith('--grow') else ' '}{text}"
         found, wrong = [], []
         for part in map(str.strip, text.split(",")):
             if not _WHOLE.fullmatch(part):
-                wrong.append(f"{option} {text}: {part!r} is not a whole number")
+                wrong.append(f"{option}: {part!r} is not a whole number")
             elif not low <= (number := _whole(part, high)) <= high:
-                wrong.append(f"{option} {text}: {part} is not {low:,} to {high:,}")
+                wrong.append(f"{option}: {part} is not {low:,} to {high:,}")
             else:
                 found.append(number)
         self.problems.extend(wrong)

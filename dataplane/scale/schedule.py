@@ -91,10 +91,9 @@ class Schedule:
         free = [node for node in nodes if node not in busy]
         if not free or any(run.point.nics > 1 for run in self._at_work):
             return None
-        candidates = self._waiting
-        if len(nodes) > 1:
-            single = [run for run in self._waiting if run.point.nics == 1]
-            candidates = single if single or self._at_work else self._waiting
+        candidates = single = [run for run in self._waiting if run.point.nics == 1]
+        if not self._at_work and (len(nodes) == 1 or not single):
+            candidates = self._waiting
         if not candidates:
             return None
         run = candidates[0]

@@ -37,6 +37,7 @@ class Axis:
 
     what: str  # for people: "flows"
     values: tuple[int, ...]  # unless the user names others
+    highest: int  # beyond it nobody waits for the end
     change: Callable[[Document, Scenario, int], None]  # in place; raises UserError where it makes no sense
 
 
@@ -108,8 +109,8 @@ def variant_problems(base: Base, axis: str | None, value: int | None) -> list[st
         load_scenario(variant_text(base, axis, value), name=label)
     except ScenarioError as error:
         return [f"{label}: {finding}" for finding in error.findings]  # lines would be those of the changed text
-    except UserError as error:
-        return [f"{label}: {line}" for line in str(error).splitlines()]
+    except UserError as error:  # whatever the value
+        return [f"{base.path} with other {axis}: {line}" for line in str(error).splitlines()]
     return []
 
 
@@ -227,12 +228,12 @@ def _synthetic(document: Document, key: str) -> Document:
 
 
 AXES: Mapping[str, Axis] = {
-    "packets": Axis("packets", (100_000, 300_000, 1_000_000, 3_000_000, 10_000_000, 30_000_000), _packets),
-    "flows": Axis("flows", (1_000, 10_000, 100_000, 1_000_000, 10_000_000), _flows),
-    "vports": Axis("VPorts", (1, 3, 10, 30, 100, 300, 1_000), _vports),
-    "filters": Axis("filters", (1, 10, 100, 1_000, 3_000, 10_000), _filters),
-    "entries": Axis("table entries", (1, 2, 4, 8, 16, 32, 64, 128), _entries),
-    "processors": Axis("processors", (1, 2, 4, 8, 16, 32, 64, 128, 256), _processors),
+    "packets": Axis("packets", (100_000, 300_000, 1_000_000, 3_000_000, 10_000_000, 30_000_000), 10**12, _packets),
+    "flows": Axis("flows", (1_000, 10_000, 100_000, 1_000_000, 10_000_000), 1 << 31, _flows),
+    "vports": Axis("VPorts", (1, 3, 10, 30, 100, 300, 1_000), 10_000, _vports),
+    "filters": Axis("filters", (1, 10, 100, 1_000, 3_000, 10_000), 100_000, _filters),
+    "entries": Axis("table entries", (1, 2, 4, 8, 16, 32, 64, 128), 128, _entries),
+    "processors": Axis("processors", (1, 2, 4, 8, 16, 32, 64, 128, 256), 2048, _processors),
 }
 
 
