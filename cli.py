@@ -41,6 +41,9 @@ _WrongUsage: type[BaseException] = next(
 #: What the names of unfinished files begin with: the user asked for the name behind it.
 _WRITTEN_ASIDE = re.compile(r"\.partial-\d+-")
 
+Adapter = Annotated[
+    str | None, typer.Option("--adapter", metavar="NIC", help="Which NIC, by name, of a scenario with several.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks on standard error.")]
 
@@ -175,35 +178,42 @@ def run_command(
     replay: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Repeat the run of this run directory, live requests included.")
     ] = None,
+    adapter: Adapter = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> int:
     """Run an experiment: traffic through the configured NIC to its processors, and what each of them feels.
+
+    A scenario with several NICs runs them all, on Ray side by side; with --adapter one of them as if it were alone.
 
     \b
     Examples:
       vmmq run
       vmmq run my.toml --out results/first
       vmmq run my.toml --capture trace.pcap.gz --engine ray
+      vmmq run rack.toml --engine ray --address auto
       vmmq run --replay runs/vmmq
     """
-    from dataplane.commands import INLINE, Engine, RunOptions, run_experiment  # noqa: PLC0415
+    from dataplane.commands import INLINE, Engine, RunOptions, SeveralOutcome, run_scenario  # noqa: PLC0415
 
     if engine not in {"inline", "ray"}:
         raise UserError(f"--engine {engine}: there is inline and ray")
     if engine == "inline" and (address or processors_per_actor != 1):
         raise UserError("--address and --processors-per-actor are for --engine ray")
-    if replay is not None and (scenario is not None or capture is not None or seed is not None):
-        raise UserError("--replay repeats what its run directory says: leave SCENARIO, --capture and --seed out")
+    if replay is not None and any(given is not None for given in (scenario, capture, seed, adapter)):
+        raise UserError("--replay repeats what its run directory says: leave SCENARIO and all that changes it out")
     chosen = INLINE
     if engine == "ray":
-        from actors.system import BATCH_FRAMES, run_on_ray  # noqa: PLC0415
+        from actors.system import BATCH_FRAMES, run_on_ray, run_side_by_side  # noqa: PLC0415
 
-        run = partial(run_on_ray, address=address, processors_per_actor=processors_per_actor)
-        chosen = Engine(run, BATCH_FRAMES, reads_standard_input=False)
-    options = RunOptions(scenario, capture, out, overwrite, seed, replay)
+        given: dict[str, Any] = {"address": address, "processors_per_actor": processors_per_actor}
+        run, run_all = partial(run_on_ray, **given), partial(run_side_by_side, **given)
+        chosen = Engine(run, run_all, BATCH_FRAMES, reads_standard_input=False)
+    options = RunOptions(scenario, capture, out, overwrite, seed, replay, adapter)
     with _progress(quiet) as progress:
-        outcome = run_experiment(options, chosen, progress)
+        outcome = run_scenario(options, chosen, progress)
+    if isinstance(outcome, SeveralOutcome):
+        return _print_several(outcome, as_json)
     code = _print_outcome(outcome, as_json)
     if outcome.difference is not None:
         print(f"vmmq: not what {replay} says: {outcome.difference} of summary.json differs", file=sys.stderr)
@@ -227,6 +237,17 @@ def _print_outcome(outcome: Any, as_json: bool) -> int:
     return _exit_code(summary)
 
 
+def _print_several(outcome: Any, as_json: bool) -> int:
+    """What a run of several NICs has come to (`commands.SeveralOutcome`); the exit status."""
+    if as_json:
+        _print_json(outcome.summary)
+    else:
+        from dataplane.results.several import several_screen  # noqa: PLC0415
+
+        _print_rich(several_screen(outcome.summary, outcome.directory))
+    return _exit_code(outcome.summary)
+
+
 def _exit_code(summary: dict[str, Any]) -> int:
     if summary["interrupted"]:
         return ExitCode.INCONCLUSIVE
@@ -242,6 +263,7 @@ def steer_command(
     output: Annotated[Path | None, typer.Option(help="Write .parquet, .arrow, .csv or .jsonl.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="Rows of the table on the terminal.")] = 40,
+    adapter: Adapter = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> int:
@@ -254,7 +276,7 @@ def steer_command(
     """
     from dataplane.commands import steer_capture, steer_first_rows, steer_to_file  # noqa: PLC0415
 
-    steering = steer_capture(capture, config)
+    steering = steer_capture(capture, config, adapter)
     if output is not None:
         with _progress(quiet) as progress:
             totals = steer_to_file(steering, output, overwrite=overwrite, progress=progress)
@@ -280,6 +302,7 @@ def explain_command(
     *,
     frame: Annotated[str, typer.Argument(metavar="CAPTURE:N|HEX", help="Frame N (from 0) of a capture, or its bytes.")],
     config: Annotated[Path, typer.Option(metavar="SCENARIO", help="Scenario file that configures the NIC.")],
+    adapter: Adapter = None,
     as_json: Json = False,
 ) -> int:
     """One frame, step by step: filters tried, target, hash input, hash, index, processor, each with its rule.
@@ -291,7 +314,7 @@ def explain_command(
     """
     from dataplane.commands import explain_frame  # noqa: PLC0415
 
-    document = explain_frame(frame, config)
+    document = explain_frame(frame, config, adapter)
     if as_json:
         _print_json(document)
     else:
@@ -307,6 +330,7 @@ def show_command(
     scenario: Annotated[
         Path, typer.Argument(metavar="SCENARIO|NAME", help="Scenario file, or the name of a running dataplane.")
     ],
+    adapter: Adapter = None,
     as_json: Json = False,
 ) -> int:
     """The adapter of a scenario or of a running dataplane, as the Windows tools would show it: VPorts, filters, RSS.
@@ -319,18 +343,23 @@ def show_command(
     if not scenario.exists() and re.fullmatch(r"[\w.-]+", str(scenario)) and scenario.suffix != ".toml":
         from actors.live import connected  # noqa: PLC0415
 
+        if adapter is not None:
+            raise UserError("--adapter is for scenario files: a running dataplane has one NIC")
         with connected(str(scenario)) as dataplane:
             document = dataplane.document()
     else:
         from dataplane.commands import show_adapter  # noqa: PLC0415
 
-        document = show_adapter(scenario)
+        document = show_adapter(scenario, adapter)
     if as_json:
         _print_json(document)
     else:
         from dataplane.results.show import adapter_screen  # noqa: PLC0415
 
-        _print_rich(adapter_screen(document))
+        for number, one in enumerate(document.get("adapters", [document])):
+            if number:
+                print()
+            _print_rich(adapter_screen(one))
         if "epoch" in document:
             print(f"\nepoch {document['epoch']}")
     return ExitCode.DONE
@@ -381,6 +410,7 @@ def up_command(
     ] = None,
     processors_per_actor: Annotated[int, typer.Option(min=1, help="Simulated processors in one Ray actor.")] = 1,
     pace: Annotated[str, typer.Option(help="real: model time follows the clock; none: as fast as it goes.")] = "real",
+    adapter: Adapter = None,
 ) -> int:
     """Start a dataplane that stays and takes requests: every processor a Ray actor, the scenario's traffic endless.
 
@@ -396,7 +426,7 @@ def up_command(
         raise UserError(f"--pace {pace}: there is real and none")
     from actors.live import UpOptions, up  # noqa: PLC0415
 
-    state = up(UpOptions(scenario, name, out, overwrite, address, processors_per_actor, pace == "real"))
+    state = up(UpOptions(scenario, name, out, overwrite, address, processors_per_actor, pace == "real", adapter))
     print(f"dataplane {state.name} is up; vmmq down writes {state.directory}")
     return ExitCode.DONE
 
@@ -679,6 +709,7 @@ def policy_compare_command(
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Write a row for each policy and seed: .parquet or .csv.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
+    adapter: Adapter = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> int:
@@ -691,7 +722,7 @@ def policy_compare_command(
     """
     from dataplane.commands import ComparisonOptions, compare_policies  # noqa: PLC0415
 
-    options = ComparisonOptions(tuple(policies), scenario, seeds, seed, hand_over, tick_ns, output, overwrite)
+    options = ComparisonOptions(tuple(policies), scenario, seeds, seed, hand_over, tick_ns, output, overwrite, adapter)
     with _progress(quiet) as progress:
         comparison = compare_policies(options, progress)
     if as_json:

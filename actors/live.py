@@ -29,6 +29,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from actors.control import encode_maker
 from actors.nic import Answered, NicPlan
+from actors.placement import seats
 from actors.processor import plan_hosts
 from actors.state import Process, State, StateFiles, check_name
 from actors.system import (
@@ -38,6 +39,7 @@ from actors.system import (
     HostLostError,
     SimulatedHost,
     collect,
+    host_facts,
     load_kernels,
     ray_session,
     simulated_host,
@@ -73,6 +75,7 @@ class UpOptions:
     address: str | None  # of a Ray cluster; None: one of our own
     processors_per_actor: int
     paced: bool
+    adapter: str | None = None  # which of several NICs
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,16 +173,19 @@ class DataplaneActor:
             )
             follower = Follower(sink, lambda frames, share: None, self._ready.set)
             began = time.perf_counter()
-            with simulated_host(prepared, nic_plan, plan.hosts, directory / JOURNAL_NAME) as host:
+            with (
+                seats([1]) as placed,  # what lives on next to other work must not keep processors from it
+                simulated_host(prepared, nic_plan, plan.hosts, placed.strategy(0), directory / JOURNAL_NAME) as host,
+            ):
                 self._host = host
                 report = follower.follow(host, self._stopping)
                 # that is how a dataplane ends: nothing was cut short
-                result = collect(prepared, host, report._replace(stopped=False))
+                result = collect(prepared, host, report._replace(stopped=False), follower.received)
+                facts = host_facts(host, nic_plan, report, follower.received)
             self._host = None
             ended = time.perf_counter()
             if sink is not None:
                 sink.close()
-            facts = {"engine": "ray", "transport": "ring", "processor_actors": len(plan.hosts)}
             result = replace(result, startup_seconds=follower.started - began, engine_facts=facts)
             pace = {"pace": "real" if plan.paced else "none"}
             return write_run(directory, where, plan.scenario, result, ended - began, pace)
@@ -192,7 +198,7 @@ def up(options: UpOptions, files: StateFiles | None = None) -> State:
     """Start a dataplane that stays; back when it takes frames. Whatever goes wrong, nothing is left."""
     files = files or StateFiles()
     name = check_name(options.name)
-    scenario, prepared = live_experiment(options.scenario, BATCH_FRAMES)
+    scenario, prepared = live_experiment(options.scenario, BATCH_FRAMES, options.adapter)
     where = (options.out or Path("runs") / name).absolute()
     me = Process.running(os.getpid())
     assert me is not None, "this process runs"

@@ -47,6 +47,7 @@ class NicPlan:
     directory: str  # what relative paths are relative to
     rows_wanted: bool  # send every batch back once its rows are complete
     ordered: bool = False  # EPO-07
+    held: bool = False  # take no frame before `release`
     idle_seconds: float | None = None  # look for requests at least that often; None: nobody asks for anything
 
 
@@ -97,6 +98,7 @@ class NicReport(NamedTuple):
     timestamp_regressions: int
     findings: tuple[str, ...]
     stopped: bool  # before the source was exhausted
+    object_bytes: int = 0  # that went to the processors through Ray's object store
 
 
 def load_steering_kernels(snapshot: SteeringSnapshot) -> None:
@@ -110,8 +112,8 @@ def load_steering_kernels(snapshot: SteeringSnapshot) -> None:
 class NicActor:
     """Takes batches from the source, steers them and hands them to the processors, as far as there are credits.
 
-    `run` is one long call. `stop`, `request` and `statistics` belong into other concurrency groups: `run` heeds them
-    between batches, so each may take as long as a batch does.
+    `run` is one long call. `stop`, `release`, `request` and `statistics` belong into other concurrency groups: `run`
+    heeds them between batches, so each may take as long as a batch does.
     """
 
     def __init__(self, plan: NicPlan) -> None:
@@ -120,6 +122,7 @@ class NicActor:
         self._plan = plan
         self._listener = DoorbellListener()
         self._stop = threading.Event()
+        self._released = threading.Event()
         self._control: Any = None  # the control actor, while it runs
         self._requests: deque[_Request] = deque()  # from outside, not passed on
         self._looks: deque[_Look] = deque()
@@ -132,6 +135,10 @@ class NicActor:
     def stop(self) -> None:
         """Take no more batches; what was taken is finished and reported."""
         self._stop.set()
+
+    def release(self) -> None:
+        """Begin to take frames, where the plan says to wait for that."""
+        self._released.set()
 
     def request(self, make: bytes, origin: str) -> list[Answered]:
         """Ask for something (`actors.control.encode_maker`) at the next moments between two batches; how it ended.
@@ -204,6 +211,8 @@ class NicActor:
                     ordered=plan.ordered,
                 )
                 yield Progressed(0, 0.0)
+                if plan.held:
+                    self._released.wait()
                 told = time.monotonic()
                 with closing(batches_ahead(source, plan.batch_frames, plan.idle_seconds)) as batches:
                     for made in batches:
@@ -233,6 +242,7 @@ class NicActor:
             regressions if stopped else source.timestamp_regressions,
             findings if stopped else tuple(source.findings),
             stopped,
+            transport.object_bytes,
         )
 
     def _new_transport(self, hosts: Sequence[Any]) -> ActorTransport:

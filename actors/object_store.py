@@ -48,6 +48,7 @@ class ObjectStoreTransport(ActorTransport):
     def send(self, batch: Sent, settled: Sequence[Settle], *, everywhere: bool) -> None:
         """As `Transport.send`."""
         self._stored = ray.put(self._buffer)
+        self.object_bytes += self._buffer.nbytes
         super().send(batch, settled, everywhere=everywhere)
 
     def _post(self, host: int, message: ToHost) -> None:

@@ -1,9 +1,13 @@
-"""The `ray` engine: starts Ray and the actors of one simulated host, runs it, collects, and recovers from deaths.
+"""The `ray` engine: starts Ray and the actors of simulated hosts, runs them, collects, and recovers from deaths.
 
-The driver holds no data path. It follows one ordered stream of small items from the NIC front end (and the complete
-rows, when somebody wants them), watches all actors, and asks every processor for its report at the end. When an actor
-dies the run is repeated from the start with new actors: the source is opened again and rows already delivered are
-skipped, so the results are those of a run in which nothing died (ENG-02).
+The driver holds no data path. For each host it follows one ordered stream of small items from the NIC front end (and
+the complete rows, when somebody wants them), watches all actors, and asks every processor for its report at the end.
+When an actor dies the run of its host is repeated from the start with new actors, on another node if need be: the
+source is opened again and rows already delivered are skipped, so the results are those of a run in which nothing died
+(ENG-02).
+
+Hosts are independent of each other: they are placed together and start together, and one that dies costs the others
+nothing.
 """
 
 from __future__ import annotations
@@ -19,15 +23,16 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import ray
-from ray.util.placement_group import placement_group, remove_placement_group
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy, PlacementGroupSchedulingStrategy
 
 from actors.control import ControlActor, ControlPlan
@@ -41,9 +46,19 @@ from actors.nic import (
     TransportName,
     load_steering_kernels,
 )
+from actors.placement import PLACEMENT_SECONDS, Seats, no_room, node_name, seats, this_node
 from actors.processor import ProcessorActor, load_processor_kernels, plan_hosts
+from actors.wire import sent_bytes
 from dataplane.engine.control import ControlOutcome
-from dataplane.engine.experiment import Experiment, PacketSink, Progress, RunResult, SourceFactory
+from dataplane.engine.experiment import (
+    Experiment,
+    NicRun,
+    PacketSink,
+    Progress,
+    RunResult,
+    SideBySide,
+    SourceFactory,
+)
 from dataplane.errors import ExitCode, UserError
 from dataplane.processor.host import HostPlan
 from dataplane.processor.processor import ProcessorReport
@@ -60,7 +75,6 @@ SLOTS = 8
 ATTEMPTS = 3
 
 _OBJECT_STORE_BYTES = 200_000_000
-_PLACEMENT_SECONDS = 60
 _CONNECT_SECONDS = 3
 _PROBE_SECONDS = 6
 
@@ -90,74 +104,243 @@ def run_on_ray(
 ) -> RunResult:
     """Run an experiment on Ray actors: equal to `run_inline` in everything but `startup_seconds` and `engine_facts`.
 
-    `open_source` is called in another process, so it must be picklable and must not read this process's standard
-    input. The batches that `sink` gets have no frame bytes (their captured lengths are 0). Without `address` Ray is
-    started on this machine and stopped again; a Ray that is already running in this process is used as it is.
-
-    `startup_seconds` covers starting and stopping Ray and the actors.
-
-    After Ctrl-C what was taken in is finished and reported; after a second one nothing is. Raises UserError when the
-    source does, when there is no Ray to be had, or when actors keep dying.
+    As `run_side_by_side` with one run.
     """
-    plans = plan_hosts(experiment, processors_per_actor, late_wanted=sink is not None)
-    nic_plan = NicPlan(
-        open_source=open_source,
-        transmit_by_source=experiment.transmit_by_source,
-        host_ends=tuple(plan.first_processor + len(plan.costs) for plan in plans),
+    [result] = run_side_by_side(
+        [NicRun(experiment, open_source, sink)],
+        progress,
+        address=address,
+        processors_per_actor=processors_per_actor,
         transport=transport,
         slots=slots,
-        batch_frames=experiment.batch_frames,
-        directory=os.getcwd(),
-        rows_wanted=sink is not None,
-        ordered=plans[0].ordered,
-    )
-    _check_picklable(open_source)
+    ).results
+    return result
+
+
+def run_side_by_side(
+    runs: Sequence[NicRun],
+    progress: Progress,
+    *,
+    address: str | None = None,
+    processors_per_actor: int = 1,
+    transport: TransportName = "ring",
+    slots: int = SLOTS,
+) -> SideBySide:
+    """Run several NICs at the same time, each a simulated host of its own; results in the order of `runs`.
+
+    Everything of a host is on one node (over the object store its processors may be elsewhere), hosts are spread over
+    the nodes there are. No frame is taken before all hosts are ready. When an actor dies, or a node, the run of that
+    host begins again while the others go on.
+
+    `open_source` is called in another process, so it must be picklable and must not read this process's standard
+    input. The batches that a sink gets have no frame bytes (their captured lengths are 0). Without `address` Ray is
+    started on this machine and stopped again; a Ray that is already running in this process is used as it is.
+    `progress` is told the frames of all and the mean share.
+
+    `startup_seconds` of a result covers starting and stopping Ray and the actors.
+
+    After Ctrl-C what was taken in is finished and reported; after a second one nothing is. Raises UserError when a
+    source does, when there is no Ray or no room to be had, or when actors of a host keep dying.
+    """
+    assert runs, "there is something to run"
+    told = [Progressed(0, 0.0)] * len(runs)
+
+    def tell(number: int, frames: int, share: float) -> None:
+        told[number] = Progressed(frames, share)
+        progress(sum(one.frames for one in told), sum(one.share for one in told) / len(told))
+
+    hosts = [
+        _HostRun(number, run, partial(tell, number), processors_per_actor, transport, slots)
+        for number, run in enumerate(runs)
+    ]
     started = time.perf_counter()
-    follower = Follower(sink, progress)
     # Actors that find a cold cache would all compile the same kernels: compile them here while Ray starts.
-    loading = ThreadPoolExecutor(1).submit(load_kernels, experiment.snapshot, plans)
-    with ray_session(address, actors=len(plans) + 2), _first_interrupt() as interrupted:
+    loading = ThreadPoolExecutor(1).submit(_load_all_kernels, hosts)
+    actors = [len(one.plans) + 1 for one in hosts]
+    with ray_session(address, actors=sum(actors) + len(hosts)), _first_interrupt() as interrupted:
         loading.result()
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                with simulated_host(experiment, nic_plan, plans) as host:
-                    nic_report = follower.follow(host, interrupted)
-                    result = collect(experiment, host, nic_report)
-                    ended = time.perf_counter()
-                break
-            except HostLostError as lost:
-                if attempt == ATTEMPTS or interrupted.is_set():
-                    raise UserError(
-                        f"{lost} in each of {attempt} attempts: see the machine's memory, or run with --engine inline",
-                        ExitCode.INCONCLUSIVE,
-                    ) from lost
-                _log.warning("%s: running again from the start (attempt %d of %d)", lost, attempt + 1, ATTEMPTS)
-    return replace(
-        result,
-        startup_seconds=time.perf_counter() - started - (ended - follower.started),
-        engine_facts={
-            "engine": "ray",
-            "transport": transport,
-            "processor_actors": len(plans),
-            "batch_packets": experiment.batch_frames,
-            "attempts": attempt,
-        },
-    )
+        with seats(actors) as placed:
+            began = _follow_all(hosts, placed, interrupted)
+    seconds = time.perf_counter() - started
+    results = [
+        replace(one.result, startup_seconds=seconds - (one.ended - began)) for one in hosts if one.result is not None
+    ]
+    assert len(results) == len(runs), "whoever has no result has raised"
+    working_seconds = max(one.ended for one in hosts) - began
+    return SideBySide(tuple(results), (seconds,) * len(results), working_seconds)
 
 
-def collect(experiment: Experiment, host: SimulatedHost, nic_report: NicReport) -> RunResult:
-    """The result of a host whose stream has ended, but for what a clock measured and `engine_facts`."""
+class _HostRun:
+    """One NIC's run on its way: its simulated host, or the next one after that has died."""
+
+    def __init__(
+        self,
+        number: int,
+        run: NicRun,
+        progress: Progress,
+        processors_per_actor: int,
+        transport: TransportName,
+        slots: int,
+    ) -> None:
+        _check_picklable(run.open_source)
+        experiment = run.experiment
+        self.experiment = experiment
+        self.plans = plan_hosts(experiment, processors_per_actor, late_wanted=run.sink is not None)
+        self.follower = Follower(run.sink, progress)
+        self.result: RunResult | None = None
+        self.ended = 0.0  # when everything of it had been collected
+        self._number = number
+        self._nic_plan = NicPlan(
+            open_source=run.open_source,
+            transmit_by_source=experiment.transmit_by_source,
+            host_ends=tuple(plan.first_processor + len(plan.costs) for plan in self.plans),
+            transport=transport,
+            slots=slots,
+            batch_frames=experiment.batch_frames,
+            directory=os.getcwd(),
+            rows_wanted=run.sink is not None,
+            ordered=self.plans[0].ordered,
+            held=True,
+        )
+        self._host: SimulatedHost | None = None
+        self._undo = ExitStack()
+        self._attempts = 0
+        self._attempt_began = 0.0
+        self._let_in = False
+
+    @property
+    def watched(self) -> list[Any]:
+        """What to wait for."""
+        return self._at_work.watched
+
+    @property
+    def _at_work(self) -> SimulatedHost:
+        assert self._host is not None, "it was started and has not ended"
+        return self._host
+
+    def start(self, placed: Seats) -> None:
+        """Start a host; back before it is ready."""
+        self._attempts += 1
+        self._attempt_began = time.monotonic()
+        self._let_in = False
+        self.follower.is_ready = False
+        seat = placed.strategy(self._number)
+        self._host = self._undo.enter_context(simulated_host(self.experiment, self._nic_plan, self.plans, seat))
+
+    def let_frames_in(self) -> None:
+        """Once it is ready."""
+        if self.follower.is_ready and not self._let_in:
+            self._let_in = True
+            self._at_work.nic.release.options(concurrency_group="control").remote()
+
+    def stop(self) -> None:
+        """Have it take no more frames."""
+        self._at_work.nic.stop.options(concurrency_group="control").remote()
+
+    def take(self, ready: Any) -> None:
+        """Take what one of those that are `watched` has to say; HostLostError when an actor has died."""
+        report = self.follower.take(self._at_work, ready)
+        if report is None:
+            return
+        result = collect(self.experiment, self._at_work, report, self.follower.received)
+        self.ended = time.perf_counter()
+        facts = host_facts(self._at_work, self._nic_plan, report, self.follower.received)
+        self.result = replace(result, engine_facts=facts | {"attempts": self._attempts})
+        self.close()
+
+    def begin_again(self, placed: Seats, lost: HostLostError, *, interrupted: bool) -> None:
+        """After a death, unless that has happened too often; UserError then."""
+        self.close()
+        if self._attempts == ATTEMPTS or interrupted:
+            raise UserError(
+                f"{lost} in each of {self._attempts} attempts: see the machine's memory, or run with --engine inline",
+                ExitCode.INCONCLUSIVE,
+            ) from lost
+        _log.warning("%s: running again from the start (attempt %d of %d)", lost, self._attempts + 1, ATTEMPTS)
+        self.start(placed)
+
+    def check_place(self, placed: Seats) -> None:
+        """UserError when its node has died and no other has had room for long."""
+        waited = time.monotonic() - self._attempt_began
+        if not self.follower.is_ready and waited > PLACEMENT_SECONDS and not placed.are_placed:
+            raise UserError(no_room(1), ExitCode.INCONCLUSIVE)
+
+    def close(self) -> None:
+        """End the actors."""
+        self._host = None
+        self._undo.close()
+
+
+def _load_all_kernels(hosts: Iterable[_HostRun]) -> None:
+    for one in hosts:
+        load_kernels(one.experiment.snapshot, one.plans)
+
+
+def _follow_all(hosts: Sequence[_HostRun], placed: Seats, interrupted: threading.Event) -> float:
+    """Start all hosts, let frames in when all are ready, and follow them to their ends; when frames were let in."""
+    began, stopping = 0.0, False
+    with ExitStack() as undo:
+        for one in hosts:
+            undo.callback(one.close)
+            one.start(placed)
+        while running := [one for one in hosts if one.result is None]:
+            watched = {ref: one for one in running for ref in one.watched}
+            ready: list[Any] = ray.wait(list(watched), num_returns=1, timeout=1.0, fetch_local=False)[0]
+            for ref in ready:
+                try:
+                    watched[ref].take(ref)
+                except HostLostError as lost:
+                    watched[ref].begin_again(placed, lost, interrupted=interrupted.is_set())
+            running = [one for one in running if one.result is None]
+            if not began and (interrupted.is_set() or all(one.follower.is_ready for one in hosts)):
+                began = time.perf_counter()
+            for one in running:
+                one.check_place(placed)
+                if interrupted.is_set() and not stopping:
+                    one.stop()
+                if began:
+                    one.let_frames_in()
+            stopping = interrupted.is_set()
+    return began
+
+
+def collect(experiment: Experiment, host: SimulatedHost, nic_report: NicReport, received: Counter[str]) -> RunResult:
+    """The result of a host whose stream has ended, but for what a clock measured and `engine_facts`.
+
+    Adds to the bytes that the driver has `received`.
+    """
     reports, told = host.processor_reports(), nic_report.result
+    received["reports"] += sent_bytes(reports)
     finished = sum(one.counters["accepted"] + one.counters["dropped"] for one in reports)
     assert told.arrived == finished + sum(told.dropped.values()), "frames are conserved (MOD-11, ENG-03)"
+    outcome = host.control_outcome(nic_report)
+    if host.control is not None:
+        received["updates"] += sent_bytes(outcome)
     return told.run_result(
         experiment,
         reports,
-        host.control_outcome(nic_report),
+        outcome,
         timestamp_regressions=nic_report.timestamp_regressions,
         findings=nic_report.findings,
         interrupted=nic_report.stopped,
     )
+
+
+def host_facts(host: SimulatedHost, plan: NicPlan, nic_report: NicReport, received: Counter[str]) -> dict[str, Any]:
+    """What the `wall` section says of a host that has ended: its actors, where they are, and what came from it."""
+    frames = max(nic_report.result.arrived, 1)
+    per_frame = {kind: float(f"{size / frames:.4g}") for kind, size in sorted(received.items())}
+    facts: dict[str, Any] = {
+        "engine": "ray",
+        "transport": plan.transport,
+        "processor_actors": len(host.processors),
+        "batch_packets": plan.batch_frames,
+        "placement": host.placement(same_node=plan.transport == "ring"),
+        "bytes_to_driver_per_frame": per_frame,
+    }
+    if plan.transport == "object-store":
+        facts["object_store_bytes_per_frame"] = float(f"{nic_report.object_bytes / frames:.4g}")
+    return facts
 
 
 def load_kernels(snapshot: SteeringSnapshot, plans: Sequence[HostPlan]) -> None:
@@ -253,7 +436,7 @@ class SimulatedHost:
     nic: Any
     processors: Sequence[Any]
     stream: Any  # of the NIC's items
-    serving: Sequence[Any]  # calls that last as long as there is work
+    watched: list[Any]  # the stream, and calls that last as long as there is work
     control: Any = None  # the control actor when the steering may change
 
     def processor_reports(self) -> list[ProcessorReport]:
@@ -269,19 +452,38 @@ class SimulatedHost:
         outcome: ControlOutcome = _get(self.control.outcome.remote(last_arrival_ns, interrupted=report.stopped))
         return outcome
 
+    def placement(self, *, same_node: bool) -> dict[str, Any]:
+        """The nodes of this process, of the NIC and of its processors; after the end of the stream."""
+        asked = [self.nic] if same_node else [self.nic, *self.processors]
+        nic, *others = _get([actor.__ray_call__.remote(_node_of) for actor in asked])
+        return {
+            "driver": node_name(this_node()),
+            "nic": node_name(nic),
+            "processors": [node_name(node) for node in dict.fromkeys(others or [nic])],
+        }
+
+
+def _node_of(actor: Any) -> str:
+    """The node of the actor in which this runs."""
+    return this_node()
+
 
 @contextmanager
 def simulated_host(
-    experiment: Experiment, nic_plan: NicPlan, plans: Sequence[HostPlan], journal: Path | None = None
+    experiment: Experiment,
+    nic_plan: NicPlan,
+    plans: Sequence[HostPlan],
+    seat: PlacementGroupSchedulingStrategy,
+    journal: Path | None = None,
 ) -> Iterator[SimulatedHost]:
-    """Start all actors of a host and set them to work; whatever happens, they are gone afterwards.
+    """Start all actors of a host in its seat and set them to work; whatever happens, they are gone afterwards.
 
     With a journal, which is on this node, others may ask for things while it runs.
     """
     snapshot = experiment.snapshot
     options: dict[str, Any] = {"num_cpus": 0, "max_restarts": 0, "max_task_retries": 0}
     with ExitStack() as undo:
-        here = options | {"scheduling_strategy": undo.enter_context(_one_node())}
+        here = options | {"scheduling_strategy": seat}
         elsewhere = here if nic_plan.transport == "ring" else options | {"scheduling_strategy": "SPREAD"}
 
         def start(actor_class: type, options: dict[str, Any], *arguments: Any) -> Any:
@@ -305,10 +507,10 @@ def simulated_host(
                 updates=experiment.updates,
                 ahead=0 if journal else None,
             )
+        beside = here
         if journal:
-            node = ray.get_runtime_context().get_node_id()
-            options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(node, soft=False)
-        control = start(ControlActor, options, owned, snapshot.epoch, snapshot.processors)
+            beside = options | {"scheduling_strategy": NodeAffinitySchedulingStrategy(this_node(), soft=False)}
+        control = start(ControlActor, beside, owned, snapshot.epoch, snapshot.processors)
         changing = control if experiment.updates is not None else None
         serving = []
         if nic_plan.transport == "ring":
@@ -317,19 +519,7 @@ def simulated_host(
         stream = nic.run.options(num_returns="streaming", _generator_backpressure_num_objects=4).remote(
             control.publish.remote(), processors, changing
         )
-        yield SimulatedHost(nic, processors, stream, serving, changing)
-
-
-@contextmanager
-def _one_node() -> Iterator[PlacementGroupSchedulingStrategy]:
-    """Placement of everything that shares a node's memory."""
-    group = placement_group([{"CPU": 1}], strategy="STRICT_PACK")
-    try:
-        if not group.wait(_PLACEMENT_SECONDS):
-            raise UserError(f"the Ray cluster had no free processor for {_PLACEMENT_SECONDS} s: try again later")
-        yield PlacementGroupSchedulingStrategy(group, placement_group_bundle_index=0)
-    finally:
-        remove_placement_group(group)
+        yield SimulatedHost(nic, processors, stream, [stream, *serving], changing)
 
 
 class Follower:
@@ -338,7 +528,9 @@ class Follower:
     def __init__(
         self, sink: PacketSink | None, progress: Progress, on_start: Callable[[], object] = lambda: None
     ) -> None:
-        self.started = 0.0  # when the first host was ready for frames: `on_start` is called then
+        self.is_ready = False  # the present host is ready for frames
+        self.started = 0.0  # when the first one was: `on_start` is called then
+        self.received: Counter[str] = Counter()  # bytes that came, by kind
         self._on_start = on_start
         self._sink = sink
         self._progress = progress
@@ -347,28 +539,36 @@ class Follower:
 
     def follow(self, host: SimulatedHost, interrupted: threading.Event) -> NicReport:
         """Take the items of a host to the last; HostLostError when an actor dies before."""
-        serving, stopping = list(host.serving), False
+        stopping = False
         while True:
             if interrupted.is_set() and not stopping:
                 host.nic.stop.options(concurrency_group="control").remote()
                 stopping = True
-            watched: list[Any] = [host.stream, *serving]
-            ready: list[Any] = ray.wait(watched, num_returns=1, timeout=1.0, fetch_local=False)[0]
+            ready: list[Any] = ray.wait(host.watched, num_returns=1, timeout=1.0, fetch_local=False)[0]
             for one in ready:
-                if one in serving:
-                    _get(one)
-                    serving.remove(one)
-                    continue
-                item = _get(next(one))
-                if isinstance(item, NicReport):
-                    self._progress(item.result.arrived, self._told.share if item.stopped else 1.0)
-                    return item
-                self._pass_on(item)
+                if (report := self.take(host, one)) is not None:
+                    return report
+
+    def take(self, host: SimulatedHost, ready: Any) -> NicReport | None:
+        """Take what one of those that the host has `watched` has to say; HostLostError when an actor has died."""
+        if ready is not host.stream:
+            _get(ready)
+            host.watched.remove(ready)
+            return None
+        item = _get(next(ready))
+        if not isinstance(item, NicReport):
+            self._pass_on(item)
+            return None
+        self.received["reports"] += sent_bytes(item)
+        self._progress(item.result.arrived, self._told.share if item.stopped else 1.0)
+        return item
 
     def _pass_on(self, item: Progressed | CopiedRows) -> None:
+        self.is_ready = True
         if not self.started:
             self.started = time.perf_counter()
             self._on_start()
+        self.received["rows" if isinstance(item, CopiedRows) else "progress"] += sent_bytes(item)
         if isinstance(item, Progressed):
             if item.frames > self._told.frames:  # a repeated run catches up first
                 self._told = item

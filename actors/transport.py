@@ -30,6 +30,7 @@ class ActorTransport(ABC):
         self._credits = Credits(slots, len(host_ends))
         self._sent: deque[Sent] = deque()  # in flight, oldest first
         self._slots = slots
+        self.object_bytes = 0  # put into Ray's object store so far, from where other nodes fetch them
 
     def has_slot(self) -> bool:
         """As `Transport.has_slot`."""

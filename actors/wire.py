@@ -5,6 +5,7 @@ A message is a msgpack array of its kind and its fields; arrays of rows travel a
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -83,6 +84,13 @@ def decode(data: bytes) -> Message:
         raise ValueError(f"message kind {kind} is unknown")
     message: Message = _DECODERS[kind](*fields)
     return message
+
+
+def sent_bytes(value: Any) -> int:
+    """How large a value is between processes of Ray, which pickles it with the bytes of arrays aside."""
+    buffers: list[pickle.PickleBuffer] = []
+    pickled = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
+    return len(pickled) + sum(buffer.raw().nbytes for buffer in buffers)
 
 
 def _mark(mark: Marker | Tick) -> tuple[Any, ...]:

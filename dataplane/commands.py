@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
@@ -25,13 +25,15 @@ from dataplane.control.journal import JOURNAL_NAME, write_journal
 from dataplane.engine.experiment import (
     DEFAULT_BATCH_FRAMES,
     EngineRun,
+    EngineRunAll,
     Experiment,
     HandOver,
+    NicRun,
     Progress,
     RunResult,
     UpdatePlan,
 )
-from dataplane.engine.inline import run_inline
+from dataplane.engine.inline import run_inline, run_one_after_other
 from dataplane.engine.prepare import experiment, steering_snapshot
 from dataplane.errors import ExitCode, UserError
 from dataplane.ids import NdisVersion
@@ -54,13 +56,15 @@ from dataplane.results.packets import (
     rows_as_json_array,
 )
 from dataplane.results.replay import PastRun, read_past_run
-from dataplane.results.run_directory import PacketsParquet, free_name, write_results, written_aside
+from dataplane.results.run_directory import PacketsParquet, free_name, write_results, write_whole, written_aside
+from dataplane.results.several import summarize_several
 from dataplane.results.summary import summarize
 from dataplane.results.tables import target_key
+from dataplane.scenario.adapters import SeveralNics, several_where_one
 from dataplane.scenario.live import check_endless, first_frames
-from dataplane.scenario.load import load_scenario
+from dataplane.scenario.load import load_nics, load_scenario
 from dataplane.scenario.model import Scenario
-from dataplane.scenario.resolve import resolved_toml
+from dataplane.scenario.resolve import resolved_nics_toml, resolved_toml
 from dataplane.scenario.set_up import set_up
 from dataplane.scenario.source import traffic_source
 from dataplane.scenario.variants import parse_policy, policy_label, repeated_scenario, with_policy
@@ -85,6 +89,7 @@ class RunOptions:
     overwrite: bool
     seed: int | None  # instead of the scenario's
     replay: Path | None = None  # a run directory to be repeated, instead of all but `out` and `overwrite`
+    adapter: str | None = None  # of several NICs only this one
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +97,12 @@ class Engine:
     """What runs an experiment."""
 
     run: EngineRun
+    run_all: EngineRunAll
     batch_frames: int  # unless the scenario says otherwise
     reads_standard_input: bool
 
 
-INLINE = Engine(run_inline, DEFAULT_BATCH_FRAMES, reads_standard_input=True)
+INLINE = Engine(run_inline, run_one_after_other, DEFAULT_BATCH_FRAMES, reads_standard_input=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +115,37 @@ class RunOutcome:
     difference: str | None = None  # of a repeated run: the first key of the summary that is not as it was
 
 
+@dataclass(frozen=True, slots=True)
+class SeveralOutcome:
+    """What a run of several NICs has come to."""
+
+    directory: Path
+    summary: dict[str, Any]  # the content of summary.json
+    nics: tuple[RunOutcome, ...]
+
+
+def run_scenario(options: RunOptions, engine: Engine, progress: Progress) -> RunOutcome | SeveralOutcome:
+    """As `run_experiment`, but a scenario with several NICs runs them all, unless the options name one."""
+    if options.replay is not None:
+        return run_experiment(options, engine, progress)
+    loaded = _load(options)
+    if isinstance(loaded, SeveralNics):
+        return _run_several(loaded, options, engine, progress)
+    return _run_one(loaded, options, engine, progress)
+
+
 def run_experiment(options: RunOptions, engine: Engine, progress: Progress) -> RunOutcome:
-    """Run a scenario, or repeat what is in a run directory, and write a run directory."""
-    past = read_past_run(options.replay) if options.replay is not None else None
-    scenario = load_scenario(past.scenario) if past else _scenario(options)
-    prepared = experiment(scenario, default_batch_frames=engine.batch_frames)
-    if not engine.reads_standard_input and scenario.traffic is not None and scenario.traffic.capture == "-":
-        raise UserError("this engine's source runs in another process and has no standard input: use --engine inline")
+    """Run a scenario with one NIC, or repeat what is in a run directory, and write a run directory."""
+    if options.replay is None:
+        return _run_one(_only_nic(_load(options)), options, engine, progress)
+    past = read_past_run(options.replay)
+    return _run_one(load_scenario(past.scenario), options, engine, progress, past)
+
+
+def _run_one(
+    scenario: Scenario, options: RunOptions, engine: Engine, progress: Progress, past: PastRun | None = None
+) -> RunOutcome:
+    prepared = _prepared(scenario, engine)
     open_source: Callable[[], TrafficSource] = partial(traffic_source, scenario)
     if past:
         prepared = _repeated(prepared, past, scenario)
@@ -136,10 +166,80 @@ def run_experiment(options: RunOptions, engine: Engine, progress: Progress) -> R
                 result = replace(result, interrupted=bool(past.summary["interrupted"]))
             wall = {"replay_of": str(past.directory)} | ({"pace": past.summary["wall"]["pace"]} if past.endless else {})
             shutil.copyfile(past.directory / JOURNAL_NAME, directory / JOURNAL_NAME)
-        elif (adapter := prepared.set_up) is not None:
-            write_journal(directory / JOURNAL_NAME, adapter.specification, adapter.requests)
+        else:
+            _write_journal(directory, prepared)
         outcome = write_run(directory, where, scenario, result, seconds, wall)
     return replace(outcome, difference=past.difference(outcome.summary)) if past else outcome
+
+
+def _run_several(several: SeveralNics, options: RunOptions, engine: Engine, progress: Progress) -> SeveralOutcome:
+    """Run all NICs of a scenario; each gets a directory with what a run of it alone writes."""
+    prepared = _prepare_all(several, engine)
+    where = options.out or free_name(Path("runs"), several.name)
+    with written_aside(where, overwrite=options.overwrite) as directory, ExitStack() as sinks:
+        runs = []
+        for nic, one in zip(several.nics, prepared, strict=True):
+            (directory / nic.name).mkdir(parents=True)
+            sink = None
+            if nic.run.per_packet:
+                sink = PacketsParquet(directory / nic.name, one.snapshot)
+                sinks.callback(sink.close)
+            runs.append(NicRun(one, partial(traffic_source, nic), sink))
+        started = time.perf_counter()
+        done = engine.run_all(runs, progress)
+        seconds = time.perf_counter() - started
+        sinks.close()
+        outcomes = []
+        for nic, one, result, took in zip(several.nics, prepared, done.results, done.seconds, strict=False):
+            _write_journal(directory / nic.name, one)
+            outcomes.append(write_run(directory / nic.name, where / nic.name, nic, result, took, {}))
+        for nic in several.nics[len(outcomes) :]:
+            shutil.rmtree(directory / nic.name)  # interrupted before it began
+        summary = summarize_several(
+            several.name,
+            several.seed,
+            [one.summary for one in outcomes],
+            interrupted=any(result.interrupted for result in done.results),
+        )
+        working = max(done.working_seconds - sum(result.control_seconds for result in done.results), 1e-9)
+        summary["wall"] = {
+            "seconds": round(seconds, 3),
+            "startup_seconds": round(seconds - done.working_seconds, 3),
+            "frames_per_second": round(summary["arrived"] / working),
+            "engine": done.results[0].engine_facts["engine"],
+            "versions": _versions(),
+        }
+        write_whole(directory, summary, resolved_nics_toml(several))
+    return SeveralOutcome(where, summary, tuple(outcomes))
+
+
+def _prepared(scenario: Scenario, engine: Engine) -> Experiment:
+    """The experiment of a scenario; UserError for what cannot be run, or not by this engine."""
+    prepared = experiment(scenario, default_batch_frames=engine.batch_frames)
+    if not engine.reads_standard_input and scenario.traffic is not None and scenario.traffic.capture == "-":
+        raise UserError("this engine's source runs in another process and has no standard input: use --engine inline")
+    return prepared
+
+
+def _prepare_all(several: SeveralNics, engine: Engine) -> list[Experiment]:
+    """The experiments of all NICs; UserError with a line for each that cannot be run."""
+    prepared, wrong = [], []
+    for nic in several.nics:
+        try:
+            prepared.append(_prepared(nic, engine))
+        except UserError as error:
+            wrong.append(f"{nic.name}: {error}")
+    readers = [nic.name for nic in several.nics if nic.traffic is not None and nic.traffic.capture == "-"]
+    if len(readers) > 1:
+        wrong.append(f"{' and '.join(readers)} read standard input, which only one can: save the captures to files")
+    if wrong:
+        raise UserError("\n".join(wrong))
+    return prepared
+
+
+def _write_journal(directory: Path, prepared: Experiment) -> None:
+    if (adapter := prepared.set_up) is not None:
+        write_journal(directory / JOURNAL_NAME, adapter.specification, adapter.requests)
 
 
 def write_run(
@@ -185,9 +285,9 @@ def answer_document(
     return document
 
 
-def live_experiment(path: Path, default_batch_frames: int) -> tuple[Scenario, Experiment]:
+def live_experiment(path: Path, default_batch_frames: int, adapter: str | None = None) -> tuple[Scenario, Experiment]:
     """A scenario whose traffic has no end, and its experiment, which takes requests while it runs."""
-    scenario = load_scenario(path)
+    scenario = load_scenario(path, adapter=adapter)
     check_endless(scenario)
     prepared = experiment(scenario, default_batch_frames=default_batch_frames)
     return scenario, replace(prepared, updates=prepared.updates or _no_updates(scenario))
@@ -224,11 +324,21 @@ def update_report(result: RunResult) -> UpdateReport:
     )
 
 
-def _scenario(options: RunOptions) -> Scenario:
-    if options.scenario is not None:
-        return load_scenario(options.scenario, seed=options.seed, capture=options.capture)
-    packaged = (files("configs") / QUICK_START).read_text("utf-8")
-    return load_scenario(packaged, name=Path(QUICK_START).stem, seed=options.seed, capture=options.capture)
+def _load(options: RunOptions) -> Scenario | SeveralNics:
+    source: Path | str = options.scenario or (files("configs") / QUICK_START).read_text("utf-8")
+    return load_nics(
+        source,
+        name=Path(QUICK_START).stem,
+        seed=options.seed,
+        capture=options.capture,
+        adapter=options.adapter,
+    )
+
+
+def _only_nic(loaded: Scenario | SeveralNics) -> Scenario:
+    if isinstance(loaded, SeveralNics):
+        raise UserError(several_where_one(loaded.name, loaded))
+    return loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,13 +353,14 @@ class ComparisonOptions:
     tick_ns: int | None = None  # instead of the scenario's
     output: Path | None = None  # .parquet or .csv
     overwrite: bool = False
+    adapter: str | None = None  # which of several NICs
 
 
 def compare_policies(options: ComparisonOptions, progress: Progress) -> Comparison:
     """Run a scenario under every policy with every seed; what is finished when the user interrupts counts."""
     if options.output is not None:
         check_table_format(options.output)
-    scenarios = repeated_scenario(options.scenario, seed=options.seed, seeds=options.seeds)
+    scenarios = repeated_scenario(options.scenario, seed=options.seed, seeds=options.seeds, adapter=options.adapter)
     first = scenarios[0]
     policies = {policy_label(one): one for one in (parse_policy(text, first.policy) for text in options.policies)}
     if len(policies) < len(options.policies):
@@ -340,9 +451,9 @@ class Steering:
         }
 
 
-def steer_capture(capture: str, config: Path) -> Steering:
-    """Open a capture to be steered by a scenario's NIC."""
-    scenario = load_scenario(config)
+def steer_capture(capture: str, config: Path, adapter: str | None = None) -> Steering:
+    """Open a capture to be steered by a scenario's NIC; of several it is the one named `adapter`."""
+    scenario = load_scenario(config, adapter=adapter)
     by_source = scenario.traffic is not None and scenario.traffic.transmit == "by-source-mac"
     source = open_capture(capture, whole_frames=scenario.adapter.inner_headers)  # inner headers may lie deep
     return Steering(steering_snapshot(scenario), source, by_source)
@@ -367,15 +478,23 @@ def steer_first_rows(steering: Steering, limit: int) -> tuple[list[dict[str, Any
     return rows, steering.packets - len(rows)
 
 
-def show_adapter(config: Path) -> dict[str, Any]:
-    """The adapter of a scenario after everything that the scenario lists has been set up."""
-    scenario = load_scenario(config)
-    return adapter_document(scenario.name, set_up(scenario).control)
+def show_adapter(config: Path, adapter: str | None = None) -> dict[str, Any]:
+    """The adapter of a scenario after everything that the scenario lists has been set up.
+
+    Of several NICs it is the one named `adapter`; without that `name` and in `adapters` all of them.
+    """
+    loaded = load_nics(config, adapter=adapter)
+    if isinstance(loaded, SeveralNics):
+        return {
+            "name": loaded.name,
+            "adapters": [adapter_document(nic.name, set_up(nic).control) for nic in loaded.nics],
+        }
+    return adapter_document(loaded.name, set_up(loaded).control)
 
 
-def explain_frame(frame: str, config: Path) -> dict[str, Any]:
+def explain_frame(frame: str, config: Path, adapter: str | None = None) -> dict[str, Any]:
     """Explain frame N of a capture (`CAPTURE:N`) or a frame given as hexadecimal digits."""
-    scenario = load_scenario(config)
+    scenario = load_scenario(config, adapter=adapter)
     snapshot = steering_snapshot(scenario)
     by_source = scenario.traffic is not None and scenario.traffic.transmit == "by-source-mac"
     explanation = explain(snapshot, _one_frame(frame), transmit_by_source=by_source)

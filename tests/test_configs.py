@@ -12,18 +12,27 @@ from scapy.layers.l2 import Ether
 from scapy.utils import PcapWriter
 
 import configs
-from dataplane.scenario.load import load_scenario
-from dataplane.scenario.resolve import resolved_toml
+from dataplane.scenario.adapters import SeveralNics
+from dataplane.scenario.load import load_nics
+from dataplane.scenario.model import Scenario
+from dataplane.scenario.resolve import resolved_nics_toml, resolved_toml
 from dataplane.scenario.set_up import adapter_configuration
 
 CONFIGS = sorted(Path(configs.__file__).parent.glob("*.toml"))
 
 
+def nics_of(loaded: Scenario | SeveralNics) -> tuple[Scenario, ...]:
+    """One or several."""
+    return loaded.nics if isinstance(loaded, SeveralNics) else (loaded,)
+
+
 def test_there_are_scenarios() -> None:
-    """The quick start and one for each feature, updates and policies among them, are where the tests look."""
+    """The quick start and one for each feature, updates, policies and several NICs among them, are where tests look."""
     assert "quick-start" in {file.stem for file in CONFIGS}
     assert len(CONFIGS) >= 25
-    scenarios = [load_scenario(file) for file in CONFIGS]
+    loaded = [load_nics(file) for file in CONFIGS]
+    assert any(len(nics_of(one)) > 2 for one in loaded)
+    scenarios = [nic for one in loaded for nic in nics_of(one)]
     assert sum(bool(scenario.events) for scenario in scenarios) >= 7
     assert any(scenario.policy.name != "none" for scenario in scenarios)
     assert {scenario.update.hand_over for scenario in scenarios} == {"permissive", "ordered"}
@@ -32,11 +41,12 @@ def test_there_are_scenarios() -> None:
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)
 def test_scenario_loads_and_round_trips(file: Path) -> None:
     """It has no findings, describes an adapter, and its resolved form is the same scenario (ENG-05)."""
-    scenario = load_scenario(file)
-    assert scenario.name == file.stem
-    assert scenario.traffic
-    assert adapter_configuration(scenario).rss_processors
-    assert load_scenario(resolved_toml(scenario)) == scenario
+    loaded = load_nics(file)
+    assert loaded.name == file.stem
+    assert all(nic.traffic for nic in nics_of(loaded))
+    assert all(adapter_configuration(nic).rss_processors for nic in nics_of(loaded))
+    text = resolved_nics_toml(loaded) if isinstance(loaded, SeveralNics) else resolved_toml(loaded)
+    assert load_nics(text) == loaded
 
 
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)

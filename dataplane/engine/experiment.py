@@ -114,3 +114,25 @@ Progress = Callable[[int, float], None]
 SourceFactory = Callable[[], TrafficSource]
 
 EngineRun = Callable[[Experiment, SourceFactory, PacketSink | None, Progress], RunResult]
+
+
+@dataclass(frozen=True, slots=True)
+class NicRun:
+    """A NIC with traffic of its own, to be run beside others."""
+
+    experiment: Experiment
+    open_source: SourceFactory
+    sink: PacketSink | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SideBySide:
+    """What several NICs have come to."""
+
+    results: tuple[RunResult, ...]  # in the order of the runs; after an interrupt those that had begun
+    seconds: tuple[float, ...]  # that each took, its `startup_seconds` included
+    working_seconds: float  # from the moment at which the first was let begin to the last result
+
+
+#: Runs NICs that have nothing to do with each other; told frames of all and their mean share.
+EngineRunAll = Callable[[Sequence[NicRun], Progress], SideBySide]

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 from dataplane.engine.control import ControlOutcome, run_control
-from dataplane.engine.experiment import Experiment, PacketSink, Progress, RunResult, SourceFactory
+from dataplane.engine.experiment import (
+    Experiment,
+    NicRun,
+    PacketSink,
+    Progress,
+    RunResult,
+    SideBySide,
+    SourceFactory,
+)
 from dataplane.engine.interrupts import InterruptShield
 from dataplane.engine.nic import Nic
 from dataplane.engine.transport import LocalTransport
@@ -76,3 +86,21 @@ def run_inline(
         interrupted=interrupted,
     )
     return replace(result, control_seconds=outcome.seconds, engine_facts={"engine": "inline"})
+
+
+def run_one_after_other(runs: Sequence[NicRun], progress: Progress) -> SideBySide:
+    """Run several NICs in this process, each to its end before the next one begins; Ctrl-C ends them all."""
+    results: list[RunResult] = []
+    seconds: list[float] = []
+    for run in runs:
+        frames, number = sum(result.arrived for result in results), len(results)
+
+        def tell(more: int, share: float, frames: int = frames, number: int = number) -> None:
+            progress(frames + more, (number + share) / len(runs))
+
+        started = time.perf_counter()
+        results.append(run_inline(run.experiment, run.open_source, run.sink, tell))
+        seconds.append(time.perf_counter() - started)
+        if results[-1].interrupted:
+            break
+    return SideBySide(tuple(results), tuple(seconds), sum(seconds))

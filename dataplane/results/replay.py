@@ -68,6 +68,13 @@ class PastRun:
 
 def read_past_run(directory: Path) -> PastRun:
     """Read what a run directory says; UserError when it is none."""
+    if (directory / "summary.json").is_file() and not (directory / JOURNAL_NAME).exists():
+        nics = sorted(path.parent.name for path in directory.glob(f"*/{JOURNAL_NAME}"))
+        if nics:
+            raise UserError(
+                f"{directory} is a run of several NICs: repeat one of them, {directory / nics[0]}, "
+                f"or run {directory / 'scenario.toml'} again"
+            )
     for name in _NEEDED:
         if not (directory / name).is_file():
             raise UserError(f"{directory} is no run directory: it has no {name}")

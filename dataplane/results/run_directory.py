@@ -108,6 +108,13 @@ def write_results(
     (directory / _MARK).write_text(text, encoding="utf-8")
 
 
+def write_whole(directory: Path, summary: dict[str, Any], resolved_scenario: str) -> None:
+    """Put beside the directories of several NICs what they have come to together."""
+    (directory / "scenario.toml").write_text(resolved_scenario, encoding="utf-8")
+    text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
+    (directory / _MARK).write_text(text, encoding="utf-8")
+
+
 def remove_abandoned(path: Path) -> None:
     """Remove what processes that are no more left beside `path`."""
     for aside in path.parent.glob(f".partial-*-{path.name}"):

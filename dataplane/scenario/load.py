@@ -12,10 +12,12 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from dataplane.errors import UserError
+from dataplane.scenario.adapters import SeveralNics, is_list_of_adapters, nic_documents, several_where_one
 from dataplane.scenario.checks import Sheet, check
 from dataplane.scenario.complete import complete, listed_limits
 from dataplane.scenario.findings import Finding, Findings, Path, ScenarioError, locate
-from dataplane.scenario.model import Rule, Scenario
+from dataplane.scenario.model import Rule, Run, Scenario
 
 _POSITION = re.compile(r"\(at line (\d+), column (\d+)\)|\(at end of document\)")
 #: Errors of pydantic that only follow from another one.
@@ -35,46 +37,109 @@ _PLAIN_MESSAGES = {
 
 
 def load_scenario(
-    source: FilePath | str, *, name: str = "scenario", seed: int | None = None, capture: str | None = None
+    source: FilePath | str,
+    *,
+    name: str = "scenario",
+    seed: int | None = None,
+    capture: str | None = None,
+    adapter: str | None = None,
 ) -> Scenario:
     """Read a scenario from a file (a `pathlib.Path`) or from TOML text (a `str`), with every default made explicit.
 
     `name` stands in for the file when text is given. `seed` replaces that of [run], random keys included; `capture`
     replaces the source of [traffic], relative to the working directory. Other capture paths are relative to the file;
-    all become absolute. Raises ScenarioError with all findings, OSError when the file cannot be read.
+    all become absolute. Of several NICs it is the one named `adapter`. Raises ScenarioError with all findings,
+    UserError when it is not clear which NIC is meant, OSError when the file cannot be read.
     """
-    directory = FilePath.cwd()
-    text, label = source, name
-    if isinstance(source, FilePath):
-        label, name, directory = str(source), source.stem, source.resolve().parent
-        try:
-            text = source.read_text("utf-8")
-        except UnicodeDecodeError as error:
-            raise ScenarioError(
-                label,
-                [
-                    Finding(
-                        "",
-                        "",
-                        f"is not UTF-8 text: {error.reason}; a scenario is a TOML file, a capture goes with --capture",
-                    )
-                ],
-            ) from None
+    loaded = load_nics(source, name=name, seed=seed, capture=capture, adapter=adapter)
+    if isinstance(loaded, Scenario):
+        return loaded
+    raise UserError(several_where_one(_label(source, name), loaded))
+
+
+def load_nics(
+    source: FilePath | str,
+    *,
+    name: str = "scenario",
+    seed: int | None = None,
+    capture: str | None = None,
+    adapter: str | None = None,
+) -> Scenario | SeveralNics:
+    """As `load_scenario`, but a file with [[adapter]] rows gives all its NICs unless `adapter` names one of them.
+
+    `seed` is then that of the file, from which those of its NICs follow; of a named NIC it is its own.
+    """
+    label, name, directory = _label(source, name), _name(source, name), _directory(source)
+    text = _text(source, label)
     try:
-        document = tomllib.loads(str(text))
+        document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ScenarioError(label, [_syntax_finding(str(text), error)]) from None
-    _replace(document, seed, capture)
-    findings = Findings(document, locate(str(text)))
+        raise ScenarioError(label, [_syntax_finding(text, error)]) from None
+    findings = Findings(document, locate(text))
+    if not is_list_of_adapters(document):
+        if adapter is not None:
+            raise UserError(f"{label} has one NIC, which has no name: leave --adapter out")
+        _replace(document, seed, capture)
+        scenario = _checked(document, findings, name)
+        _raise_found(label, findings)
+        return _with_absolute_capture(scenario, directory)
+    if capture is not None and adapter is None:
+        raise UserError(f"{label} has several NICs: name the one that is to take the capture with --adapter")
+    _replace(document, seed if adapter is None else None, None)
+    nics = nic_documents(document, findings)
+    for key in ("name", "description"):
+        if not isinstance(document.get(key, ""), str):
+            findings.add((key,), f"must be a text in quotes, not {_show(document[key])}")
+    if adapter is not None:
+        chosen = [nic for nic in nics if nic.name == adapter]
+        if not chosen:
+            raise UserError(f"{label} has no NIC {adapter}: {', '.join(nic.name for nic in nics)}")
+        _replace(chosen[0].document, seed, capture)
+    scenarios = {nic.name: _checked(nic.document, nic.findings, nic.name) for nic in nics}
+    _raise_found(label, findings)
+    loaded = {key: _with_absolute_capture(scenario, directory) for key, scenario in scenarios.items()}
+    if adapter is not None:
+        return loaded[adapter]
+    run = Run.model_validate(document.get("run", {}))
+    return SeveralNics(document.get("name", name), document.get("description", ""), run.seed, tuple(loaded.values()))
+
+
+def _checked(document: dict[str, Any], findings: Findings, name: str) -> Scenario:
+    """The scenario of a document with one NIC; what is wrong with it is noted."""
     adapter = document.get("adapter", {})
     if isinstance(adapter, dict):
         document["adapter"] = listed_limits(document) | adapter
     sheet = _validated(document, findings)
     scenario = complete(sheet.scenario, name)
     check(Sheet(scenario, sheet.rows, sheet.broken), findings)
+    return scenario
+
+
+def _raise_found(label: str, findings: Findings) -> None:
     if findings.found:
         raise ScenarioError(label, findings.found)
-    return _with_absolute_capture(scenario, directory)
+
+
+def _label(source: FilePath | str, name: str) -> str:
+    return str(source) if isinstance(source, FilePath) else name
+
+
+def _name(source: FilePath | str, name: str) -> str:
+    return source.stem if isinstance(source, FilePath) else name
+
+
+def _directory(source: FilePath | str) -> FilePath:
+    return source.resolve().parent if isinstance(source, FilePath) else FilePath.cwd()
+
+
+def _text(source: FilePath | str, label: str) -> str:
+    if isinstance(source, str):
+        return source
+    try:
+        return source.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        message = f"is not UTF-8 text: {error.reason}; a scenario is a TOML file, a capture goes with --capture"
+        raise ScenarioError(label, [Finding("", "", message)]) from None
 
 
 def _replace(document: dict[str, Any], seed: int | None, capture: str | None) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dataplane.ids import NdisVersion, ProcessorNumber, format_mac
+from dataplane.scenario.adapters import SeveralNics
 from dataplane.scenario.model import Scenario, Table
 
 _ADDRESS_KEYS = {"mac", "permanent_address", "multicast_list"}
@@ -18,6 +19,18 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 def resolved_toml(scenario: Scenario) -> str:
     """A loaded scenario as TOML with every value explicit; loading it again gives an equal scenario (ENG-05)."""
     return toml_text(_document("", scenario))
+
+
+def resolved_nics_toml(several: SeveralNics) -> str:
+    """The same of a file with several NICs, every table with its NIC."""
+    rows = []
+    for nic in several.nics:
+        document = _document("", nic)
+        adapter = document.pop("adapter")
+        named = {key: document.pop(key) for key in ("name", "description")}
+        rows.append(named | adapter | document)
+    whole = {"name": several.name, "description": several.description, "run": {"seed": several.seed}, "adapter": rows}
+    return toml_text(whole)
 
 
 def _document(key: str, value: Any) -> Any:

@@ -67,13 +67,15 @@ def with_policy(
     )
 
 
-def repeated_scenario(path: Path, *, seed: int | None, seeds: int) -> list[Scenario]:
+def repeated_scenario(path: Path, *, seed: int | None, seeds: int, adapter: str | None = None) -> list[Scenario]:
     """The scenario of a file with its seed (or `seed`) and the following ones, `seeds` of them in all.
+
+    Of several NICs it is the one named `adapter`.
 
     A seed of its own that [traffic] has goes up with them. Where nothing depends on the seed there is one scenario.
     Raises UserError without [traffic], or when the traffic or the file cannot be read more than once.
     """
-    first = load_scenario(path, seed=seed)
+    first = load_scenario(path, seed=seed, adapter=adapter)
     if first.traffic is None:
         raise UserError(f"{path}: the scenario has no [traffic]: give it a capture or a profile")
     capture = first.traffic.capture
@@ -81,7 +83,7 @@ def repeated_scenario(path: Path, *, seed: int | None, seeds: int) -> list[Scena
         raise UserError(f"{path}: the capture {capture} cannot be read again for every policy: store it in a file")
     if seeds > 1 and not path.is_file():
         raise UserError(f"{path} cannot be read again for every seed: store the scenario in a file")
-    scenarios = [first, *(_next_scenario(path, first, number) for number in range(1, seeds))]
+    scenarios = [first, *(_next_scenario(path, first, number, adapter) for number in range(1, seeds))]
     if all(scenario.model_copy(update={"run": first.run}) == first for scenario in scenarios):
         return [first]
     return scenarios
@@ -92,8 +94,8 @@ def _can_be_repeated(capture: str) -> bool:
     return capture != "-" and (Path(capture).is_file() or not Path(capture).exists())
 
 
-def _next_scenario(path: Path, first: Scenario, number: int) -> Scenario:
-    scenario = load_scenario(path, seed=first.run.seed + number)
+def _next_scenario(path: Path, first: Scenario, number: int, adapter: str | None) -> Scenario:
+    scenario = load_scenario(path, seed=first.run.seed + number, adapter=adapter)
     if first.traffic is None or first.traffic.seed is None:
         return scenario
     seed = (first.traffic.seed + number) % _SEEDS
