@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test nightly proof format bench clean
+.PHONY: help setup run test nightly proof format bench scaling-document clean
 
 help:
 	@echo "make setup   create $(VENV) with the locked dependencies and this project"
@@ -16,6 +16,7 @@ help:
 	@echo "make proof   check the model of the update protocol (needs spin and a C compiler)"
 	@echo "make format  rewrite the sources in the project's format"
 	@echo "make bench   measure this machine"
+	@echo "make scaling-document measure what docs/scaling.md says, and write its tables and plots"
 	@echo "make clean   remove everything that can be made again, $(VENV) included"
 
 setup: $(INSTALLED)
@@ -56,6 +57,10 @@ format: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks.all
+
+# Some nine minutes on a quiet machine; goes on where it stopped.
+scaling-document: $(INSTALLED)
+	$(BIN)/python -m benchmarks.scaling
 
 clean:
 	rm -rf $(VENV) build dist runs .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache .numba_cache

@@ -12,8 +12,17 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from actors.system import run_on_ray
-from dataplane.scale.measure import Gate, NicJob, NicMeasure, OpenGate, described, measure_nic
+from actors.system import run_side_by_side
+from dataplane.scale.measure import (
+    Gate,
+    NicJob,
+    NicMeasure,
+    OpenGate,
+    described,
+    measure_nic,
+    measure_side_by_side,
+    this_machine,
+)
 from dataplane.scale.points import Run
 from dataplane.scale.schedule import Assignment, Done, Failed, Lost, Outcome
 
@@ -42,18 +51,19 @@ class RaySite:
     def start(self, assignment: Assignment) -> None:
         """Start the tasks of a run."""
         run, nodes = assignment.run, assignment.nodes
-        point = run.point
+        point, jobs = run.point, self._jobs(run)
         gate: Any = None
-        if point.nics > 1 or point.engine == "ray":
+        if point.engine == "ray":
+            tasks = [_task(measure_hosts, nodes[0]).remote(jobs, point.processors_per_actor, nodes)]
+        elif point.nics == 1:
+            tasks = [_task(measure_one, nodes[0]).remote(jobs[0], OpenGate())]
+        else:
             threads: dict[str, Any] = {"max_concurrency": point.nics + 2}  # one is left for questions
             gate = ray.remote(**_on(nodes[0]), **threads)(GateActor).remote(point.nics)
-        tasks = []
-        for nic, job in enumerate(self._jobs(run)):
-            # a worker for this task alone, which ends with it: its memory is the task's
-            alone: dict[str, Any] = {"max_calls": 1, "max_retries": 0}
-            task: Any = ray.remote(**_on(nodes[nic % len(nodes)]), **alone)(measure_in_task)
-            way: Gate = OpenGate() if gate is None else _ActorGate(gate, nic)
-            tasks.append(task.remote(job, way, point.processors_per_actor))
+            tasks = [
+                _task(measure_one, nodes[nic % len(nodes)]).remote(job, _ActorGate(gate, nic))
+                for nic, job in enumerate(jobs)
+            ]
         self._at_work.append(_AtWork(run, tasks, gate))
 
     def wait(self) -> Sequence[tuple[Run, Outcome]]:
@@ -73,7 +83,7 @@ class RaySite:
     def _outcome(self, one: _AtWork) -> Outcome | None:
         """What became of a run of which a task has ended; None while others go on."""
         ended, going_on = ray.wait(one.tasks, num_returns=len(one.tasks), timeout=0)
-        answers: dict[Any, NicMeasure] = {}
+        answers: dict[Any, list[NicMeasure]] = {}
         for task in ended:
             try:
                 answers[task] = ray.get(task)
@@ -86,9 +96,10 @@ class RaySite:
                 return Lost(_first_line(error))
         if going_on:
             return None
-        if any(answer.attempts > 1 for answer in answers.values()):
+        nics = tuple(nic for task in one.tasks for nic in answers[task])
+        if any(nic.attempts > 1 for nic in nics):
             return Lost("an actor died on the way")
-        return Done(tuple(answers[task] for task in one.tasks))
+        return Done(nics)
 
     def _end(self, one: _AtWork) -> None:
         for task in one.tasks:
@@ -103,11 +114,17 @@ class RaySite:
         self._at_work.clear()
 
 
-def measure_in_task(job: NicJob, gate: Gate, processors_per_actor: int | None) -> NicMeasure:
-    """What a task does: one NIC, here or, with processors for each actor, on the Ray engine."""
-    if processors_per_actor is None:
-        return measure_nic(job, gate)
-    return measure_nic(job, gate, partial(run_on_ray, processors_per_actor=processors_per_actor))
+def measure_one(job: NicJob, gate: Gate) -> list[NicMeasure]:
+    """What a task does: one NIC in its own process."""
+    return [measure_nic(job, gate)]
+
+
+def measure_hosts(jobs: Sequence[NicJob], processors_per_actor: int, nodes: Sequence[str]) -> list[NicMeasure]:
+    """What a task does: all NICs of a run on the Ray engine, on one node or spread over several."""
+    node = nodes[0] if len(nodes) == 1 else None
+    where: Any = [_task(this_machine, one).remote() for one in nodes]
+    run_all = partial(run_side_by_side, processors_per_actor=processors_per_actor, node=node)
+    return measure_side_by_side(jobs, run_all, ray.get(where))
 
 
 class GateActor:
@@ -148,6 +165,12 @@ class _ActorGate:
         """When the gate was opened."""
         opened_ns: int = ray.get(self.actor.opened_ns.remote())
         return opened_ns
+
+
+def _task(function: Callable[..., Any], node: str) -> Any:
+    """A task for a worker of its own, which ends with it: its memory is the task's."""
+    alone: dict[str, Any] = {"max_calls": 1, "max_retries": 0}
+    return ray.remote(**_on(node), **alone)(function)
 
 
 def _on(node: str) -> dict[str, Any]:

@@ -11,14 +11,14 @@ import json
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from dataplane.commands import update_report
-from dataplane.engine.experiment import EngineRun, RunResult, SourceFactory
+from dataplane.engine.experiment import EngineRunAll, NicRun, RunResult
 from dataplane.engine.inline import run_inline
 from dataplane.engine.prepare import experiment
 from dataplane.errors import UserError
@@ -99,8 +99,8 @@ class NicMeasure:
     load_average: float  # of the machine over the last minute, before the run
 
 
-def measure_nic(job: NicJob, gate: Gate, engine: EngineRun | None = None) -> NicMeasure:
-    """Run the NIC on `engine`, or in this process, and measure it; its frames begin when the gate opens.
+def measure_nic(job: NicJob, gate: Gate) -> NicMeasure:
+    """Run the NIC in this process and measure it; its frames begin when the gate opens.
 
     Raises what loading and running the scenario raise.
     """
@@ -109,40 +109,62 @@ def measure_nic(job: NicJob, gate: Gate, engine: EngineRun | None = None) -> Nic
     scenario = load_scenario(job.scenario, name=job.name)
     prepared = experiment(scenario)
     set_up_seconds = time.perf_counter() - began
-    open_source: SourceFactory = _OpenGated(scenario, gate)
-    source: GatedSource | None = None
-    if engine is None:
-        run_inline(prepared, partial(_warm_up_source, scenario), None, _ignore_progress)
-        began = time.perf_counter()
-        source = GatedSource(traffic_source(scenario), gate)
-        set_up_seconds += time.perf_counter() - began
-        open_source = partial(_given, source)
-    first_told_ns: list[int] = []
-
-    def progress(frames: int, share: float) -> None:
-        if not first_told_ns:
-            first_told_ns.append(time.time_ns())
-
-    cpu_began, wall_began = time.process_time(), time.perf_counter()
-    result = (engine or run_inline)(prepared, open_source, None, progress)
-    seconds, cpu_seconds, ended_ns = time.perf_counter() - wall_began, time.process_time() - cpu_began, time.time_ns()
+    run_inline(prepared, partial(_warm_up_source, scenario), None, _ignore_progress)
+    began = time.perf_counter()
+    source = GatedSource(traffic_source(scenario), gate)
+    set_up_seconds += time.perf_counter() - began
+    cpu_began = time.process_time()
+    result = run_inline(prepared, partial(_given, source), None, _ignore_progress)
+    cpu_seconds, ended_ns = time.process_time() - cpu_began, time.time_ns()
     if result.interrupted:
         raise KeyboardInterrupt
-    if engine is not None:
-        # an engine with actors stops them before it returns, which is no part of the run
-        ended_ns = (first_told_ns or [ended_ns])[0] + round(1e9 * (seconds - result.startup_seconds))
     return NicMeasure(
-        opened_ns=gate.opened_ns() or ended_ns,  # a source without frames may never come to the gate
+        opened_ns=gate.opened_ns(),
         ended_ns=ended_ns,
         set_up_seconds=set_up_seconds,
-        startup_seconds=result.startup_seconds,
-        source_seconds=None if source is None else source.seconds,
-        cpu_seconds=None if source is None else cpu_seconds,
-        peak_memory_bytes=None if source is None else _peak_memory_bytes(),
+        startup_seconds=0.0,
+        source_seconds=source.seconds,
+        cpu_seconds=cpu_seconds,
+        peak_memory_bytes=_peak_memory_bytes(),
         load_average=load_average,
         **_outcome(result, scenario),
-        **_machine(),
+        **this_machine()._asdict(),
     )
+
+
+def measure_side_by_side(jobs: Sequence[NicJob], run_all: EngineRunAll, where: Sequence[Machine]) -> list[NicMeasure]:
+    """Run NICs at the same time on an engine with processes of its own, and measure each.
+
+    `where` are the machines, in the order of the NICs as far as there are any, then from the first again. Raises what
+    loading and running the scenarios raise.
+    """
+    load_average = os.getloadavg()[0]
+    runs, scenarios, set_up_seconds = [], [], []
+    for job in jobs:
+        began = time.perf_counter()
+        scenario = load_scenario(job.scenario, name=job.name)
+        runs.append(NicRun(experiment(scenario), partial(traffic_source, scenario)))
+        scenarios.append(scenario)
+        set_up_seconds.append(time.perf_counter() - began)
+    done = run_all(runs, _ignore_progress)
+    ended_ns = time.time_ns()
+    if any(result.interrupted for result in done.results):
+        raise KeyboardInterrupt
+    return [
+        NicMeasure(
+            opened_ns=ended_ns - round(1e9 * done.working_seconds),
+            ended_ns=ended_ns,
+            set_up_seconds=seconds,
+            startup_seconds=result.startup_seconds,
+            source_seconds=None,
+            cpu_seconds=None,
+            peak_memory_bytes=None,
+            load_average=load_average,
+            **_outcome(result, scenario),
+            **where[number % len(where)]._asdict(),
+        )
+        for number, (result, scenario, seconds) in enumerate(zip(done.results, scenarios, set_up_seconds, strict=True))
+    ]
 
 
 def _given(source: TrafficSource) -> TrafficSource:
@@ -210,20 +232,17 @@ class GatedSource:
             yield batch
 
 
-@dataclass(frozen=True, slots=True)
-class _OpenGated:
-    """Opens the traffic of a scenario in another process."""
+class Machine(NamedTuple):
+    """What a process runs on."""
 
-    scenario: Scenario
-    gate: Gate
-
-    def __call__(self) -> TrafficSource:
-        return GatedSource(traffic_source(self.scenario), self.gate)
+    host: str
+    cpu_model: str
+    cores: int  # that the process may use
 
 
-def _machine() -> dict[str, Any]:
-    """Where this process runs, as keys of `NicMeasure`."""
-    return {"host": platform.node(), "cpu_model": _cpu_model(), "cores": len(os.sched_getaffinity(0))}
+def this_machine() -> Machine:
+    """That of this process."""
+    return Machine(platform.node(), _cpu_model(), len(os.sched_getaffinity(0)))
 
 
 def _cpu_model() -> str:
