@@ -1,4 +1,4 @@
-"""Measures what docs/scaling.md says with `vmmq scale`, and writes its tables and plots: `python -m benchmarks.scaling`.
+"""Measures what docs/scaling.md says with `vmmq scale`, and writes tables and plots: `python -m benchmarks.scaling`.
 
 Finished runs are kept in runs/scaling-document: an interrupted call goes on there.
 """

@@ -21,7 +21,8 @@ def scale_screen(summary: Summary, directory: Path) -> RenderableType:
     if grid:
         parts.append(_grid(grid))
     for axis in AXES:
-        if points := [one for one in summary.along(axis) if axis != "processors" or len(summary.along(axis)) > 1]:
+        points = summary.along(axis)
+        if len(points) > 1 or (points and axis != "processors"):  # one number of processors is in the grid already
             parts += [_growth(axis, points), Text(_growth_line(summary, axis))]
     parts += [Text(remark, "dim") for remark in summary.remarks]
     parts.append(Text(f"table and plots in {directory}", "dim"))

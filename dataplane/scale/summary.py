@@ -206,9 +206,12 @@ class Summary:
                 "not all runs are from one kind of machine: "
                 + ", ".join(f"{cores} x {model}" for model, cores in machines)
             )
-        busy = sum(row.load_average > 0.5 + row.machine_cores / 2 for row in self.rows)
-        if busy:
-            remarks.append(f"{busy} of {len(self.rows)} runs began on a busy machine (column load_average)")
+        kept_waiting = sum(_kept_waiting(row) for row in self.rows)
+        if kept_waiting:
+            remarks.append(
+                f"the machine was busy: in {kept_waiting} of {len(self.rows)} runs processes had to wait for a core "
+                f"(cpu_seconds are less than seconds)"
+            )
         if self.missing:
             remarks.append(f"{self.missing} runs are missing: the same command goes on with them")
         return remarks
@@ -228,6 +231,11 @@ class Summary:
             },
             "runs": [{**asdict(row), **derived} for row, derived in self.derived().items()],
         }
+
+
+def _kept_waiting(row: RunRow) -> bool:
+    """Whether a process that had nothing else to wait for did not get a core for a tenth of the time."""
+    return row.cpu_seconds is not None and row.cpu_seconds < 0.9 * row.cores * row.seconds
 
 
 _MEASURES = (

@@ -101,11 +101,11 @@ def test_unequal_results_are_a_finding() -> None:
 
 def test_findings_and_remarks_name_what_happened() -> None:
     """Failures, findings of runs, busy machines, different machines, runs that are missing."""
-    rows = (row(findings="a cut-off record"), row(repeat=1, load_average=2.0), row(repeat=2, cpu_model="another"))
+    rows = (row(findings="a cut-off record"), row(repeat=1, cpu_seconds=0.5), row(repeat=2, cpu_model="another"))
     summary = Summary("small", rows, missing=3, failures={"inline, 1 NIC, repeat 9": "it died"})
     assert summary.findings == ["inline, 1 NIC, repeat 9: it died", "in runs: a cut-off record"]
     text = " ".join(summary.remarks)
-    assert "busy" in text
+    assert "busy: in 1 of 3 runs" in text
     assert "another" in text
     assert "3 runs are missing" in text
 
