@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -32,8 +32,9 @@ _SECONDS = 1.0
 @dataclass(slots=True)
 class _AtWork:
     run: Run
-    tasks: list[Any]  # by NIC
+    tasks: list[Any]
     gate: Any  # the actor, None where a NIC waits for nobody
+    answers: dict[Any, list[NicMeasure]] = field(default_factory=dict)  # by task, of those that have ended
 
 
 class RaySite:
@@ -68,38 +69,16 @@ class RaySite:
 
     def wait(self) -> Sequence[tuple[Run, Outcome]]:
         """The runs that have ended."""
-        tasks = [task for one in self._at_work for task in one.tasks]
-        if not tasks:
-            return []
-        ended = ray.wait(tasks, num_returns=1, timeout=_SECONDS)[0]
+        going_on = {task: one for one in self._at_work for task in one.tasks if task not in one.answers}
+        ended = ray.wait(list(going_on), num_returns=1, timeout=_SECONDS)[0] if going_on else []
         outcomes = []
-        for one in list(self._at_work):
-            if any(task in ended for task in one.tasks) and (outcome := self._outcome(one)) is not None:
+        for task in ended:
+            one = going_on[task]
+            if (outcome := _hear(one, task)) is not None:
                 self._at_work.remove(one)
                 self._end(one)
                 outcomes.append((one.run, outcome))
         return outcomes
-
-    def _outcome(self, one: _AtWork) -> Outcome | None:
-        """What became of a run of which a task has ended; None while others go on."""
-        ended, going_on = ray.wait(one.tasks, num_returns=len(one.tasks), timeout=0)
-        answers: dict[Any, list[NicMeasure]] = {}
-        for task in ended:
-            try:
-                answers[task] = ray.get(task)
-            except ray.exceptions.RayTaskError as error:
-                cause = error.cause if isinstance(error.cause, Exception) else error
-                if isinstance(cause, ray.exceptions.RayError):
-                    return Lost(_first_line(cause))
-                return Failed(described(cause))
-            except ray.exceptions.RayError as error:  # the worker or its node is no more
-                return Lost(_first_line(error))
-        if going_on:
-            return None
-        nics = tuple(nic for task in one.tasks for nic in answers[task])
-        if any(nic.attempts > 1 for nic in nics):
-            return Lost("an actor died on the way")
-        return Done(nics)
 
     def _end(self, one: _AtWork) -> None:
         for task in one.tasks:
@@ -112,6 +91,25 @@ class RaySite:
         for one in self._at_work:
             self._end(one)
         self._at_work.clear()
+
+
+def _hear(one: _AtWork, task: Any) -> Outcome | None:
+    """What has become of a run of which a task has ended; None while others go on."""
+    try:
+        one.answers[task] = ray.get(task)
+    except ray.exceptions.RayTaskError as error:
+        cause = error.cause if isinstance(error.cause, Exception) else error
+        if isinstance(cause, ray.exceptions.RayError):
+            return Lost(_first_line(cause))
+        return Failed(described(cause))
+    except ray.exceptions.RayError as error:  # the worker or its node is no more
+        return Lost(_first_line(error))
+    if len(one.answers) < len(one.tasks):
+        return None
+    nics = tuple(nic for task in one.tasks for nic in one.answers[task])
+    if any(nic.attempts > 1 for nic in nics):
+        return Lost("an actor died on the way")
+    return Done(nics)
 
 
 def measure_one(job: NicJob, gate: Gate) -> list[NicMeasure]:
