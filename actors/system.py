@@ -23,7 +23,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -280,28 +280,32 @@ def _load_all_kernels(hosts: Iterable[_HostRun]) -> None:
 def _follow_all(hosts: Sequence[_HostRun], placed: Seats, interrupted: threading.Event) -> float:
     """Start all hosts, let frames in when all are ready, and follow them to their ends; when frames were let in."""
     began, stopping = 0.0, False
+    running = deque(hosts)
     with ExitStack() as undo:
         for one in hosts:
             undo.callback(one.close)
             one.start(placed)
-        while running := [one for one in hosts if one.result is None]:
+        while running:
             watched = {ref: one for one in running for ref in one.watched}
-            ready: list[Any] = ray.wait(list(watched), num_returns=1, timeout=1.0, fetch_local=False)[0]
-            for ref in ready:
+            for ref in ray.wait(list(watched), num_returns=1, timeout=1.0, fetch_local=False)[0]:
+                one = watched[ref]
                 try:
-                    watched[ref].take(ref)
+                    one.take(ref)
                 except HostLostError as lost:
-                    watched[ref].begin_again(placed, lost, interrupted=interrupted.is_set())
-            running = [one for one in running if one.result is None]
-            if not began and (interrupted.is_set() or all(one.follower.is_ready for one in hosts)):
+                    one.begin_again(placed, lost, interrupted=interrupted.is_set())
+                running.remove(one)
+                if one.result is None:
+                    running.append(one)  # the first that has something is taken: let it be another one next
+            stop = interrupted.is_set()
+            if not began and (stop or all(one.follower.is_ready for one in hosts)):
                 began = time.perf_counter()
             for one in running:
                 one.check_place(placed)
-                if interrupted.is_set() and not stopping:
+                if stop and not stopping:
                     one.stop()
                 if began:
                     one.let_frames_in()
-            stopping = interrupted.is_set()
+            stopping = stop
     return began
 
 

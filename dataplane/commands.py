@@ -207,6 +207,10 @@ def _run_several(several: SeveralNics, options: RunOptions, engine: Engine, prog
             "startup_seconds": round(seconds - done.working_seconds, 3),
             "frames_per_second": round(summary["arrived"] / working),
             "engine": done.results[0].engine_facts["engine"],
+            "adapters": {
+                one.summary["scenario"]: {k: v for k, v in one.summary["wall"].items() if k != "versions"}
+                for one in outcomes
+            },
             "versions": _versions(),
         }
         write_whole(directory, summary, resolved_nics_toml(several))

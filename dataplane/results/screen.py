@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,26 @@ def run_screen(summary: dict[str, Any], where: Path) -> RenderableType:
             + (f", start-up {wall['startup_seconds']:.1f} s" if wall.get("startup_seconds") else ""),
             style="dim",
         ),
+        *(Text(line, style="dim") for line in place_lines(wall)),
         Text(f"results in {where}", style="bold"),
     )
+
+
+def place_lines(wall: Mapping[str, Any]) -> list[str]:
+    """Where a simulated host was and what it sent to the process that started it; nothing of other engines."""
+    if "placement" not in wall:
+        return []
+    place, sent = wall["placement"], wall["bytes_to_driver_per_frame"]
+    others = [node for node in place["processors"] if node != place["nic"]]
+    kinds = ", ".join(f"{kind} {size:.3g}" for kind, size in sent.items())
+    where = "on the driver's node" if place["nic"] == place["driver"] else f"on {place['nic']}"
+    text = f"{where}, {wall['transport']}"
+    if others:
+        text += f", processors also on {', '.join(others)}"
+    text += f"; to the driver {sum(sent.values()):.3g} bytes a frame ({kinds})"
+    if "object_store_bytes_per_frame" in wall:
+        text += f"; through the object store {wall['object_store_bytes_per_frame']:.3g}"
+    return [text]
 
 
 def _head(summary: dict[str, Any]) -> Text:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from dataplane.results.screen import si
+from dataplane.results.screen import place_lines, si
 from dataplane.results.summary import SCHEMA_VERSION
 
 #: What an entry says of its NIC, as the NIC's own summary does.
@@ -74,8 +74,15 @@ def several_screen(summary: dict[str, Any], where: Path) -> RenderableType:
             + (f", start-up {wall['startup_seconds']:.1f} s" if wall.get("startup_seconds") else ""),
             style="dim",
         ),
+        *(Text(f"{name} {line}", style="dim") for name, line in _places(wall)),
         Text(f"results in {where}, each NIC's in the directory of its name", style="bold"),
     )
+
+
+def _places(wall: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, own in wall["adapters"].items():
+        for line in place_lines(own):
+            yield name, line
 
 
 def _nics(entries: Sequence[Mapping[str, Any]]) -> Table:
