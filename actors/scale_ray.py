@@ -120,9 +120,9 @@ def measure_one(job: NicJob, gate: Gate) -> list[NicMeasure]:
 def measure_hosts(jobs: Sequence[NicJob], processors_per_actor: int, nodes: Sequence[str]) -> list[NicMeasure]:
     """What a task does: all NICs of a run on the Ray engine, on one node or spread over several."""
     node = nodes[0] if len(nodes) == 1 else None
-    where: Any = [_task(this_machine, one).remote() for one in nodes]
+    others: Any = [_task(this_machine, one).remote() for one in nodes[1:]]  # this task is on the first
     run_all = partial(run_side_by_side, processors_per_actor=processors_per_actor, node=node)
-    return measure_side_by_side(jobs, run_all, ray.get(where))
+    return measure_side_by_side(jobs, run_all, [this_machine(), *ray.get(others)])
 
 
 class GateActor:
