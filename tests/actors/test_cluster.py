@@ -51,9 +51,7 @@ def cluster() -> Iterator[Cluster]:
             patch.setenv(f"RAY_health_check_{name}", str(value))
         patch.setenv("RAY_TMPDIR", folder)
         (Path(folder) / "ray").mkdir()  # where the address is written
-        nodes = Cluster(
-            initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False}, shutdown_at_exit=False
-        )
+        nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
         try:
             for _ in range(2):
                 nodes.add_node(num_cpus=2)
