@@ -73,6 +73,7 @@ class Schedule:
         self._waiting = list(runs)
         self._at_work: dict[Run, Assignment] = {}
         self._attempts: dict[Run, int] = {}
+        self._lost_on: dict[Run, set[str]] = {}  # by single NICs: nodes that may be dead without anybody knowing
         self.failures: dict[Run, str] = {}
 
     @property
@@ -94,18 +95,26 @@ class Schedule:
         candidates = single = [run for run in self._waiting if run.point.nics == 1]
         if not self._at_work and (len(nodes) == 1 or not single):
             candidates = self._waiting
-        if not candidates:
+        places = ((run, self._place(run, nodes, free)) for run in candidates)
+        run, place = next(((run, place) for run, place in places if place), (None, ()))
+        if run is None:
             return None
-        run = candidates[0]
         self._waiting.remove(run)
         self._attempts[run] = self._attempts.get(run, 0) + 1
-        assignment = Assignment(run, tuple(free) if run.point.nics > 1 else (free[0],))
-        self._at_work[run] = assignment
-        return assignment
+        self._at_work[run] = Assignment(run, place)
+        return self._at_work[run]
+
+    def _place(self, run: Run, nodes: Sequence[str], free: Sequence[str]) -> tuple[str, ...]:
+        """Where among the free nodes a run may go; nowhere while those where it was not lost are busy."""
+        if run.point.nics > 1:
+            return tuple(free)
+        lost_on = self._lost_on.get(run, set())
+        fresh = free if lost_on.issuperset(nodes) else [node for node in free if node not in lost_on]
+        return tuple(fresh[:1])
 
     def ended(self, run: Run, outcome: Outcome) -> None:
         """Take note of the end of a run that was at work."""
-        del self._at_work[run]
+        nodes = self._at_work.pop(run).nodes
         match outcome:
             case Failed(why):
                 self.failures[run] = why
@@ -113,6 +122,7 @@ class Schedule:
                 self.failures[run] = f"{why}, in each of {ATTEMPTS} attempts"
             case Lost():
                 self._waiting.insert(0, run)
+                self._lost_on.setdefault(run, set()).update(nodes)
 
     def give_up(self, why: str) -> None:
         """Nothing that waits can be done any more."""

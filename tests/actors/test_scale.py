@@ -67,6 +67,5 @@ def test_a_node_that_goes_costs_its_points_and_one_that_comes_gets_some(cluster:
             carry_out(todo, todo.waiting, site, lambda frames, share: None)
     assert not todo.failures
     assert len(todo.rows) == 8
-    assert len(placed[doomed]) == 1, "nothing more was sent there"
     assert placed[doomed][0] in [run for node, runs in placed.items() if node != doomed for run in runs]
     assert placed[added[0].node_id]

@@ -54,7 +54,9 @@ def test_a_run_that_is_lost_is_the_next() -> None:
     schedule = Schedule([first, second])
     assert schedule.next(["a"]) == Assignment(first, ("a",))
     schedule.ended(first, Lost("the node went away"))
-    assert schedule.next(["b"]) == Assignment(first, ("b",))
+    assert schedule.next(["a", "b"]) == Assignment(first, ("b",)), "nobody may know yet that a is no more"
+    schedule.ended(first, Lost("and the other"))
+    assert schedule.next(["a", "b"]) == Assignment(first, ("a",)), "there is no better place"
 
 
 def test_single_nics_first_where_there_are_nodes() -> None:
