@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test nightly proof format bench benchmarks-document clean
+.PHONY: help setup run test nightly proof format bench benchmarks-document scaling-document clean
 
 help:
 	@echo "make setup   create $(VENV) with the locked dependencies and this project"
@@ -17,6 +17,7 @@ help:
 	@echo "make format  rewrite the sources in the project's format"
 	@echo "make bench   measure this machine (ARGS=--quick for less; see vmmq bench --help)"
 	@echo "make benchmarks-document   measure all of it and write docs/benchmarks.md with its plots"
+	@echo "make scaling-document      measure what docs/scaling.md says, and write its tables and plots"
 	@echo "make clean   remove everything that can be made again, $(VENV) included"
 
 setup: $(INSTALLED)
@@ -63,6 +64,10 @@ bench: $(INSTALLED)
 benchmarks-document: $(INSTALLED)
 	$(BIN)/vmmq bench --output build/figures.json --overwrite
 	$(BIN)/python -m benchmarks.document build/figures.json
+
+# Some nine minutes on a quiet machine; goes on where it stopped.
+scaling-document: $(INSTALLED)
+	$(BIN)/python -m benchmarks.scaling
 
 clean:
 	rm -rf $(VENV) build dist runs .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache .numba_cache

@@ -828,6 +828,75 @@ def bench_command(
     return outcome.exit_code
 
 
+@app.command("scale")
+def scale_command(
+    *,
+    scenario: Annotated[Path, typer.Argument(metavar="SCENARIO", help="Scenario file that is scaled.")],
+    processors: Annotated[
+        str | None, typer.Option(metavar="N,...", help="RSS processors, with queue pairs and tables over all of them.")
+    ] = None,
+    nics: Annotated[
+        str | None, typer.Option(metavar="N,...", help="Copies of the NIC side by side; default 1.")
+    ] = None,
+    batch: Annotated[
+        str | None, typer.Option(metavar="N,...", help="Frames in a batch; default the scenario's.")
+    ] = None,
+    engine: Annotated[str | None, typer.Option(metavar="E,...", help="inline, ray or both; default inline.")] = None,
+    processors_per_actor: Annotated[
+        str | None, typer.Option(metavar="N,...", help="Simulated processors in one Ray actor; default 1.")
+    ] = None,
+    grow: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="AXIS[=N,...]",
+            help="Instead of a grid: packets, flows, vports, filters, entries or processors grow; may be repeated.",
+        ),
+    ] = None,
+    repeat: Annotated[int, typer.Option(metavar="N", help="Runs of each point, with the seed and those after it.")] = 3,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**63 - 1, help="The first one, instead of the scenario's [run] seed.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where runs are kept; default runs/scale-NAME. It goes on there.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Forget the runs of an earlier experiment.")] = False,
+    address: Annotated[
+        str | None, typer.Option(help="Ray cluster to join (auto or HOST:PORT); default this machine.")
+    ] = None,
+    plots: Annotated[Literal["svg", "png"], typer.Option(help="Format of the plots.")] = "svg",
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> int:
+    """How fast a scenario runs with more processors, NICs and cores, and what a frame costs as the work grows.
+
+    Finished runs are kept: the same command after an interruption does what is missing, a larger grid what is new.
+
+    \b
+    Examples:
+      vmmq scale configs/scaling.toml --processors 1,2,4,8 --engine inline,ray --repeat 5
+      vmmq scale my.toml --nics 1,2,4 --batch 4096,65536 --address auto
+      vmmq scale my.toml --grow flows=1e3,1e5,1e7 --grow filters
+    """
+    from actors.scale import scale  # noqa: PLC0415
+    from dataplane.scale.experiment import ScaleOptions  # noqa: PLC0415
+    from dataplane.scale.points import GridOptions  # noqa: PLC0415
+
+    grid = GridOptions(processors, nics, batch, engine, processors_per_actor, tuple(grow or ()), repeat)
+    with _progress(quiet) as progress:
+        summary, directory = scale(ScaleOptions(scenario, grid, out, overwrite, seed), address, plots, progress)
+    if as_json:
+        _print_json(summary.document())
+    else:
+        from dataplane.scale.screen import scale_screen  # noqa: PLC0415
+
+        _print_rich(scale_screen(summary, directory))
+    for finding in summary.findings:
+        print(f"vmmq: {finding}", file=sys.stderr)
+    if summary.interrupted:
+        return ExitCode.INCONCLUSIVE
+    return ExitCode.FINDINGS if summary.findings else ExitCode.DONE
+
+
 @app.command("hash")
 def hash_command(
     *,

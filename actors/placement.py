@@ -52,12 +52,15 @@ class Seats:
 
 
 @contextmanager
-def seats(actors: Sequence[int]) -> Iterator[Seats]:
-    """A seat for each host, with the number of its actors, on as many nodes as there are; UserError without room."""
-    free = _free_processors()
+def seats(actors: Sequence[int], node: str | None = None) -> Iterator[Seats]:
+    """A seat for each host, with the number of its actors, on as many nodes as there are; UserError without room.
+
+    With a node all of them are there while it lives.
+    """
+    free = _free_processors(node)
     share = processors_for_each(free, len(actors), max(actors))
     wanted = [{"CPU": min(share, float(count))} for count in actors]
-    group = placement_group(wanted, strategy="SPREAD")
+    group = placement_group(wanted, strategy="STRICT_PACK" if node else "SPREAD", _soft_target_node_id=node)
     try:
         if not group.wait(PLACEMENT_SECONDS):
             raise UserError(no_room(len(actors)), ExitCode.INCONCLUSIVE)
@@ -85,8 +88,9 @@ def this_node() -> str:
     return node_id
 
 
-def _free_processors() -> list[float]:
+def _free_processors(node: str | None) -> list[float]:
+    """Of each node, or of that one."""
     from ray._private.state import available_resources_per_node  # noqa: PLC0415  # there is no public way by node
 
     by_node: dict[str, dict[str, Any]] = available_resources_per_node()  # type: ignore[no-untyped-call]
-    return [float(resources.get("CPU", 0)) for resources in by_node.values()]
+    return [float(resources.get("CPU", 0)) for at, resources in by_node.items() if node in (None, at)]

@@ -124,6 +124,7 @@ def run_side_by_side(
     progress: Progress,
     *,
     address: str | None = None,
+    node: str | None = None,
     processors_per_actor: int = 1,
     transport: TransportName = "ring",
     slots: int = SLOTS,
@@ -132,8 +133,8 @@ def run_side_by_side(
     """Run several NICs at the same time, each a simulated host of its own; results in the order of `runs`.
 
     Everything of a host is on one node (over the object store its processors may be elsewhere), hosts are spread over
-    the nodes there are. No frame is taken before all hosts are ready. When an actor dies, or a node, the run of that
-    host begins again while the others go on.
+    the nodes there are, or are all on `node` (its id). No frame is taken before all hosts are ready. When an actor
+    dies, or a node, the run of that host begins again while the others go on.
 
     `open_source` is called in another process, so it must be picklable and must not read this process's standard
     input. The batches that a sink gets have no frame bytes (their captured lengths are 0). Without `address` Ray is
@@ -162,7 +163,7 @@ def run_side_by_side(
     actors = [len(one.plans) + 1 for one in hosts]
     with ray_session(address, actors=sum(actors) + len(hosts)), _first_interrupt() as interrupted:
         loading.result()
-        with seats(actors) as placed:
+        with seats(actors, node) as placed:
             began = _follow_all(hosts, placed, interrupted)
     seconds = time.perf_counter() - started
     results = [

@@ -1,0 +1,91 @@
+"""`vmmq scale` as its users meet it: real runs, each in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.parquet
+import pytest
+
+import cli
+from dataplane.scale.rows import SCHEMA
+from tests.actors.processes import descendants, wait_for_end
+from tests.scale.examples import SCENARIO, written
+
+
+def test_a_grid_from_scenario_to_plots(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Table on the screen, Parquet file, plots; NICs differ, repeats too; a second call runs nothing."""
+    scenario, out = str(written(tmp_path)), tmp_path / "out"
+    arguments = ["scale", scenario, "--processors", "2,4", "--nics", "2", "--repeat", "1", "--out", str(out)]
+    assert cli.main(arguments) == 0
+    screen = capsys.readouterr().out
+    assert "efficiency" in screen
+    assert str(out) in screen
+    table = pyarrow.parquet.read_table(out / "runs.parquet")
+    assert table.schema.equals(SCHEMA)
+    assert table["processors"].to_pylist() == [2, 4]
+    assert table["frames"].to_pylist() == [4_000, 4_000], "two NICs"
+    assert {path.suffix for path in out.iterdir()} == {"", ".json", ".parquet", ".svg"}
+    kept = {path: path.stat().st_mtime_ns for path in (out / "runs").iterdir()}
+    assert cli.main([*arguments, "--json", "--quiet"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [run["repeat"] for run in document["runs"]] == [0, 0]
+    assert document["missing"] == 0
+    assert kept == {path: path.stat().st_mtime_ns for path in (out / "runs").iterdir()}
+
+
+def test_growth_names_what_a_frame_costs_and_a_point_that_fails(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run that cannot be made is a finding with its scenario (status 1); the others are there."""
+    scenario = str(written(tmp_path, SCENARIO.replace('"uniform"', '"zipf"')))
+    arguments = ["scale", scenario, "--grow", "flows=10,100,2e8", "--repeat", "1", "--out", str(tmp_path / "out")]
+    assert cli.main([*arguments, "--plots", "png"]) == 1
+    told = capsys.readouterr()
+    assert "with more flows: time of a frame" in told.out
+    [finding] = told.err.splitlines()
+    assert "flows 200,000,000" in finding
+    assert "too many for zipf" in finding
+    assert next((tmp_path / "out" / "failed").iterdir()).name in finding
+    assert (tmp_path / "out" / "growth-flows.png").exists()
+    rows = pyarrow.parquet.read_table(tmp_path / "out" / "runs.parquet").to_pylist()
+    assert [row["value"] for row in rows] == [10, 100]
+    assert all(row["peak_memory_bytes"] > 10_000_000 and row["set_up_seconds"] > 0 for row in rows)
+    assert all(row["source_seconds"] < row["seconds"] for row in rows)
+
+
+def test_bad_input_is_told_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line each, status 2, and nothing is there."""
+    arguments = ["--processors", "0", "--engine", "gpu", "--batch", "1", "--out", str(tmp_path / "out")]
+    assert cli.main(["scale", str(written(tmp_path)), *arguments]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 3
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_interruption_keeps_what_is_finished(tmp_path: Path) -> None:
+    """Ctrl-C to all processes of the terminal: status 3, table and plots of the finished runs, no process left."""
+    scenario = written(tmp_path, SCENARIO.replace("[run]", "").replace("seed = 7", ""))
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "cli", "scale", str(scenario), "--repeat", "100", "--out", str(out)]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    while not (out / "runs").is_dir() or not any((out / "runs").glob("*.json")):
+        assert process.poll() is None, process.stderr and process.stderr.read()
+        time.sleep(0.05)
+    helpers = [helper for helper, _ in descendants(process.pid)]
+    os.killpg(process.pid, signal.SIGINT)
+    screen, errors = process.communicate(timeout=60)
+    assert process.returncode == 3, errors
+    assert "stopped early" in screen
+    assert "runs are missing: the same command goes on with them" in screen
+    assert pyarrow.parquet.read_table(out / "runs.parquet").num_rows >= 1
+    assert (out / "throughput.svg").exists()
+    assert helpers
+    assert all(wait_for_end(helper) for helper in helpers)
