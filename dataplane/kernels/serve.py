@@ -236,8 +236,8 @@ def serve(
 ) -> int:
     """Serve items first in, first out (PRC-01 to PRC-04); returns how many of `rows` were done.
 
-    `work` is a `WorkColumns` whose row 0 is frame `first_frame`; its `drop` and `completion_ns` are written at the row
-    of each item. `costs` is one COSTS row; `service`, `accounts` and `flows` are values of those types, `tracking` is a
+    `work` is a `kernels.host.Columns` whose row 0 is frame `first_frame`. Its `completion_ns` is written at the row of
+    each item, and its `drop`, which steering has set to 0, where the queue is full. `costs` is one COSTS row; `service`, `accounts` and `flows` are values of those types, `tracking` is a
     `Tracking` or None. At one instant completions come before arrivals: an item completed at t has left the queue for
     an arrival at t, and a DPC whose queue is empty at t is over. Since service is first in, first out, the completion
     of an item is known when it enters the queue.
