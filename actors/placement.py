@@ -57,7 +57,7 @@ def seats(actors: Sequence[int], node: str | None = None) -> Iterator[Seats]:
 
     With a node all of them are there while it lives.
     """
-    free = _free_processors(node)
+    free = free_processors(node)
     share = processors_for_each(free, len(actors), max(actors))
     wanted = [{"CPU": min(share, float(count))} for count in actors]
     group = placement_group(wanted, strategy="STRICT_PACK" if node else "SPREAD", _soft_target_node_id=node)
@@ -88,8 +88,8 @@ def this_node() -> str:
     return node_id
 
 
-def _free_processors(node: str | None) -> list[float]:
-    """Of each node, or of that one."""
+def free_processors(node: str | None = None) -> list[float]:
+    """Processors that nothing has asked for, of each node or of that one."""
     from ray._private.state import available_resources_per_node  # noqa: PLC0415  # there is no public way by node
 
     by_node: dict[str, dict[str, Any]] = available_resources_per_node()  # type: ignore[no-untyped-call]

@@ -237,10 +237,11 @@ def serve(
     """Serve items first in, first out (PRC-01 to PRC-04); returns how many of `rows` were done.
 
     `work` is a `kernels.host.Columns` whose row 0 is frame `first_frame`. Its `completion_ns` is written at the row of
-    each item, and its `drop`, which steering has set to 0, where the queue is full. `costs` is one COSTS row; `service`, `accounts` and `flows` are values of those types, `tracking` is a
-    `Tracking` or None. At one instant completions come before arrivals: an item completed at t has left the queue for
-    an arrival at t, and a DPC whose queue is empty at t is over. Since service is first in, first out, the completion
-    of an item is known when it enters the queue.
+    each item, and its `drop`, which steering has set to 0, where the queue is full. `costs` is one COSTS row;
+    `service`, `accounts` and `flows` are values of those types, `tracking` is a `Tracking` or None. At one instant
+    completions come before arrivals: an item completed at t has left the queue for an arrival at t, and a DPC whose
+    queue is empty at t is over. Since service is first in, first out, the completion of an item is known when it enters
+    the queue.
 
     Items are counted by steering parameter and window of arrival, where their service cost counts as well (BAL-01),
     also when they are held.

@@ -17,7 +17,7 @@ import pytest
 import ray
 from ray.cluster_utils import Cluster
 
-from actors.placement import seats
+from actors.placement import free_processors, seats
 from actors.system import ray_session, run_on_ray, run_side_by_side
 from dataplane.engine.experiment import NicRun, RunResult
 from dataplane.engine.inline import run_inline
@@ -60,6 +60,16 @@ def cluster() -> Iterator[Cluster]:
         finally:
             nodes.shutdown()  # type: ignore[no-untyped-call]
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _everything_free(cluster: Cluster) -> None:
+    """Begin when the nodes know that nothing of the test before is left: they tell each other now and then."""
+    del cluster
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    there = sum(node["Resources"].get("CPU", 0.0) for node in nodes if node["Alive"])
+    while sum(free_processors()) < there:
+        threading.Event().wait(0.05)
 
 
 def nic_run(seed: int, source: Any = None, processors: int = 1) -> NicRun:
