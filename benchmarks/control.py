@@ -12,6 +12,7 @@ import statistics
 import time
 from collections.abc import Callable
 
+from benchmarks.one_vport import ONE_VPORT
 from benchmarks.swaps import SWAPS, scenario_with
 from dataplane.control import ControlPlane, OidRequest
 from dataplane.engine.control import run_control
@@ -38,23 +39,9 @@ _GENERATION_1, _GENERATION_2 = NdisVersion(6, 60), NdisVersion(6, 80)
 _VPORT_ID = 1
 _FILTER_ID = 2  # the lowest that is free
 
-_SCENARIO = """
-[adapter]
-ndis_version = "{version}"
-rss_processors = 8
-[[vport]]
-id = 1
-num_queue_pairs = 8
-[[vport.filter]]
-mac = "00:15:5d:01:02:01"
-[vport.rss]
-indirection_table = [0, 1, 2, 3, 4, 5, 6, 7]
-num_indirection_table_entries = 128
-"""
-
 
 def _adapter(version: NdisVersion) -> ControlPlane:
-    return set_up(load_scenario(_SCENARIO.format(version=version))).control
+    return set_up(load_scenario(ONE_VPORT.replace("[adapter]", f'[adapter]\nndis_version = "{version}"'))).control
 
 
 def _move(source: int, target: int) -> OidRequest:

@@ -16,6 +16,7 @@ from functools import partial
 from typing import NamedTuple
 
 from actors.system import BATCH_FRAMES, ray_session, run_on_ray
+from benchmarks.one_vport import ONE_VPORT
 from benchmarks.replay import Replay
 from benchmarks.runs import timed_run
 from dataplane.engine.experiment import DEFAULT_BATCH_FRAMES, EngineRun, Experiment, RunResult
@@ -33,17 +34,7 @@ _RATE_PPS = 10_000_000  # a frame takes its processor 1 us: eight of them are bu
 _ROUNDS = 3
 
 _SCENARIO = f"""
-[adapter]
-rss_processors = 8
-[[vport]]
-id = 1
-num_queue_pairs = 8
-[[vport.filter]]
-mac = "00:15:5d:01:02:01"
-[vport.rss]
-indirection_table = [0, 1, 2, 3, 4, 5, 6, 7]
-num_indirection_table_entries = 128
-[processors]
+{ONE_VPORT}[processors]
 receive_cost_ns = 1000
 [traffic]
 profile = "uniform"

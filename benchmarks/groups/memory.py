@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from benchmarks.capture_file import write_capture
 from benchmarks.measure import Figure, Session, Trial, figures
+from benchmarks.one_vport import ONE_VPORT
 from benchmarks.quick_start import FILE, quick_start_text
 
 #: Of the input, and that many times as much.
@@ -35,17 +36,7 @@ sys.exit(code)
 """
 
 _MANY_FLOWS = f"""
-[adapter]
-rss_processors = 8
-[[vport]]
-id = 1
-num_queue_pairs = 8
-[[vport.filter]]
-mac = "00:15:5d:01:02:01"
-[vport.rss]
-indirection_table = [0, 1, 2, 3, 4, 5, 6, 7]
-num_indirection_table_entries = 128
-[traffic]
+{ONE_VPORT}[traffic]
 profile = "uniform"
 flows = {_FLOWS}
 packets = {_PACKETS_OF_FLOWS}
