@@ -37,6 +37,12 @@ def mix64(value: np.uint64) -> np.uint64:
     return value ^ (value >> np.uint64(31))
 
 
+@njit(cache=True)
+def mixed(value: np.uint64) -> np.uint64:
+    """`mix64` for callers outside kernels, whose own compiled form is kept in no cache."""
+    return mix64(value)
+
+
 @njit(inline="always")
 def random_u64(seed: np.uint64, number: np.uint64) -> np.uint64:
     """Random word `number` of the sequence `seed`; both and the result uint64."""

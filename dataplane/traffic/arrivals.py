@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dataplane.kernels.random import FRACTIONS_OF_NS, arrival_times, mix64
+from dataplane.kernels.random import FRACTIONS_OF_NS, arrival_times, mixed
 from dataplane.traffic.errors import TrafficError
 
 KINDS = ("poisson", "constant", "on-off")
@@ -64,7 +64,7 @@ class Arrivals:
 
     def clock(self, start_ns: int) -> Clock:
         """A clock that gives frame 0 the time `start_ns`."""
-        seed = np.uint64(mix64(np.uint64(self.seed & 0xFFFF_FFFF_FFFF_FFFF) ^ np.uint64(_STREAM)))
+        seed = np.uint64(mixed(np.uint64(self.seed & 0xFFFF_FFFF_FFFF_FFFF) ^ np.uint64(_STREAM)))
         step = round(self._gap_ns * FRACTIONS_OF_NS)
         return Clock(start_ns, seed, step, self._pause_frames, self._pause_mean_ns)
 

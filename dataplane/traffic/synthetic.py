@@ -60,7 +60,7 @@ from dataplane.kernels.generate import (
     make_frames,
     write_frames,
 )
-from dataplane.kernels.random import build_alias_table, exponential_function, mix64, zipf_weights
+from dataplane.kernels.random import build_alias_table, exponential_function, mixed, zipf_weights
 from dataplane.kernels.toeplitz import toeplitz_table
 from dataplane.traffic.arrivals import Arrivals
 from dataplane.traffic.batch import FrameBatch
@@ -307,7 +307,7 @@ def _settings(profile: Profile) -> npt.NDArray[np.uint64]:
     settings = np.zeros(SETTINGS, np.uint64)
     seed = np.uint64(profile.seed & 0xFFFF_FFFF_FFFF_FFFF)
     for index, stream in _STREAMS.items():
-        settings[index] = mix64(seed ^ np.uint64(mix64(np.uint64(stream))))
+        settings[index] = mixed(seed ^ np.uint64(mixed(np.uint64(stream))))
     for index, share in (
         (UDP_SHARE, profile.udp_share),
         (IPV6_SHARE, profile.ipv6_share),
