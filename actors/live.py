@@ -209,7 +209,7 @@ def up(options: UpOptions, files: StateFiles | None = None) -> State:
         undo.callback(files.remove, name)
         check_free(where, overwrite=options.overwrite)
         undo.callback(_remove_traces, where, made_parent=not where.parent.exists())
-        plans = tuple(plan_hosts(prepared, options.processors_per_actor, late_wanted=scenario.run.per_packet))
+        plans = tuple(plan_hosts(prepared, options.processors_per_actor, rows_wanted=scenario.run.per_packet))
         plan = DataplanePlan(scenario, prepared, plans, str(where), options.overwrite, options.paced)
         # actors that find a cold cache would all compile the same kernels
         loading = ThreadPoolExecutor(1).submit(load_kernels, prepared.snapshot, plans)

@@ -242,10 +242,12 @@ class NicActor:
     def _new_transport(self, hosts: Sequence[Any]) -> ActorTransport:
         plan = self._plan
         if plan.transport == "ring":
-            return RingTransport(self._listener, plan.host_ends, plan.slots, plan.batch_frames)
+            return RingTransport(
+                self._listener, plan.host_ends, plan.slots, plan.batch_frames, rows_wanted=plan.rows_wanted
+            )
         from actors.object_store import ObjectStoreTransport  # noqa: PLC0415  # the ring is used without Ray in tests
 
-        return ObjectStoreTransport(hosts, plan.host_ends, plan.slots)
+        return ObjectStoreTransport(hosts, plan.host_ends, plan.slots, rows_wanted=plan.rows_wanted)
 
 
 class _Request:

@@ -26,9 +26,10 @@ from dataplane.processor.slot import Slot
 class ObjectStoreTransport(ActorTransport):
     """Batches as objects of Ray's store; actor calls are the doorbells and their answers what comes back."""
 
-    def __init__(self, hosts: Sequence[Any], host_ends: Sequence[int], slots: int) -> None:
+    def __init__(self, hosts: Sequence[Any], host_ends: Sequence[int], slots: int, *, rows_wanted: bool) -> None:
         """`hosts` are the handles of the processor actors."""
         super().__init__(host_ends, slots)
+        self._rows_wanted = rows_wanted
         self._actors = hosts
         self._buffer = np.zeros(0, np.uint8)  # of the batch that is being filled
         self._stored: Any = None  # the batch that is being told
@@ -42,8 +43,9 @@ class ObjectStoreTransport(ActorTransport):
 
     def next_slot(self, rows: int) -> Slot:
         """As `Transport.next_slot`; the slot has exactly that many rows."""
-        self._buffer = np.zeros(slot_bytes(rows, self._host_ends[-1]), np.uint8)
-        return slot_in(self._buffer, rows, self._host_ends[-1])
+        processors = self._host_ends[-1]
+        self._buffer = np.zeros(slot_bytes(rows, processors, rows_wanted=self._rows_wanted), np.uint8)
+        return slot_in(self._buffer, rows, processors, rows_wanted=self._rows_wanted)
 
     def send(self, batch: Sent, settled: Sequence[Settle], *, everywhere: bool) -> None:
         """As `Transport.send`."""
@@ -54,7 +56,8 @@ class ObjectStoreTransport(ActorTransport):
     def _post(self, host: int, message: ToHost) -> None:
         actor = self._actors[host]
         if isinstance(message, Work):
-            self._slots_of_works[host].append((message.number, self._sent[-1].slot))
+            if self._rows_wanted:
+                self._slots_of_works[host].append((message.number, self._sent[-1].slot))
             self._answers[host].append(
                 actor.receive_stored.remote(message, self._stored, len(self._sent[-1].slot.selection))
             )

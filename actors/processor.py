@@ -22,11 +22,11 @@ from dataplane.processor.slot import Slot
 from dataplane.processor.updatable import ProcessorStatistics
 
 
-def plan_hosts(experiment: Experiment, processors_per_actor: int, *, late_wanted: bool) -> list[HostPlan]:
+def plan_hosts(experiment: Experiment, processors_per_actor: int, *, rows_wanted: bool) -> list[HostPlan]:
     """Spread the processors of an experiment over actors, consecutive ones together."""
     count = len(experiment.costs)
     return [
-        plan_host(experiment, host, first, min(first + processors_per_actor, count), late_wanted=late_wanted)
+        plan_host(experiment, host, first, min(first + processors_per_actor, count), rows_wanted=rows_wanted)
         for host, first in enumerate(range(0, count, processors_per_actor))
     ]
 
@@ -44,7 +44,7 @@ class StoredAnswer(NamedTuple):
     """The answer to a message that came as an actor call."""
 
     messages: list[FromHost]
-    served: list[ServedRows]  # for each `Acknowledge` among the messages
+    served: list[ServedRows]  # for each `Acknowledge` among the messages, when somebody reads rows
 
 
 class ProcessorActor:
@@ -100,15 +100,15 @@ class ProcessorActor:
         if isinstance(message, Work):
             assert stored is not None, "work comes with a slot"
             # objects of the store are read-only, and the kernels are compiled for columns that are not
-            slot = slot_in(stored.copy(), rows, self._plan.processors)
+            slot = slot_in(stored.copy(), rows, self._plan.processors, rows_wanted=self._plan.rows_wanted)
             self._stored[message.number] = (message, slot)
         messages = self._host.receive(message, slot)
-        return StoredAnswer(messages, [self._served(one.number) for one in messages if isinstance(one, Acknowledge)])
+        done = [self._stored.pop(one.number) for one in messages if isinstance(one, Acknowledge)]
+        return StoredAnswer(messages, [self._served(*one) for one in done] if self._plan.rows_wanted else [])
 
-    def _served(self, number: int) -> ServedRows:
-        work, slot = self._stored.pop(number)
+    def _served(self, work: Work, slot: Slot) -> ServedRows:
         rows = self._host.own_rows(work, slot)
-        return ServedRows(number, rows, slot.work.drop[rows], slot.work.completion_ns[rows])
+        return ServedRows(work.number, rows, slot.work.drop[rows], slot.work.completion_ns[rows])
 
     def statistics(self) -> list[ProcessorStatistics]:
         """What every processor has counted so far, by row; for another concurrency group than that of `serve`."""

@@ -19,18 +19,18 @@ from dataplane.processor.slot import SEGMENTS_MAX, Slot, slot_of
 from dataplane.receive.work import work_bytes, work_columns_in
 
 
-def slot_bytes(rows: int, processors: int) -> int:
+def slot_bytes(rows: int, processors: int, *, rows_wanted: bool = True) -> int:
     """Bytes that `slot_in` needs; a whole number of pages."""
-    size = work_bytes(rows) + 8 * SEGMENTS_MAX * (processors + 1) + 4 * rows
+    size = work_bytes(rows, rows_wanted=rows_wanted) + 8 * SEGMENTS_MAX * (processors + 1) + 4 * rows
     return -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
 
 
-def slot_in(buffer: npt.NDArray[np.uint8], rows: int, processors: int) -> Slot:
+def slot_in(buffer: npt.NDArray[np.uint8], rows: int, processors: int, *, rows_wanted: bool = True) -> Slot:
     """Lay a slot for `rows` frames out in `buffer` (uint8, at least `slot_bytes`, 64-byte aligned)."""
-    offsets_at = work_bytes(rows)
+    offsets_at = work_bytes(rows, rows_wanted=rows_wanted)
     selection_at = offsets_at + 8 * SEGMENTS_MAX * (processors + 1)
     return slot_of(
-        work_columns_in(buffer, rows),
+        work_columns_in(buffer, rows, rows_wanted=rows_wanted),
         buffer[offsets_at:selection_at].view(np.int64).reshape(SEGMENTS_MAX, processors + 1),
         buffer[selection_at : selection_at + 4 * rows].view(np.uint32),
     )
@@ -39,12 +39,15 @@ def slot_in(buffer: npt.NDArray[np.uint8], rows: int, processors: int) -> Slot:
 class DescriptorRing:
     """The slots of one simulated host, in memory that its processes share."""
 
-    def __init__(self, descriptor: int, slots: int, batch_frames: int, processors: int) -> None:
+    def __init__(self, descriptor: int, slots: int, batch_frames: int, processors: int, rows_wanted: bool) -> None:
         """Map the memory behind `descriptor`, which stays the caller's."""
-        size = slot_bytes(batch_frames, processors)
+        size = slot_bytes(batch_frames, processors, rows_wanted=rows_wanted)
         mapping = mmap.mmap(descriptor, slots * size, mmap.MAP_SHARED | mmap.MAP_POPULATE)
         memory = np.frombuffer(mapping, np.uint8)  # keeps the mapping
-        self._slots = [slot_in(memory[i * size : (i + 1) * size], batch_frames, processors) for i in range(slots)]
+        self._slots = [
+            slot_in(memory[i * size : (i + 1) * size], batch_frames, processors, rows_wanted=rows_wanted)
+            for i in range(slots)
+        ]
 
     def __len__(self) -> int:
         return len(self._slots)
@@ -53,10 +56,10 @@ class DescriptorRing:
         return self._slots[slot]
 
 
-def new_ring_memory(slots: int, batch_frames: int, processors: int) -> int:
+def new_ring_memory(slots: int, batch_frames: int, processors: int, *, rows_wanted: bool) -> int:
     """An anonymous file for a ring of that shape; the caller closes the descriptor."""
     descriptor = os.memfd_create("vmmq-descriptor-ring")
-    os.ftruncate(descriptor, slots * slot_bytes(batch_frames, processors))
+    os.ftruncate(descriptor, slots * slot_bytes(batch_frames, processors, rows_wanted=rows_wanted))
     return descriptor
 
 

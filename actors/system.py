@@ -190,7 +190,7 @@ class _HostRun:
         _check_picklable(run.open_source)
         experiment = run.experiment
         self.experiment = experiment
-        self.plans = plan_hosts(experiment, processors_per_actor, late_wanted=run.sink is not None)
+        self.plans = plan_hosts(experiment, processors_per_actor, rows_wanted=run.sink is not None)
         self.follower = Follower(run.sink, progress)
         self.result: RunResult | None = None
         self.ended = 0.0  # when everything of it had been collected

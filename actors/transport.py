@@ -96,13 +96,21 @@ class ActorTransport(ABC):
 class RingTransport(ActorTransport):
     """Batches in the descriptor ring; doorbells for everything that is said about them."""
 
-    def __init__(self, listener: DoorbellListener, host_ends: Sequence[int], slots: int, batch_frames: int) -> None:
+    def __init__(
+        self,
+        listener: DoorbellListener,
+        host_ends: Sequence[int],
+        slots: int,
+        batch_frames: int,
+        *,
+        rows_wanted: bool = True,
+    ) -> None:
         """Wait for all hosts to connect, and give them the ring."""
         super().__init__(host_ends, slots)
-        memory = new_ring_memory(slots, batch_frames, host_ends[-1])
+        welcome = Welcome(slots, batch_frames, host_ends[-1], rows_wanted)
+        memory = new_ring_memory(slots, batch_frames, host_ends[-1], rows_wanted=rows_wanted)
         try:
-            self._ring = DescriptorRing(memory, slots, batch_frames, host_ends[-1])
-            welcome = Welcome(slots, batch_frames, host_ends[-1])
+            self._ring = DescriptorRing(memory, *welcome)
             self._doorbells = _accept_hosts(listener, len(host_ends))
             for doorbell in self._doorbells:
                 doorbell.ring(welcome, memory)

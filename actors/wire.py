@@ -43,6 +43,7 @@ class Welcome(NamedTuple):
     slots: int
     batch_frames: int  # rows of a slot
     processors: int  # of the whole simulated host: the offsets of a segment are one more
+    rows_wanted: bool  # by somebody who reads them: the slots have all columns
 
 
 class Start(NamedTuple):

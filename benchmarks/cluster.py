@@ -66,7 +66,7 @@ def measure_hosts(hosts: int, processors_per_actor: int, repetitions: int, flows
     """Run so many NICs side by side: seconds, processor seconds of the driver, and bytes."""
     scenario = _scenario(flows)
     prepared = replace(experiment(scenario), batch_frames=BATCH_FRAMES)
-    runs = [NicRun(prepared, partial(Replay, scenario, repetitions)) for _ in range(hosts)]
+    runs = [NicRun(prepared, partial(Replay, scenario, repetitions, BATCH_FRAMES)) for _ in range(hosts)]
     began, worked = time.perf_counter(), time.process_time()
     done: SideBySide = run_side_by_side(runs, _no_progress, processors_per_actor=processors_per_actor)
     seconds, worked = time.perf_counter() - began, time.process_time() - worked
@@ -141,9 +141,9 @@ def measure_start(nodes: Any, processors_per_actor: int) -> dict[str, float]:
 
     scenario = _scenario()
     prepared = replace(experiment(scenario), batch_frames=BATCH_FRAMES)
-    plans = plan_hosts(prepared, processors_per_actor, late_wanted=False)
+    plans = plan_hosts(prepared, processors_per_actor, rows_wanted=False)
     plan = NicPlan(
-        open_source=partial(Replay, scenario, 1),
+        open_source=partial(Replay, scenario, 1, BATCH_FRAMES),
         transmit_by_source=False,
         host_ends=tuple(one.first_processor + len(one.costs) for one in plans),
         transport="ring",

@@ -11,22 +11,24 @@ from dataplane.traffic.batch import FrameBatch
 
 
 class Replay:
-    """The frames of a scenario, made once and then repeated one after the other."""
+    """The frames of a scenario, made once when it is opened and then repeated one after the other."""
 
-    def __init__(self, scenario: Scenario, repetitions: int) -> None:
+    def __init__(self, scenario: Scenario, repetitions: int, batch_frames: int) -> None:
         self.timestamp_regressions = 0
         self.findings: list[str] = []
         self.expected_frames: int | None = None
-        self._scenario, self._repetitions, self._done = scenario, repetitions, 0
+        self._repetitions, self._batch_frames, self._done = repetitions, batch_frames, 0
+        self._kept = list(traffic_source(scenario).batches(batch_frames))
 
     def batches(self, batch_frames: int) -> Iterator[FrameBatch]:
         """Every repetition begins 1 us after the one before it ended."""
-        kept = list(traffic_source(self._scenario).batches(batch_frames))
-        frames = sum(len(batch) for batch in kept)
-        duration_ns = int(kept[-1].timestamp_ns[-1] - kept[0].timestamp_ns[0]) + 1000
+        assert batch_frames == self._batch_frames, "the batches are made already"
+        first, last = self._kept[0], self._kept[-1]
+        frames = last.first_frame + len(last)
+        duration_ns = int(last.timestamp_ns[-1] - first.timestamp_ns[0]) + 1000
         for number in range(self._repetitions):
             self._done = number
-            for batch in kept:
+            for batch in self._kept:
                 first_frame = batch.first_frame + number * frames
                 yield replace(batch, first_frame=first_frame, timestamp_ns=batch.timestamp_ns + number * duration_ns)
 

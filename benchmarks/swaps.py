@@ -95,7 +95,7 @@ def variants(swaps: int = SWAPS, frames: int = FRAMES, *, inline_only: bool = Fa
 
 def run_once(variant: Variant, frames: int = FRAMES) -> tuple[float, RunResult]:
     """Seconds of the dataplane in one run, and its result."""
-    source = partial(Replay, scenario_with(0), frames // _FRAMES_MADE)
+    source = partial(Replay, scenario_with(0), frames // _FRAMES_MADE, variant.experiment.batch_frames)
     seconds, result = timed_run(variant.run, variant.experiment, source)
     assert result.arrived == frames
     return seconds - result.control_seconds, result

@@ -61,7 +61,7 @@ def _inline(session: Session) -> Iterator[tuple[str, Figure]]:
     prepared = experiment(generated)
     trials: dict[str, Trial] = {
         "inline_generated": RunTrial(run_inline, prepared, partial(traffic_source, generated)),
-        "inline_looped": RunTrial(run_inline, prepared, partial(Replay, looped, repetitions)),
+        "inline_looped": RunTrial(run_inline, prepared, partial(Replay, looped, repetitions, prepared.batch_frames)),
     }
     shares: dict[str, list[float]] = {name: [] for name in trials}
     trials = {name: in_processor_time(trial, shares[name]) for name, trial in trials.items()}
@@ -82,12 +82,14 @@ def _on_ray(session: Session) -> Iterator[tuple[str, Figure]]:
 
     def add(name: str, scenario: Scenario, processors_per_actor: int, transport: TransportName = "ring") -> None:
         prepared = replace(experiment(scenario), batch_frames=BATCH_FRAMES)
-        source = partial(Replay, scenario, _REPETITIONS if transport == "ring" else _STORE_REPETITIONS)
+        source = partial(Replay, scenario, _REPETITIONS if transport == "ring" else _STORE_REPETITIONS, BATCH_FRAMES)
         run = partial(run_on_ray, transport=transport, processors_per_actor=processors_per_actor)
         trials[name] = RunTrial(run, prepared, source)
 
     inline = "inline_looped_beside_ray"
-    trials[inline] = RunTrial(run_inline, experiment(few), partial(Replay, few, _REPETITIONS // 2))
+    prepared = experiment(few)
+    source = partial(Replay, few, _REPETITIONS // 2, prepared.batch_frames)
+    trials[inline] = RunTrial(run_inline, prepared, source)
     add("ray_8_actors", few, 1)
     add("ray_2_actors", few, 4)
     add("ray_256_processors_2_actors", many, 128)

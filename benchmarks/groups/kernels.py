@@ -274,7 +274,7 @@ def _rest(session: Session) -> Iterator[tuple[str, Figure]]:
     count = _SERVE_FRAMES // 4 if session.quick else _SERVE_FRAMES
     scenario = quick_start(count)
     prepared = experiment(scenario)
-    plan = plan_host(prepared, 0, 0, len(prepared.costs), late_wanted=False)
+    plan = plan_host(prepared, 0, 0, len(prepared.costs), rows_wanted=False)
     works: list[tuple[Work, Slot]] = []
     for batch in traffic_source(scenario).batches(65_536):
         rows, work, selection = len(batch), new_work_columns(len(batch)), np.zeros(len(batch), np.uint32)

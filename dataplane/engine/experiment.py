@@ -80,7 +80,7 @@ class RunResult:
     interrupted: bool = False  # ended early by the user: what was processed is whole
     control_seconds: float = 0.0  # deciding requests and asking the policy, where that does not run beside the traffic
     remarks: tuple[str, ...] = ()  # what a clock showed; no result depends on it
-    startup_seconds: float = 0.0  # before the first frame: loading kernels, starting actors
+    startup_seconds: float = 0.0  # before the first frame: opening the source, loading kernels, starting actors
     engine_facts: Mapping[str, Any] = field(default_factory=dict)  # for the `wall` section: engine, actors, transport
 
 

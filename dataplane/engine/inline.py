@@ -25,7 +25,7 @@ from dataplane.processor.host import HostPlan
 
 
 def plan_host(
-    experiment: Experiment, host: int, first: int, end: int, *, late_wanted: bool, ticks: bool = False
+    experiment: Experiment, host: int, first: int, end: int, *, rows_wanted: bool, ticks: bool = False
 ) -> HostPlan:
     """The host process that owns the processor rows `first` to `end - 1`."""
     updates = experiment.updates
@@ -41,7 +41,7 @@ def plan_host(
         ordered=ordered,
         drain_ns_max=int(FOREVER) if ordered else max(costs.drain_ns_max for costs in experiment.costs),
         ticks=ticks or (updates is not None and updates.policy is not None),
-        late_wanted=late_wanted,
+        rows_wanted=rows_wanted,
     )
 
 
@@ -57,11 +57,11 @@ def run_inline(
 
     `threads` steer each batch together; results are the same.
     """
-    source = open_source()
     control = run_control(experiment)
     started = time.perf_counter()
+    source = open_source()
     load_steering_kernels(experiment.snapshot)
-    plan = plan_host(experiment, 0, 0, len(experiment.costs), late_wanted=sink is not None)
+    plan = plan_host(experiment, 0, 0, len(experiment.costs), rows_wanted=sink is not None)
     load_processor_kernels(plan)
     startup_seconds = time.perf_counter() - started
     transport = LocalTransport(plan, experiment.batch_frames)

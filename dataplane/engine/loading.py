@@ -27,5 +27,5 @@ def load_processor_kernels(plan: HostPlan) -> None:
     """Have the kernels of a host's processors ready."""
     host = ProcessorHost(replace(plan, first_processor=0, costs=plan.costs[:1], processors=1))
     host.start(0)
-    slot = slot_of(new_work_columns(1), np.array([[0, 1]]), np.zeros(1, np.uint32))
+    slot = slot_of(new_work_columns(1, rows_wanted=plan.rows_wanted), np.array([[0, 1]]), np.zeros(1, np.uint32))
     host.receive(Work(0, 0, 1, 0, (Segment(0, 1, ()),)), slot)

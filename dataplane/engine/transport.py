@@ -61,7 +61,7 @@ class LocalTransport:
     def __init__(self, plan: HostPlan, batch_frames: int) -> None:
         self.host = ProcessorHost(plan)
         self._slot = slot_of(
-            new_work_columns(batch_frames),
+            new_work_columns(batch_frames, rows_wanted=plan.rows_wanted),
             np.zeros((SEGMENTS_MAX, plan.processors + 1), np.int64),
             np.zeros(batch_frames, np.uint32),
         )

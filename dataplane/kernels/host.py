@@ -30,20 +30,14 @@ from dataplane.kernels.tracking import (
     remember,
     room_for_mark,
 )
+from dataplane.kernels.work import WORK_ROW
 
 
 class Columns(NamedTuple):
     """The columns of a batch that processors look at, and their rows grouped by segment and processor."""
 
-    timestamp_ns: npt.NDArray[np.int64]
-    wire_length: npt.NDArray[np.uint32]
-    flow_key: npt.NDArray[np.uint64]
-    entry_slot: npt.NDArray[np.uint32]
-    target: npt.NDArray[np.uint16]
-    hash_kind: npt.NDArray[np.uint8]
-    flags: npt.NDArray[np.uint8]
-    drop: npt.NDArray[np.uint8]
-    completion_ns: npt.NDArray[np.int64]
+    rows: npt.NDArray[Any]  # WORK_ROW
+    completion_ns: npt.NDArray[np.int64]  # empty when nobody wants it
     selection: npt.NDArray[np.uint32]
     offsets: npt.NDArray[np.int64]  # (segments, processors + 1)
 
@@ -68,14 +62,7 @@ def write_addresses(row: npt.NDArray[np.int64], arrays: Iterable[npt.NDArray[Any
 def _columns(slot: npt.NDArray[np.int64], processors: int) -> Any:
     a = carray(pointer_to(address_of(slot)), (1,), _COLUMNS)[0]
     return Columns(
-        carray(pointer_to(a.timestamp_ns.address), (a.timestamp_ns.length,), np.int64),
-        carray(pointer_to(a.wire_length.address), (a.wire_length.length,), np.uint32),
-        carray(pointer_to(a.flow_key.address), (a.flow_key.length,), np.uint64),
-        carray(pointer_to(a.entry_slot.address), (a.entry_slot.length,), np.uint32),
-        carray(pointer_to(a.target.address), (a.target.length,), np.uint16),
-        carray(pointer_to(a.hash_kind.address), (a.hash_kind.length,), np.uint8),
-        carray(pointer_to(a.flags.address), (a.flags.length,), np.uint8),
-        carray(pointer_to(a.drop.address), (a.drop.length,), np.uint8),
+        carray(pointer_to(a.rows.address), (a.rows.length,), WORK_ROW),
         carray(pointer_to(a.completion_ns.address), (a.completion_ns.length,), np.int64),
         carray(pointer_to(a.selection.address), (a.selection.length,), np.uint32),
         carray(pointer_to(a.offsets.address), (a.offsets.length, processors + 1), np.int64),
@@ -240,7 +227,7 @@ def serve_segments(
             rows, columns, first_frame, NEVER, costs, window_start_ns, window_ns, service, accounts, flows, tracking
         )
         counts[TAKEN] += served
-        count_new_frames(rows[:served], columns.timestamp_ns, tracking)
+        count_new_frames(rows[:served], columns.rows, tracking)
         if served < rows.shape[0]:
             at[SERVED] += served
             return STOPPED
@@ -253,19 +240,7 @@ def serve_segments(
 @njit(cache=True, nogil=True)
 def let_in_until(moment_ns: int, row: npt.NDArray[np.int64], window_start_ns: int, window_ns: int) -> None:
     """Held frames whose release comes up to a moment enter, as far as it is known and the logs have room."""
-    columns = Columns(
-        np.zeros(0, np.int64),
-        np.zeros(0, np.uint32),
-        np.zeros(0, np.uint64),
-        np.zeros(0, np.uint32),
-        np.zeros(0, np.uint16),
-        np.zeros(0, np.uint8),
-        np.zeros(0, np.uint8),
-        np.zeros(0, np.uint8),
-        np.zeros(0, np.int64),
-        np.zeros(0, np.uint32),
-        np.zeros((0, 1), np.int64),
-    )
+    columns = Columns(np.zeros(0, WORK_ROW), np.zeros(0, np.int64), np.zeros(0, np.uint32), np.zeros((0, 1), np.int64))
     costs, service, accounts, flows = _processor(row)
     tracking = _tracking(row)
     serve(

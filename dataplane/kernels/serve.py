@@ -82,8 +82,8 @@ _TRANSMIT = 2
 _QUEUE_FULL = 3
 
 #: How far ahead the flow of an item is asked for: the table is larger than the caches of a core.
-_PREFETCH_ITEMS = 12
-_FLOW_BYTES = 32
+_PREFETCH_ROWS, _PREFETCH_ITEMS = 24, 12
+_WORK_BYTES, _FLOW_BYTES = 32, 32
 
 #: `completion_ns` of a frame that is dropped, and of one that waits for an update (EPO-07).
 _QUEUE_FULL_NS, HELD_NS = -1, -2
@@ -221,6 +221,19 @@ def _close_window(accounts: Any, touched_count: int) -> None:
 
 
 @njit(cache=True, nogil=True)
+def count_by_target(entries: npt.NDArray[Any], slots_per_target: int, sums: npt.NDArray[np.int64]) -> None:
+    """Add ENTRY_ROWs to the sums of their targets: (targets, 5) received, bytes, hashed, completions, dropped."""
+    for i in range(entries.shape[0]):
+        entry = entries[i]
+        target = np.int64(entry.slot) // slots_per_target
+        sums[target, 0] += entry.received
+        sums[target, 1] += entry.bytes
+        sums[target, 2] += entry.hashed
+        sums[target, 3] += entry.completions
+        sums[target, 4] += entry.dropped
+
+
+@njit(cache=True, nogil=True)
 def serve(
     rows: npt.NDArray[np.uint32],
     work: Any,
@@ -236,12 +249,12 @@ def serve(
 ) -> int:
     """Serve items first in, first out (PRC-01 to PRC-04); returns how many of `rows` were done.
 
-    `work` is a `kernels.host.Columns` whose row 0 is frame `first_frame`. Its `completion_ns` is written at the row of
-    each item, and its `drop`, which steering has set to 0, where the queue is full. `costs` is one COSTS row;
-    `service`, `accounts` and `flows` are values of those types, `tracking` is a `Tracking` or None. At one instant
-    completions come before arrivals: an item completed at t has left the queue for an arrival at t, and a DPC whose
-    queue is empty at t is over. Since service is first in, first out, the completion of an item is known when it enters
-    the queue.
+    `work` is a `kernels.host.Columns` whose row 0 is frame `first_frame`. Its `completion_ns`, if it has rows, is
+    written at the row of each item, and the `drop` of a row, which steering has set to 0, where the queue is full.
+    `costs` is one COSTS row; `service`, `accounts` and `flows` are values of those types, `tracking` is a `Tracking` or
+    None. At one instant completions come before arrivals: an item completed at t has left the queue for an arrival at
+    t, and a DPC whose queue is empty at t is over. Since service is first in, first out, the completion of an item is
+    known when it enters the queue.
 
     Items are counted by steering parameter and window of arrival, where their service cost counts as well (BAL-01),
     also when they are held.
@@ -251,9 +264,9 @@ def serve(
     known yet.
     """
     # numba counts a reference whenever an array is taken out of a tuple: once here, not for each frame
-    timestamp_ns, wire_length, flags = work.timestamp_ns, work.wire_length, work.flags
-    flow_key, entry_slot, hash_kind = work.flow_key, work.entry_slot, work.hash_kind
-    drop, completion_ns = work.drop, work.completion_ns
+    work_rows, completion_ns = work.rows, work.completion_ns
+    telling = completion_ns.shape[0] > 0
+    rows_at = address_of(work_rows)
     state, ring, histogram = service.state, service.ring, service.histogram
     busy_log, busy_logged = service.busy_log, service.busy_logged
     c = costs[0]
@@ -282,10 +295,9 @@ def serve(
     interrupts, dpcs, busy_total = np.int64(0), np.int64(0), np.int64(0)
     latency_sum, latency_min, latency_max = np.int64(0), s.latency_min_ns, s.latency_max_ns
     if s.first_arrival_ns == NEVER and rows.shape[0] > 0:
-        s.first_arrival_ns = timestamp_ns[rows[0]]
+        s.first_arrival_ns = work_rows[rows[0]].timestamp_ns
     capacity = depth
     if tracking is not None:
-        target = work.target
         items, held, fences, counts = tracking.items, tracking.held, tracking.fences, tracking.counts
         item_row = tracking.item_row
         slot_fence, transmit_fence = tracking.slot_fence, tracking.transmit_fence
@@ -303,7 +315,7 @@ def serve(
         row = np.int64(-1)
         if tracking is not None:  # noqa: SIM102  # numba prunes nothing but bare tests for None
             if held_count > 0:
-                now = until_ns if i == count else timestamp_ns[rows[i]]
+                now = until_ns if i == count else work_rows[rows[i]].timestamp_ns
                 known = release_ns < bound_ns or (release_ns == bound_ns and release_epoch < bound_epoch)
                 if not letting_in and known and release_ns <= now:
                     letting_in, scan, keep = True, np.int64(0), np.int64(0)
@@ -326,13 +338,15 @@ def serve(
             if i == count:
                 break
             row = np.int64(rows[i])
-            coming_key = flow_key[rows[min(i + _PREFETCH_ITEMS, count - 1)]]
+            prefetch_address(rows_at + _WORK_BYTES * np.int64(rows[min(i + _PREFETCH_ROWS, count - 1)]))
+            coming_key = work_rows[rows[min(i + _PREFETCH_ITEMS, count - 1)]].flow_key
             prefetch_address(flow_addresses + _FLOW_BYTES * np.int64(_flow_slot(coming_key, flow_mask)))
-            arrival = timestamp_ns[row]
-            enters, frame, key = arrival, first_frame + row, flow_key[row]
-            length = np.int64(wire_length[row])
-            is_receive = flags[row] & _TRANSMIT == 0
-            slot = np.int64(entry_slot[row])
+            told = work_rows[row]
+            arrival = told.timestamp_ns
+            enters, frame, key = arrival, first_frame + row, told.flow_key
+            length = np.int64(told.wire_length)
+            is_receive = told.flags & _TRANSMIT == 0
+            slot = np.int64(told.entry_slot)
             if tracking is not None:  # noqa: SIM102
                 if arrival >= bound_ns:
                     break
@@ -355,7 +369,7 @@ def serve(
                     if full and not queue_full:
                         dropped_behind += 1
                 if not full and arrival < fences_end_ns:
-                    number = slot_fence[slot] if is_receive else transmit_fence[target[row]]
+                    number = slot_fence[slot] if is_receive else transmit_fence[told.target]
                     fence = fences[number]
                     waits = fence.release_ns > arrival
                     if waits:
@@ -363,7 +377,7 @@ def serve(
                             break
                         waiting = held[held_count]
                         waiting.frame, waiting.arrival_ns, waiting.flow_key = frame, arrival, key
-                        waiting.slot, waiting.fence, waiting.wire_length = slot, number, wire_length[row]
+                        waiting.slot, waiting.fence, waiting.wire_length = slot, number, told.wire_length
                         waiting.is_receive, waiting.overtakable = is_receive, 0
                         held_count += 1
                         if fence.release_ns < release_ns or (
@@ -478,12 +492,12 @@ def serve(
             entry.window, entry.slot = window, slot
         if full:
             entry.dropped += 1
-            drop[row] = _QUEUE_FULL
+            told.drop = _QUEUE_FULL
             dropped += 1
         elif is_receive:
             entry.received += 1
             entry.bytes += length
-            entry.hashed += hash_kind[row] != 0
+            entry.hashed += told.hash_kind != 0
             entry.busy_ns += cost
         else:
             entry.completions += 1
@@ -499,7 +513,8 @@ def serve(
             else:
                 load.completions += 1
                 load.busy_ns += cost
-        completion_ns[row] = end
+        if telling:
+            completion_ns[row] = end
         i += 1
     if tracking is not None:
         if letting_in:  # no room in a log: the rest enters in the next call

@@ -30,7 +30,6 @@ from dataplane.kernels.memory import (
     read_u32_be,
     read_u64,
     read_u64_be,
-    write_u8,
     write_u16,
     write_u32,
     write_u64,
@@ -44,6 +43,7 @@ from dataplane.kernels.toeplitz import (
     multiply_9_words,
     reverse_bits,
 )
+from dataplane.kernels.work import WORK_ROW
 
 _RUNT, _PACKET_FILTER = 1, 2  # codes of DROP_REASONS
 _TAGGED, _TRANSMIT = 1, 2  # bits of WorkColumns.flags
@@ -77,12 +77,11 @@ _BYTE_TABLE_BYTES = 36 * 256 * 4
 ) = range(0, 128, 8)  # fmt: skip
 SNAPSHOT_WORDS = 16
 
-#: The table that describes work columns: the address of each, in the order of `WorkColumns`.
-(
-    _TIMESTAMP, _WIRE_LENGTH, _FLOW_KEY, _HASH_VALUE, _FILTER_ID, _ENTRY_SLOT, _TARGET, _ASSIGNED, _TABLE_INDEX,
-    _OOB_8021Q, _KIND, _FLAGS, _DROP, _COMPLETION,
-) = range(0, 112, 8)  # fmt: skip
-COLUMN_WORDS = 14
+#: The table that describes work columns: the address of each. HASH_VALUE is 0 where nobody wants it and what follows.
+_ROWS, _ASSIGNED, _HASH_VALUE, _FILTER_ID, _TABLE_INDEX, _OOB_8021Q = range(0, 48, 8)
+COLUMN_WORDS = 6
+_WORK_BYTES = WORK_ROW.itemsize
+_TIMESTAMP, _FLOW_KEY, _LENGTH, _SLOT, _WHAT = 0, 8, 16, 20, 24  # offsets; WHAT: target, hash kind, flags and drop
 
 _FLOW_SEED = np.uint64(0x2545_F491_4F6C_DD1D)
 _FLOW_MULTIPLIER = np.uint64(0xD6E8_FEB8_6659_FD93)
@@ -120,13 +119,10 @@ def describe_snapshot(snapshot: Any, byte_tables: npt.NDArray[np.uint32], out: n
 @njit(cache=True)
 def describe_columns(work: Any, out: npt.NDArray[np.int64]) -> None:
     """Fill `out` (COLUMN_WORDS) with the addresses of the columns of a `WorkColumns`, which must outlive its use."""
-    out[_TIMESTAMP // 8], out[_WIRE_LENGTH // 8] = address_of(work.timestamp_ns), address_of(work.wire_length)
-    out[_FLOW_KEY // 8], out[_HASH_VALUE // 8] = address_of(work.flow_key), address_of(work.hash_value)
-    out[_FILTER_ID // 8], out[_ENTRY_SLOT // 8] = address_of(work.filter_id), address_of(work.entry_slot)
-    out[_TARGET // 8], out[_ASSIGNED // 8] = address_of(work.target), address_of(work.processor)
-    out[_TABLE_INDEX // 8], out[_OOB_8021Q // 8] = address_of(work.table_index), address_of(work.oob_8021q)
-    out[_KIND // 8], out[_FLAGS // 8] = address_of(work.hash_kind), address_of(work.flags)
-    out[_DROP // 8], out[_COMPLETION // 8] = address_of(work.drop), address_of(work.completion_ns)
+    out[_ROWS // 8], out[_ASSIGNED // 8] = address_of(work.rows), address_of(work.processor)
+    out[_HASH_VALUE // 8] = address_of(work.hash_value) if work.hash_value.shape[0] != 0 else 0
+    out[_FILTER_ID // 8], out[_TABLE_INDEX // 8] = address_of(work.filter_id), address_of(work.table_index)
+    out[_OOB_8021Q // 8] = address_of(work.oob_8021q)
 
 
 @njit(inline="always")
@@ -219,35 +215,31 @@ def _out_of_band(tci: int) -> int:
 
 
 @njit(inline="always")
-def _assign(snapshot: int, columns: int, row: int, target: int, class_row: int, value: Any) -> int:
-    """Index and assign (HSH-27, RX-12 to RX-14): write the columns about it; returns the processor's row."""
-    slot = np.int64(read_u16(class_row + _FIRST_SLOT)) + np.int64(value & read_u8(class_row + _TABLE_MASK))
-    entry = _field(snapshot, _INDIRECTION_TABLES) + 2 * (target * _TABLE_ENTRIES_MAX + (slot & 127))
-    processor = np.int64(read_u16(entry))
-    index = slot
-    if slot >= _DEFAULT_SLOT:
-        processor = np.int64(read_u16(class_row + _PROCESSOR))
-        index = slot ^ _SLOT_TO_INDEX
-    write_u32(_field(columns, _ENTRY_SLOT) + 4 * row, target * _SLOTS_PER_TARGET + slot)
-    write_u16(_field(columns, _TARGET) + 2 * row, target)
-    write_u16(_field(columns, _ASSIGNED) + 2 * row, processor)
-    write_u16(_field(columns, _TABLE_INDEX) + 2 * row, index)
-    return processor
+def _write_row(
+    at: int, wire_length: int, flow_key: Any, entry_slot: int, target: int, hash_kind: int, flags: int, drop: int
+) -> None:
+    """Write the WORK_ROW at an address, but for its arrival."""
+    write_u64(at + _FLOW_KEY, flow_key)
+    write_u64(at + _LENGTH, wire_length | (entry_slot << 32))
+    write_u64(at + _WHAT, target | (hash_kind << 16) | (flags << 24) | (drop << 32))
 
 
 @njit(inline="always")
-def _drop(columns: int, row: int, reason: int, tci: int, flags: int) -> int:
-    write_u64(_field(columns, _FLOW_KEY) + 8 * row, 0)
-    write_u32(_field(columns, _HASH_VALUE) + 4 * row, 0)
-    write_u32(_field(columns, _FILTER_ID) + 4 * row, 0)
-    write_u32(_field(columns, _ENTRY_SLOT) + 4 * row, 0)
-    write_u16(_field(columns, _TARGET) + 2 * row, _NO_ROW)
+def _write_rest(columns: int, row: int, value: Any, filter_id: int, index: int, tci: int) -> None:
+    """Write what a reader of rows wants beside, if there is one."""
+    hash_values = _field(columns, _HASH_VALUE)
+    if hash_values != 0:
+        write_u32(hash_values + 4 * row, value)
+        write_u32(_field(columns, _FILTER_ID) + 4 * row, filter_id)
+        write_u16(_field(columns, _TABLE_INDEX) + 2 * row, index)
+        write_u16(_field(columns, _OOB_8021Q) + 2 * row, _out_of_band(tci))
+
+
+@njit(inline="always")
+def _drop(columns: int, row: int, wire_length: int, reason: int, tci: int, flags: int) -> int:
+    _write_row(_field(columns, _ROWS) + _WORK_BYTES * row, wire_length, np.uint64(0), 0, _NO_ROW, 0, flags, reason)
     write_u16(_field(columns, _ASSIGNED) + 2 * row, _NO_ROW)
-    write_u16(_field(columns, _TABLE_INDEX) + 2 * row, _DEFAULT_INDEX)
-    write_u16(_field(columns, _OOB_8021Q) + 2 * row, _out_of_band(tci))
-    write_u8(_field(columns, _KIND) + row, 0)
-    write_u8(_field(columns, _FLAGS) + row, flags)
-    write_u8(_field(columns, _DROP) + row, reason)
+    _write_rest(columns, row, np.uint64(0), 0, _DEFAULT_INDEX, tci)
     return _NO_ROW
 
 
@@ -269,7 +261,7 @@ def steer_any(
                 ether_type = np.int64(read_u16_be(start + 16)) if start + 18 <= captured_end else 0
                 l3 = start + 18
     if ether_type < 0:  # too short for its addresses or its tag (MOD-10)
-        return _drop(columns, row, _RUNT, 0, 0)
+        return _drop(columns, row, wire_end - start, _RUNT, 0, 0)
     vid = tci & 0xFFF
 
     # the packet to hash, and the Ethernet header to match
@@ -299,7 +291,7 @@ def steer_any(
             bits, permanent_address = _field(snapshot, _PACKET_FILTER_BITS), read_u64(snapshot + _PERMANENT_ADDRESS)
             listed, listed_count = _field(snapshot, _LISTED), _field(snapshot, _LISTED_COUNT)
             if not packet_filter_accepts(bits, permanent_address, listed, listed_count, address):
-                return _drop(columns, row, _PACKET_FILTER, tci, flags)
+                return _drop(columns, row, wire_end - start, _PACKET_FILTER, tci, flags)
             target = np.int64(0)
 
     # hash
@@ -317,14 +309,20 @@ def steer_any(
     scope = read_u16(class_row + _TARGET_ID) | (np.uint64(flags & _TRANSMIT) << np.uint64(16))
     flow_key = _flow_key(start, ether_type, kind, source, destination, ports, protocol, home, routing, scope)
 
-    write_u64(_field(columns, _FLOW_KEY) + 8 * row, flow_key)
-    write_u32(_field(columns, _HASH_VALUE) + 4 * row, value)
-    write_u32(_field(columns, _FILTER_ID) + 4 * row, filter_id)
-    write_u16(_field(columns, _OOB_8021Q) + 2 * row, _out_of_band(tci))
-    write_u8(_field(columns, _KIND) + row, hash_kind)
-    write_u8(_field(columns, _FLAGS) + row, flags)
-    write_u8(_field(columns, _DROP) + row, 0)
-    return _assign(snapshot, columns, row, target, class_row, value)
+    # index and assign (HSH-27, RX-12 to RX-14)
+    slot = np.int64(read_u16(class_row + _FIRST_SLOT)) + np.int64(value & read_u8(class_row + _TABLE_MASK))
+    processor = np.int64(
+        read_u16(_field(snapshot, _INDIRECTION_TABLES) + 2 * (target * _TABLE_ENTRIES_MAX + (slot & 127)))
+    )
+    index = slot
+    if slot >= _DEFAULT_SLOT:
+        processor = np.int64(read_u16(class_row + _PROCESSOR))
+        index = slot ^ _SLOT_TO_INDEX
+    at, entry_slot = _field(columns, _ROWS) + _WORK_BYTES * row, target * _SLOTS_PER_TARGET + slot
+    _write_row(at, wire_end - start, flow_key, entry_slot, target, hash_kind, flags, 0)
+    write_u16(_field(columns, _ASSIGNED) + 2 * row, processor)
+    _write_rest(columns, row, value, filter_id, index, tci)
+    return processor
 
 
 @njit(cache=True, nogil=True)
@@ -363,12 +361,7 @@ def steer(
     # what the plain way leaves to the other one: filters that no address finds, sends, and what may be a tunnel
     any_only = _field(snapshot, _GENERAL_COUNT) != 0
     tunnel_protocol = np.int64(_UDP if _field(snapshot, _INNER_HEADERS) != 0 else -1)
-    timestamp_out, wire_length_out = _field(columns, _TIMESTAMP), _field(columns, _WIRE_LENGTH)
-    flow_key_out, hash_value_out = _field(columns, _FLOW_KEY), _field(columns, _HASH_VALUE)
-    filter_id_out, entry_slot_out = _field(columns, _FILTER_ID), _field(columns, _ENTRY_SLOT)
-    target_out, processor_out = _field(columns, _TARGET), _field(columns, _ASSIGNED)
-    table_index_out, oob_8021q_out = _field(columns, _TABLE_INDEX), _field(columns, _OOB_8021Q)
-    hash_kind_out, flags_out, drop_out = _field(columns, _KIND), _field(columns, _FLAGS), _field(columns, _DROP)
+    work_rows, assigned = _field(columns, _ROWS), _field(columns, _ASSIGNED)
     for i in range(first, end):
         ahead = base + np.int64(read_u64(starts + 8 * min(i + _PREFETCH_FRAMES, end - 1)))
         prefetch_address(ahead)
@@ -377,8 +370,8 @@ def steer(
         start = base + np.int64(read_u64(starts + 8 * i))
         wire = np.int64(read_u32(wire_lengths + 4 * i))
         captured = min(np.int64(read_u32(captured_lengths + 4 * i)), wire)
-        write_u64(timestamp_out + 8 * row, read_u64(timestamps + 8 * i))
-        write_u32(wire_length_out + 4 * row, wire)
+        at = work_rows + _WORK_BYTES * row
+        write_u64(at + _TIMESTAMP, read_u64(timestamps + 8 * i))
         is_plain = False
         if captured >= _PLAIN_BYTES_MIN and not any_only:
             is_tagged = np.int64(np.int64(read_u16_be(start + 12)) == 0x8100)
@@ -450,13 +443,7 @@ def steer(
             table = byte_tables + np.int64(read_u32(class_row + _KEY)) * _BYTE_TABLE_BYTES
             destination = source + (4 if kind < IPV6 else 16)
             value = _hash_by_tables(table, hash_kind, source, destination, ports, -1, -1)
-        write_u64(flow_key_out + 8 * row, _mix(key, last | (np.uint64(protocol) << np.uint64(32))))
-        write_u32(hash_value_out + 4 * row, value)
-        write_u32(filter_id_out + 4 * row, filter_id)
-        write_u16(oob_8021q_out + 2 * row, _out_of_band(tci))
-        write_u8(hash_kind_out + row, hash_kind)
-        write_u8(flags_out + row, is_tagged)
-        write_u8(drop_out + row, 0)
+        key = _mix(key, last | (np.uint64(protocol) << np.uint64(32)))
         slot = np.int64(read_u16(class_row + _FIRST_SLOT)) + np.int64(value & read_u8(class_row + _TABLE_MASK))
         entry = indirection_tables + 2 * (target * _TABLE_ENTRIES_MAX + (slot & 127))
         processor = np.int64(read_u16(entry))
@@ -464,10 +451,9 @@ def steer(
         if slot >= _DEFAULT_SLOT:
             processor = np.int64(read_u16(class_row + _PROCESSOR))
             index = slot ^ _SLOT_TO_INDEX
-        write_u32(entry_slot_out + 4 * row, target * _SLOTS_PER_TARGET + slot)
-        write_u16(target_out + 2 * row, target)
-        write_u16(processor_out + 2 * row, processor)
-        write_u16(table_index_out + 2 * row, index)
+        _write_row(at, wire, key, target * _SLOTS_PER_TARGET + slot, target, hash_kind, is_tagged, 0)
+        write_u16(assigned + 2 * row, processor)
+        _write_rest(columns, row, value, filter_id, index, tci)
         counter = counters + 8 * processor
         write_u64(counter, read_u64(counter) + np.uint64(1))
 

@@ -176,7 +176,8 @@ def _queued(moment_ns: int, accepted: int, ring: npt.NDArray[np.int64]) -> int:
 
 @njit(inline="always")
 def _remember(item: Any, row: int, columns: Any, first_frame: int) -> None:
-    item.flow_key, item.frame, item.slot = columns.flow_key[row], first_frame + row, columns.entry_slot[row]
+    of = columns.rows[row]
+    item.flow_key, item.frame, item.slot = of.flow_key, first_frame + row, of.entry_slot
     item.overtakable = 0
 
 
@@ -216,7 +217,7 @@ def mark(
     completion of each group, and set where frames of it are held; there the moment is a lower bound.
     """
     counts, items, held = tracking.counts, tracking.items, tracking.held
-    item_row, ring, entry_slot = tracking.item_row, service.ring, columns.entry_slot
+    item_row, ring, rows = tracking.item_row, service.ring, columns.rows
     group_of_slot = tracking.group_of_slot
     s = service.state[0]
     adopted_ns, epoch = marker.adopted_ns, marker.epoch
@@ -227,7 +228,7 @@ def mark(
     at = (s.accepted - queued) % capacity
     for _ in range(queued):
         row = item_row[at]
-        group = group_of_slot[entry_slot[row] if row != REMEMBERED else items[at].slot]
+        group = group_of_slot[rows[row].entry_slot if row != REMEMBERED else items[at].slot]
         if group >= 0:
             completion_ns[group] = max(completion_ns[group], ring[at])
             item = items[at]
@@ -285,7 +286,7 @@ MARKER_ROW = np.dtype(
 
 
 @njit(cache=True, nogil=True)
-def count_new_frames(rows: npt.NDArray[np.uint32], timestamp_ns: npt.NDArray[np.int64], tracking: Any) -> None:
+def count_new_frames(rows: npt.NDArray[np.uint32], work_rows: Any, tracking: Any) -> None:
     """Count rows that were served for the marks that are not over: arrivals before the old epochs have drained."""
     counts = tracking.counts
     if counts[OPEN_MARK] == counts[MARKS] or rows.shape[0] == 0:
@@ -296,12 +297,12 @@ def count_new_frames(rows: npt.NDArray[np.uint32], timestamp_ns: npt.NDArray[np.
         if mark_row.old_held == 0:  # else whatever has arrived so far came before the held frames completed
             while low < high:
                 middle = (low + high) // 2
-                if timestamp_ns[rows[middle]] < mark_row.drained_ns:
+                if work_rows[rows[middle]].timestamp_ns < mark_row.drained_ns:
                     low = middle + 1
                 else:
                     high = middle
         mark_row.new_frames += high
-    last_arrival_ns = timestamp_ns[rows[rows.shape[0] - 1]]
+    last_arrival_ns = work_rows[rows[rows.shape[0] - 1]].timestamp_ns
     while counts[OPEN_MARK] < counts[MARKS]:
         first = tracking.marks[counts[OPEN_MARK]]
         if first.old_held != 0 or first.drained_ns > last_arrival_ns:

@@ -62,7 +62,7 @@ class HostPlan:
     ordered: bool = False  # EPO-07
     ticks: bool = False  # somebody will ask for loads
     drain_ns_max: int = int(FOREVER)  # how long a queue of the simulated host takes at most to drain
-    late_wanted: bool = False  # tell the completions of frames that were held when their work was acknowledged
+    rows_wanted: bool = False  # somebody reads them: tell the completions of frames that were held as well
 
 
 class ProcessorHost:
@@ -277,7 +277,7 @@ class ProcessorHost:
         rows = [part for processor in processors for part in processor.late]
         for processor in processors:
             processor.late.clear()
-        return joined(LATE_ROW, rows) if self._plan.late_wanted else _NOTHING_LATE
+        return joined(LATE_ROW, rows) if self._plan.rows_wanted else _NOTHING_LATE
 
 
 class _Waiting:

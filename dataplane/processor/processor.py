@@ -18,8 +18,6 @@ from dataplane.processor.rows import RowLog
 from dataplane.switch.snapshot import SLOTS_PER_TARGET
 
 _LARGEST = (1 << 63) - 1
-#: Columns of `ProcessorReport.by_target`.
-_BY_TARGET = ("received", "bytes", "hashed", "completions", "dropped")
 
 
 class Windows(NamedTuple):
@@ -86,7 +84,7 @@ class Processor:
         self._flows = kernels.Flows(
             table=np.zeros(1 << 12, kernels.FLOW_ROW), used=np.zeros(1, np.int64), order=np.zeros(2, np.int64)
         )
-        self._counted = np.zeros((targets, len(_BY_TARGET)), np.int64)  # items of windows taken out of the log
+        self._counted = np.zeros((targets, 5), np.int64)  # items of windows taken out of the log
         #: Rows taken out of the logs, in order.
         self._busy_rows = RowLog(kernels.BUSY_ROW)
         self._entry_rows = RowLog(kernels.ENTRY_ROW)
@@ -126,14 +124,14 @@ class Processor:
     def _drain_entry_log(self) -> None:
         rows = self._accounts.entry_log[: self._accounts.position[2]]
         self._entry_rows.append(rows)
-        _count_by_target(self._counted, rows)
+        kernels.count_by_target(rows, SLOTS_PER_TARGET, self._counted)
         self._accounts.position[2] = 0
 
     def _by_target(self) -> npt.NDArray[np.int64]:
         """Items so far, as in `ProcessorReport`."""
         accounts, counted = self._accounts, self._counted.copy()
-        _count_by_target(counted, accounts.entry_log[: accounts.position[2]])
-        _count_by_target(counted, self._open_entries())
+        kernels.count_by_target(accounts.entry_log[: accounts.position[2]], SLOTS_PER_TARGET, counted)
+        kernels.count_by_target(self._open_entries(), SLOTS_PER_TARGET, counted)
         return counted
 
     def _open_entries(self) -> npt.NDArray[Any]:
@@ -169,10 +167,3 @@ class Processor:
             reordered=int(self._flows.order[0]),
             late_ns_max=int(self._flows.order[1]),
         )
-
-
-def _count_by_target(sums: npt.NDArray[np.int64], entries: npt.NDArray[Any]) -> None:
-    """Add ENTRY_ROWs to the sums of their targets."""
-    target = entries["slot"] // SLOTS_PER_TARGET
-    for column, name in enumerate(_BY_TARGET):
-        np.add.at(sums[:, column], target, entries[name])

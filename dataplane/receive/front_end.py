@@ -73,7 +73,8 @@ class NicFrontEnd:
         if int(offsets[-1]) - first_row != count:
             drop = work.drop[first_row : first_row + count]
             count_dropped(drop, self._drops)
-            work.completion_ns[first_row : first_row + count][drop != 0] = NOT_COMPLETED
+            if len(work.completion_ns):
+                work.completion_ns[first_row : first_row + count][drop != 0] = NOT_COMPLETED
         self.arrived += count
 
     def dropped(self) -> dict[str, int]:

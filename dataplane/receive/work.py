@@ -1,8 +1,9 @@
 """Work columns: what the NIC front end says about each frame of a batch, and what the processors add.
 
-One row for each frame, in arrival order. The arrays may lie anywhere: in this process for the inline engine, in a slot
-of the descriptor ring for the Ray engine. Rows grouped by processor are a *selection vector* (row numbers) with
-offsets; columns are never gathered.
+One row for each frame, in arrival order. What processors read of a frame lies side by side (`WORK_ROW`): each of them
+takes rows from all over a batch, and would otherwise fetch a cache line for every column of every frame. The arrays may
+lie anywhere: in this process for the inline engine, in a slot of the descriptor ring for the Ray engine. Rows grouped
+by processor are a *selection vector* (row numbers) with offsets; nothing is gathered.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from dataplane.kernels.work import WORK_ROW
 
 NO_TARGET = 0xFFFF  # dropped before any target was found
 NO_PROCESSOR = 0xFFFF
@@ -28,61 +31,94 @@ NOT_COMPLETED = -1
 
 
 class WorkColumns(NamedTuple):
-    """Columns of a batch, all of the same length."""
+    """Columns of a batch, all of the same length; those that only a reader of rows wants are empty without one."""
 
-    timestamp_ns: npt.NDArray[np.int64]
-    wire_length: npt.NDArray[np.uint32]
-    flow_key: npt.NDArray[np.uint64]  # ORD-01
-    hash_value: npt.NDArray[np.uint32]  # 0 without hash: see hash_kind (HSH-28)
-    filter_id: npt.NDArray[np.uint32]  # filter that matched, 0 = none
-    entry_slot: npt.NDArray[np.uint32]  # steering parameter that chose the processor (SteeringSnapshot.entry_slots)
-    target: npt.NDArray[np.uint16]  # row of the snapshot's targets, NO_TARGET when dropped
+    rows: npt.NDArray[Any]  # WORK_ROW; its fields are properties of this class
     processor: npt.NDArray[np.uint16]  # row of the snapshot's processors, NO_PROCESSOR when dropped
+    #: For a reader of rows from here on. 0 without hash: see hash_kind (HSH-28).
+    hash_value: npt.NDArray[np.uint32]
+    filter_id: npt.NDArray[np.uint32]  # filter that matched, 0 = none
     table_index: npt.NDArray[np.uint16]  # table index, or 0xFFFF default / 0xFFFE primary processor
     oob_8021q: npt.NDArray[np.uint16]  # low 16 bits of the 8021Q OOB (RX-10)
-    hash_kind: npt.NDArray[np.uint8]  # code of HASH_KINDS
-    flags: npt.NDArray[np.uint8]  # TAGGED, TRANSMIT
-    drop: npt.NDArray[np.uint8]  # code of DROP_REASONS
     completion_ns: npt.NDArray[np.int64]  # set by the processor; NOT_COMPLETED when dropped
 
+    @property
+    def timestamp_ns(self) -> npt.NDArray[np.int64]:
+        """Arrival, ns of model time."""
+        return self._field("timestamp_ns")
 
-WORK_DTYPES: dict[str, Any] = {
-    "timestamp_ns": np.int64,
-    "wire_length": np.uint32,
-    "flow_key": np.uint64,
-    "hash_value": np.uint32,
-    "filter_id": np.uint32,
-    "entry_slot": np.uint32,
-    "target": np.uint16,
-    "processor": np.uint16,
-    "table_index": np.uint16,
-    "oob_8021q": np.uint16,
-    "hash_kind": np.uint8,
-    "flags": np.uint8,
-    "drop": np.uint8,
-    "completion_ns": np.int64,
+    @property
+    def flow_key(self) -> npt.NDArray[np.uint64]:
+        """What tells flows apart (ORD-01)."""
+        return self._field("flow_key")
+
+    @property
+    def wire_length(self) -> npt.NDArray[np.uint32]:
+        """Bytes on the wire."""
+        return self._field("wire_length")
+
+    @property
+    def entry_slot(self) -> npt.NDArray[np.uint32]:
+        """Steering parameter that chose the processor (SteeringSnapshot.entry_slots)."""
+        return self._field("entry_slot")
+
+    @property
+    def target(self) -> npt.NDArray[np.uint16]:
+        """Row of the snapshot's targets, NO_TARGET when dropped."""
+        return self._field("target")
+
+    @property
+    def hash_kind(self) -> npt.NDArray[np.uint8]:
+        """Code of HASH_KINDS."""
+        return self._field("hash_kind")
+
+    @property
+    def flags(self) -> npt.NDArray[np.uint8]:
+        """TAGGED, TRANSMIT."""
+        return self._field("flags")
+
+    @property
+    def drop(self) -> npt.NDArray[np.uint8]:
+        """Code of DROP_REASONS; processors set it as well."""
+        return self._field("drop")
+
+    def _field(self, name: str) -> npt.NDArray[Any]:
+        field: npt.NDArray[Any] = self.rows[name]
+        return field
+
+
+WORK_DTYPES: dict[str, np.dtype[Any]] = {
+    "rows": WORK_ROW,
+    "processor": np.dtype(np.uint16),
+    "hash_value": np.dtype(np.uint32),
+    "filter_id": np.dtype(np.uint32),
+    "table_index": np.dtype(np.uint16),
+    "oob_8021q": np.dtype(np.uint16),
+    "completion_ns": np.dtype(np.int64),
 }
 
+_ALWAYS = ("rows", "processor")
 
-def work_bytes(rows: int) -> int:
+
+def work_bytes(rows: int, *, rows_wanted: bool = True) -> int:
     """Bytes that `work_columns_in` needs for `rows` frames, each column on a cache line of its own."""
-    return sum(_padded(rows * np.dtype(dtype).itemsize) for dtype in WORK_DTYPES.values())
+    return sum(_padded(length * dtype.itemsize) for length, dtype in _shapes(rows, rows_wanted=rows_wanted))
 
 
-def work_columns_in(buffer: npt.NDArray[np.uint8], rows: int) -> WorkColumns:
-    """Lay the columns of `rows` frames out in `buffer` (uint8, at least `work_bytes(rows)`, 64-byte aligned)."""
+def work_columns_in(buffer: npt.NDArray[np.uint8], rows: int, *, rows_wanted: bool = True) -> WorkColumns:
+    """Lay the columns of `rows` frames out in `buffer` (uint8, at least `work_bytes`, 64-byte aligned)."""
     at = 0
     columns: list[Any] = []
-    for dtype in WORK_DTYPES.values():
-        size = rows * np.dtype(dtype).itemsize
+    for length, dtype in _shapes(rows, rows_wanted=rows_wanted):
+        size = length * dtype.itemsize
         columns.append(buffer[at : at + size].view(dtype))
         at += _padded(size)
     return WorkColumns(*columns)
 
 
-def new_work_columns(rows: int) -> WorkColumns:
+def new_work_columns(rows: int, *, rows_wanted: bool = True) -> WorkColumns:
     """Columns for `rows` frames in memory of this process."""
-    columns: list[Any] = [np.zeros(rows, dtype) for dtype in WORK_DTYPES.values()]
+    columns: list[Any] = [np.zeros(length, dtype) for length, dtype in _shapes(rows, rows_wanted=rows_wanted)]
     return WorkColumns(*columns)
 
 
@@ -90,6 +126,10 @@ def first_rows(columns: WorkColumns, low: int, high: int) -> WorkColumns:
     """Rows `low` to `high - 1` as views."""
     views: list[Any] = [column[low:high] for column in columns]
     return WorkColumns(*views)
+
+
+def _shapes(rows: int, *, rows_wanted: bool) -> list[tuple[int, np.dtype[Any]]]:
+    return [(rows if rows_wanted or name in _ALWAYS else 0, dtype) for name, dtype in WORK_DTYPES.items()]
 
 
 def _padded(size: int) -> int:

@@ -146,7 +146,7 @@ def run_in_threads(
     control: Any = None,
 ) -> RunResult:
     """The actors of a host with their ring and doorbells, in threads of this process: everything but Ray."""
-    plans = plan_hosts(experiment, processors_per_actor, late_wanted=True)
+    plans = plan_hosts(experiment, processors_per_actor, rows_wanted=True)
     host_ends = tuple(plan.first_processor + len(plan.costs) for plan in plans)
     nic = NicActor(
         NicPlan(

@@ -68,7 +68,7 @@ def test_traffic_reaches_several_processors_and_is_dropped_for_every_reason() ->
 def test_lost_processor_ends_the_run() -> None:
     """When a processor goes away the NIC front end notices instead of waiting for ever."""
     experiment = small_experiment(0, 2, 1)
-    plans = plan_hosts(experiment, 1, late_wanted=False)
+    plans = plan_hosts(experiment, 1, rows_wanted=False)
     plan = NicPlan(source_of(0, 50), False, (1, 2), "ring", 2, 1, os.getcwd(), rows_wanted=False)
     nic = NicActor(plan)
     broken = ProcessorActor(replace(plans[1], processors=2))
@@ -85,7 +85,7 @@ def test_stop_finishes_what_was_taken() -> None:
     """A stopped NIC front end reports what it took in and says that it was stopped."""
     experiment = small_experiment(0, 1, 1)
     nic = NicActor(NicPlan(source_of(0, 50), False, (1,), "ring", 2, 1, os.getcwd(), rows_wanted=True))
-    actor = ProcessorActor(plan_hosts(experiment, 1, late_wanted=False)[0])
+    actor = ProcessorActor(plan_hosts(experiment, 1, rows_wanted=False)[0])
     with ThreadPoolExecutor(1) as pool:
         serving = pool.submit(actor.serve, nic.address())
         items = nic.run(experiment.snapshot, [])
@@ -107,7 +107,7 @@ def test_stop_finishes_what_was_taken() -> None:
 def test_processor_refuses_what_is_out_of_order(message: Work | End, complaint: str) -> None:
     """A gap and an early end are seen at once."""
     experiment = small_experiment(0, 1, 1)
-    host = ProcessorHost(plan_hosts(experiment, 1, late_wanted=False)[0])
+    host = ProcessorHost(plan_hosts(experiment, 1, rows_wanted=False)[0])
     host.start(0)
     slot = slot_in(np.zeros(slot_bytes(1, 1), np.uint8), 1, 1)
     with pytest.raises(AssertionError, match=complaint):

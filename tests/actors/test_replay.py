@@ -91,7 +91,7 @@ def live_run(folder: Path, hand_over: str, asked: dict[int, list[RequestMaker]],
         ahead=0,
     )
     control = ControlActor(plan, 0, experiment.snapshot.processors)
-    transport = LocalTransport(plan_host(experiment, 0, 0, len(experiment.costs), late_wanted=True), 100)
+    transport = LocalTransport(plan_host(experiment, 0, 0, len(experiment.costs), rows_wanted=True), 100)
     sink = PacketsParquet(directory, experiment.snapshot)
     reader = UpdateReader(experiment.snapshot)
     nic = Nic(control.publish(), transport, Told(control, reader), sink.write, ordered=hand_over == "ordered")

@@ -34,8 +34,8 @@ def test_arrays_of_a_slot_do_not_overlap(rows: int, processors: int) -> None:
 
 def test_peers_see_each_others_writes() -> None:
     """Two mappings of a ring are the same memory, slot by slot, and outlive the descriptor."""
-    memory = new_ring_memory(3, 10, 2)
-    nic, processor = DescriptorRing(memory, 3, 10, 2), DescriptorRing(memory, 3, 10, 2)
+    memory = new_ring_memory(3, 10, 2, rows_wanted=True)
+    nic, processor = (DescriptorRing(memory, 3, 10, 2, rows_wanted=True) for _ in range(2))
     os.close(memory)
     assert len(nic) == len(processor) == 3
     for number in range(3):

@@ -51,7 +51,7 @@ SEGMENTS = st.builds(Segment, NUMBERS, NUMBERS, st.lists(MARKS, max_size=3).map(
 LOADS = st.builds(ProcessorLoad, *[NUMBERS] * 7, rows(ENTRY_LOAD_ROW))
 MESSAGES: st.SearchStrategy[Message] = st.one_of(
     st.builds(Hello, NUMBERS),
-    st.builds(Welcome, NUMBERS, NUMBERS, NUMBERS),
+    st.builds(Welcome, NUMBERS, NUMBERS, NUMBERS, st.booleans()),
     st.builds(Start, TIMES),
     st.builds(
         Work,

@@ -215,7 +215,7 @@ def run_with_updates(
     )
     ends = scattered.host_ends if scattered else [len(numbers)]
     plans = [
-        plan_host(experiment, host, first, end, late_wanted=True, ticks=bool(ticks_ns))
+        plan_host(experiment, host, first, end, rows_wanted=True, ticks=bool(ticks_ns))
         for host, (first, end) in enumerate(zip([0, *ends], ends, strict=False))
     ]
     transport: LocalTransport | ScatteredTransport = (
@@ -251,8 +251,11 @@ def run_with_updates(
 
 
 def _joined(kept: Sequence[CompleteRows]) -> dict[str, np.ndarray]:
-    names = new_work_columns(0)._fields
-    rows = {name: np.concatenate([np.zeros(0), *(getattr(part.work, name) for part in kept)]) for name in names}
+    empty = new_work_columns(0)
+    whole = [np.concatenate(parts) for parts in zip(empty, *(part.work for part in kept), strict=True)]
+    work = WorkColumns(*whole)
+    rows = {name: work.rows[name] for name in work.rows.dtype.names or ()} | work._asdict()
+    del rows["rows"]
     epochs = [np.repeat([s.epoch for s in p.spans], np.diff([s.end_row for s in p.spans], prepend=0)) for p in kept]
     rows["epoch"] = np.concatenate([np.zeros(0), *epochs])
     assert [part.first_frame for part in kept] == np.cumsum([0, *(len(p.work.drop) for p in kept)])[:-1].tolist()

@@ -17,6 +17,7 @@ from dataplane.kernels.memory import address_of
 from dataplane.kernels.parse import IPV4_TCP, IPV4_UDP, IPV6_TCP, IPV6_UDP, UNPARSEABLE, parse_frame
 from dataplane.kernels.steer import steer_any
 from dataplane.kernels.toeplitz import PORTABLE_VARIABLE
+from dataplane.kernels.work import WORK_ROW
 from dataplane.receive.steering import describe_columns, steer_batch
 from dataplane.receive.work import WorkColumns, new_work_columns
 from dataplane.switch.configuration import AdapterConfiguration
@@ -27,7 +28,8 @@ from tests.batches import batch_of
 from tests.reference.frames import MAC_ADDRESSES, Frame, adapter_configurations, frames
 
 #: What both ways have to write; the rest is copied from the batch or belongs to the processors.
-STEERED = [name for name in WorkColumns._fields if name not in ("timestamp_ns", "wire_length", "completion_ns")]
+NAMES = (*(WORK_ROW.names or ()), *WorkColumns._fields)
+STEERED = [name for name in NAMES if name not in ("timestamp_ns", "rows", "completion_ns")]
 
 
 @njit
@@ -54,15 +56,20 @@ def as_steered(batch: FrameBatch, snapshot: SteeringSnapshot, *, transmit_by_sou
     """Every frame steered by the batch kernel, into columns full of something else."""
     work = new_work_columns(len(batch))
     for column in work:
-        column.fill(0x5A)
+        column.view(np.uint8).fill(0x5A)
     steer_batch(batch, snapshot, work, transmit_by_source=transmit_by_source)
     return work
+
+
+def column_of(work: WorkColumns, name: str) -> Any:
+    """A column, or a field of the rows."""
+    return getattr(work, name) if name in WorkColumns._fields else work.rows[name]
 
 
 def assert_equal(one: WorkColumns, other: WorkColumns) -> None:
     """All columns that steering writes are equal."""
     for name in STEERED:
-        assert np.array_equal(getattr(one, name), getattr(other, name)), name
+        assert np.array_equal(column_of(one, name), column_of(other, name)), name
 
 
 @st.composite
