@@ -17,8 +17,9 @@ from dataplane.update.timeline import ScheduledRequest
 
 HandOver = Literal["permissive", "ordered"]
 
-#: Frames in a batch unless the scenario says otherwise: many enough that calling a kernel costs little for each.
-DEFAULT_BATCH_FRAMES = 65_536
+#: Frames in a batch unless the scenario says otherwise: many enough that calling a kernel costs little for each, and so
+#: few that what steering has written is still in the second-level cache when the processors read it.
+DEFAULT_BATCH_FRAMES = 16_384
 
 
 @dataclass(frozen=True, slots=True)
