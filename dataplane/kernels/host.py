@@ -21,13 +21,13 @@ from dataplane.kernels.serve import Accounts, Flows, Service, serve
 from dataplane.kernels.tracking import (
     BOUND_NS,
     HELD,
+    MARKS,
     NEVER,
     TAKEN,
     Tracking,
     count_new_frames,
     mark,
     next_release,
-    remember,
     room_for_mark,
 )
 from dataplane.kernels.work import WORK_ROW
@@ -102,7 +102,6 @@ def _tracking(row: npt.NDArray[np.int64]) -> Any:
     a = carray(pointer_to(address_of(row)), (1,), _PROCESSOR)[0]
     return Tracking(
         carray(pointer_to(a.items.address), (a.items.length,), tracks.ITEM_ROW),
-        carray(pointer_to(a.item_row.address), (a.item_row.length,), np.uint32),
         carray(pointer_to(a.held.address), (a.held.length,), tracks.HELD_ROW),
         carray(pointer_to(a.entered.address), (a.entered.length,), tracks.ENTERED_ROW),
         carray(pointer_to(a.followers.address), (a.followers.length,), tracks.FOLLOWER_ROW),
@@ -150,19 +149,19 @@ def serve_batch(
     return -1
 
 
-#: How `serve_segments` ended: all done; stopped (a log is full, or a release is not known yet); at a tick, which the
-#: caller takes and steps over; behind the mark of an ordered update, whose holds the caller sets up.
-DONE, STOPPED, TICK, MARKED = range(4)
+#: How far a processor is with a batch: at work; all done; stopped (a log is full, or a release is not known yet); at a
+#: tick, which the caller takes and steps over; behind the mark of an ordered update, whose holds the caller sets up.
+WORKING, DONE, STOPPED, TICK, MARKED = range(5)
 
-#: Indices of `at` in `serve_segments`.
-SEGMENT, NEXT_MARK, SERVED = range(3)
+#: Indices of `at` in `serve_segments`, and how many there are.
+SEGMENT, NEXT_MARK, SERVED, HOW_FAR = range(4)
+PLACES = 4
 
 
 @njit(cache=True, nogil=True)
 def serve_segments(
     slot: npt.NDArray[np.int64],
     first_frame: int,
-    end_ns: int,
     segments: int,
     marks: npt.NDArray[Any],
     old: npt.NDArray[Any],
@@ -173,16 +172,17 @@ def serve_segments(
     ordered: bool,
     window_start_ns: int,
     window_ns: int,
+    drained_ns: npt.NDArray[np.int64],
     completion_ns: npt.NDArray[np.int64],
     unknown: npt.NDArray[np.bool_],
     at: npt.NDArray[np.int64],
 ) -> int:
     """Everything that a batch has for one processor, when the steering may change; DONE, STOPPED, TICK or MARKED.
 
-    `slot` (SLOT_ADDRESSES,) and `row` (PROCESSOR_ADDRESSES,) as in `serve_batch`; nothing that comes later arrives
-    before `end_ns`; `marks` (MARKER_ROW) stand between the `segments`, with the rows of all of them in `old`
-    (GROUP_ROW) and `new` (HEIR_ROW); `completion_ns` and `unknown` are those of `tracking.mark`. `at` (3,) says how far
-    it has come, and is where the next call goes on.
+    `slot` (SLOT_ADDRESSES,) and `row` (PROCESSOR_ADDRESSES,) as in `serve_batch`; `marks` (MARKER_ROW) stand between
+    the `segments`, with the rows of all of them in `old` (GROUP_ROW) and `new` (HEIR_ROW); `drained_ns` (marks,) is
+    raised to when the older epochs are done here; `completion_ns` and `unknown` are those of `tracking.mark`. `at`
+    (PLACES,) says how far it has come, and is where the next call goes on.
     """
     columns = _columns(slot, processors)
     costs, service, accounts, flows = _processor(row)
@@ -217,7 +217,9 @@ def serve_segments(
                 return STOPPED
             its_old = old[marker.old_first : marker.old_end]
             its_new = new[marker.new_first : marker.new_end]
-            mark(marker, its_old, its_new, columns, first_frame, service, tracking, completion_ns, unknown)
+            mark(marker, its_old, its_new, service, tracking, completion_ns, unknown)
+            logged = tracking.marks[counts[MARKS] - 1]
+            drained_ns[at[NEXT_MARK]] = max(drained_ns[at[NEXT_MARK]], logged.drained_ns)
             at[NEXT_MARK] += 1
             if ordered:
                 return MARKED
@@ -233,8 +235,42 @@ def serve_segments(
             return STOPPED
         at[SEGMENT] += 1
         at[SERVED] = 0
-    remember(end_ns, columns, first_frame, service, tracking)
     return DONE
+
+
+@njit(cache=True, nogil=True)
+def serve_processors(
+    slot: npt.NDArray[np.int64],
+    first_frame: int,
+    segments: int,
+    marks: npt.NDArray[Any],
+    old: npt.NDArray[Any],
+    new: npt.NDArray[Any],
+    rows: npt.NDArray[np.int64],
+    first_processor: int,
+    processors: int,
+    ordered: bool,
+    window_start_ns: int,
+    window_ns: int,
+    drained_ns: npt.NDArray[np.int64],
+    completion_ns: npt.NDArray[np.int64],
+    unknown: npt.NDArray[np.bool_],
+    at: npt.NDArray[np.int64],
+) -> int:
+    """`serve_segments` for the processors of a host that are WORKING, one after the other.
+
+    `rows` as in `serve_batch`; `completion_ns` and `unknown` (processors of the host, groups), `at` (processors of the
+    host, PLACES). Returns the number of a processor that its caller has to see to, or -1 when none is WORKING any more.
+    """
+    for p in range(rows.shape[0]):
+        if at[p, HOW_FAR] == WORKING:
+            at[p, HOW_FAR] = serve_segments(
+                slot, first_frame, segments, marks, old, new, rows[p], first_processor + p, processors, ordered,
+                window_start_ns, window_ns, drained_ns, completion_ns[p], unknown[p], at[p],
+            )  # fmt: skip
+            if at[p, HOW_FAR] != DONE:
+                return p
+    return -1
 
 
 @njit(cache=True, nogil=True)

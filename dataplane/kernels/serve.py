@@ -28,7 +28,6 @@ from dataplane.kernels.tracking import (
     HELD,
     NEVER,
     OVERTAKABLE,
-    REMEMBERED,
     next_release,
     note_completion,
 )
@@ -299,7 +298,6 @@ def serve(
     capacity = depth
     if tracking is not None:
         items, held, fences, counts = tracking.items, tracking.held, tracking.fences, tracking.counts
-        item_row = tracking.item_row
         slot_fence, transmit_fence = tracking.slot_fence, tracking.transmit_fence
         watch_until_ns, followers = tracking.watch_until_ns, tracking.followers
         follower_count, dropped_behind = counts[FOLLOWERS], np.int64(0)
@@ -451,11 +449,10 @@ def serve(
                 if depth > 0:
                     ring[position] = end
             else:
-                ring[position], item_row[position] = end, row
+                ring[position] = end
+                item = items[position]
+                item.frame, item.flow_key, item.slot, item.overtakable = frame, key, slot, 0
                 if entering:
-                    item_row[position] = REMEMBERED
-                    item = items[position]
-                    item.frame, item.flow_key, item.slot = frame, key, slot
                     item.overtakable = waiting.overtakable
                     note_completion(tracking, waiting, release_ns, end)
                     scan += 1

@@ -24,9 +24,6 @@ ITEM_ROW = np.dtype(
     ]
 )
 
-#: In place of its row in the batch: an item whose ITEM_ROW is written.
-REMEMBERED = np.uint32(0xFFFF_FFFF)
-
 #: A frame that waits for an update.
 HELD_ROW = np.dtype(
     [
@@ -94,8 +91,7 @@ MARK_ROW = np.dtype(
 class Tracking(NamedTuple):
     """What is remembered; the arrays of slots and targets cover all that the next frames can name."""
 
-    items: npt.NDArray[Any]  # ITEM_ROW, at the place that the item has in `Service.ring`, once it is remembered
-    item_row: npt.NDArray[np.uint32]  # likewise: the row in the batch at hand of those that are not
+    items: npt.NDArray[Any]  # ITEM_ROW, at the place that the item has in `Service.ring`
     held: npt.NDArray[Any]  # HELD_ROW, in arrival order
     entered: npt.NDArray[Any]  # ENTERED_ROW, a log
     followers: npt.NDArray[Any]  # FOLLOWER_ROW, a log
@@ -174,36 +170,11 @@ def _queued(moment_ns: int, accepted: int, ring: npt.NDArray[np.int64]) -> int:
     return known - low
 
 
-@njit(inline="always")
-def _remember(item: Any, row: int, columns: Any, first_frame: int) -> None:
-    of = columns.rows[row]
-    item.flow_key, item.frame, item.slot = of.flow_key, first_frame + row, of.entry_slot
-    item.overtakable = 0
-
-
-@njit(cache=True, nogil=True)
-def remember(end_ns: int, columns: Any, first_frame: int, service: Any, tracking: Any) -> None:
-    """Write down what is in the queue at the end of a batch, whose columns are used again: later updates may ask."""
-    ring, items, item_row = service.ring, tracking.items, tracking.item_row
-    capacity, accepted = ring.shape[0], service.state[0].accepted
-    queued = _queued(end_ns, accepted, ring)
-    at = (accepted - queued) % capacity
-    for _ in range(queued):
-        if item_row[at] != REMEMBERED:
-            _remember(items[at], np.int64(item_row[at]), columns, first_frame)
-            item_row[at] = REMEMBERED
-        at += 1
-        if at == capacity:
-            at = 0
-
-
 @njit(cache=True, nogil=True)
 def mark(
     marker: Any,
     old: npt.NDArray[Any],
     new: npt.NDArray[Any],
-    columns: Any,
-    first_frame: int,
     service: Any,
     tracking: Any,
     completion_ns: npt.NDArray[np.int64],
@@ -211,14 +182,12 @@ def mark(
 ) -> None:
     """Adopt an epoch: note what is still to be completed, and who may be overtaken from now on.
 
-    `marker` is a row of MARKER_ROW with its `old` (GROUP_ROW) and `new` (HEIR_ROW); `columns` are those of the batch at
-    hand, whose row 0 is frame `first_frame`. Held frames whose release has come
+    `marker` is a row of MARKER_ROW with its `old` (GROUP_ROW) and `new` (HEIR_ROW). Held frames whose release has come
     must have entered, and `room_for_mark` must be true. `completion_ns` and `unknown` (groups,) are raised to the last
     completion of each group, and set where frames of it are held; there the moment is a lower bound.
     """
     counts, items, held = tracking.counts, tracking.items, tracking.held
-    item_row, ring, rows = tracking.item_row, service.ring, columns.rows
-    group_of_slot = tracking.group_of_slot
+    ring, group_of_slot = service.ring, tracking.group_of_slot
     s = service.state[0]
     adopted_ns, epoch = marker.adopted_ns, marker.epoch
     for k in range(old.shape[0]):
@@ -227,14 +196,10 @@ def mark(
     queued = _queued(adopted_ns, s.accepted, ring)
     at = (s.accepted - queued) % capacity
     for _ in range(queued):
-        row = item_row[at]
-        group = group_of_slot[rows[row].entry_slot if row != REMEMBERED else items[at].slot]
+        item = items[at]
+        group = group_of_slot[item.slot]
         if group >= 0:
             completion_ns[group] = max(completion_ns[group], ring[at])
-            item = items[at]
-            if row != REMEMBERED:
-                _remember(item, np.int64(row), columns, first_frame)
-                item_row[at] = REMEMBERED
             if item.overtakable == 0:
                 item.overtakable = epoch
                 row = tracking.overtakable[counts[OVERTAKABLE]]

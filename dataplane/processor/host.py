@@ -16,7 +16,16 @@ import numpy as np
 import numpy.typing as npt
 
 from dataplane.arrays import joined
-from dataplane.kernels.host import PROCESSOR_ADDRESSES, serve_batch
+from dataplane.kernels.host import (
+    DONE,
+    HOW_FAR,
+    PLACES,
+    PROCESSOR_ADDRESSES,
+    STOPPED,
+    WORKING,
+    serve_batch,
+    serve_processors,
+)
 from dataplane.kernels.tracking import FOREVER, MARKER_ROW, NEVER
 from dataplane.processor.costs import CostModel
 from dataplane.processor.fences import HoldPlan, Lineage
@@ -75,7 +84,7 @@ class ProcessorHost:
         self._addresses = np.zeros((len(plan.costs), PROCESSOR_ADDRESSES), np.int64)  # of their arrays
         self._windows = Windows(0, plan.window_ns)
         self._expected = 0  # number of the next work
-        self._queue: deque[_Waiting] = deque()  # works that not all processors have done
+        self._queue: deque[PreparedWork] = deque()  # works that not all processors have done
         self._end = self._ended = False  # heard of it, told it
         self._watch = Watch.new(plan.targets)
         self._targets = plan.targets
@@ -98,10 +107,10 @@ class ProcessorHost:
                     self._windows,
                     plan.targets,
                     self._watch,
-                    processors=plan.processors,
                     ordered=plan.ordered,
                     ticks=plan.ticks,
                     drain_ns_max=plan.drain_ns_max,
+                    addresses=self._addresses[at],
                 )
                 if plan.updates
                 else Processor(costs, self._windows, plan.targets, addresses=self._addresses[at])
@@ -118,7 +127,7 @@ class ProcessorHost:
                 return [self._serve(message, slot)]
             for settle in message.settled:
                 self._settle(settle)
-            self._queue.append(_Waiting(message, self._prepare(message, slot), len(self._processors)))
+            self._queue.append(self._prepare(message, slot))
         elif isinstance(message, Settle):
             self._settle(message)
         else:
@@ -182,7 +191,20 @@ class ProcessorHost:
         in_rows = MarkRows(np.array(rows, MARKER_ROW), joined(GROUP_ROW, old), joined(HEIR_ROW, new))
         end_ns = int(slot.work.timestamp_ns[work.rows - 1]) if work.rows else int(NEVER)
         end_ns = max([end_ns, *in_rows.marks["adopted_ns"].tolist()])
-        return PreparedWork(slot, len(work.segments), in_rows, tuple(marks), work.first_frame, end_ns, groups, len(old))
+        processors = len(self._processors)
+        return PreparedWork(
+            number=work.number,
+            slot=slot,
+            segments=len(work.segments),
+            rows=in_rows,
+            marks=tuple(marks),
+            first_frame=work.first_frame,
+            end_ns=end_ns,
+            drained_ns=np.full(len(marks), NEVER),
+            completion_ns=np.full((processors, groups), NEVER),
+            unknown=np.zeros((processors, groups), np.bool_),
+            at=np.zeros((processors, PLACES), np.int64),
+        )
 
     def _adopt(self, marker: Marker) -> HoldPlan:
         if marker.targets > self._targets:
@@ -217,15 +239,14 @@ class ProcessorHost:
         if not self._plan.updates:
             return [Ended(_NOTHING_LATE)] if self._end else []
         processors = [processor for processor in self._processors if isinstance(processor, UpdatableProcessor)]
-        for at, processor in enumerate(processors):
-            for waiting in self._queue:
-                if not waiting.done[at]:
-                    waiting.done[at] = processor.run(waiting.batch)
-                    if not waiting.done[at]:
-                        break
+        waits = np.zeros(len(processors), np.bool_)  # in one of the batches so far
         finished = 0
-        while finished < len(self._queue) and all(self._queue[finished].done):
-            finished += 1
+        for batch in self._queue:
+            self._serve_up_to_date(batch, processors, waits)
+            waits = batch.at[:, HOW_FAR] != DONE
+            finished += not waits.any()
+            if waits.all():
+                break
         ended = self._end and not self._ended and finished == len(self._queue)
         if ended:
             done = [processor.advance(int(FOREVER) - 1) for processor in processors]
@@ -235,23 +256,42 @@ class ProcessorHost:
         if self._plan.ordered:
             out += self._answers(processors)
         else:
-            for waiting in islice(self._queue, finished):
-                answers += self._drained(waiting.batch, processors)
+            for batch in islice(self._queue, finished):
+                answers += _drained(batch)
         while processors and all(processor.loads for processor in processors):
             out.append(Loads(tuple(processor.loads.pop(0) for processor in processors)))
         for left in reversed(range(finished)):
-            number = self._queue.popleft().work.number
+            number = self._queue.popleft().number
             out.append(Acknowledge(number, self._late(processors), () if left else tuple(answers)))
         if ended:
             self._ended = True
             out.append(Ended(self._late(processors)))
         return out
 
-    def _drained(self, batch: PreparedWork, processors: Sequence[UpdatableProcessor]) -> list[Answer]:
-        """Answers about the permissive updates of a batch that all processors have done: nobody waits for them."""
-        drained_ns = np.max([processor.drained_ns.pop(0) for processor in processors], axis=0).tolist()
-        epochs = (plan.marker.epoch for plan in batch.marks if isinstance(plan, HoldPlan))
-        return [Answer(epoch, at_ns, _NO_ANSWERS) for epoch, at_ns in zip(epochs, drained_ns, strict=True)]
+    def _serve_up_to_date(
+        self, batch: PreparedWork, processors: Sequence[UpdatableProcessor], waits: npt.NDArray[np.bool_]
+    ) -> None:
+        """Serve a batch as far as it gets, for the processors that do not wait in one before it."""
+        plan, (start_ns, length_ns) = self._plan, self._windows
+        how_far = batch.at[:, HOW_FAR]
+        at_work = ~waits & (how_far != DONE)
+        how_far[at_work] = WORKING
+        how_far[waits] = STOPPED
+        if batch.marks:
+            for number in np.flatnonzero(at_work).tolist():
+                processors[number].make_room_for_marks(len(batch.marks))
+        while True:
+            number = serve_processors(
+                batch.slot.addresses, batch.first_frame, batch.segments, *batch.rows, self._addresses,
+                plan.first_processor, plan.processors, plan.ordered, start_ns, length_ns, batch.drained_ns,
+                batch.completion_ns, batch.unknown, batch.at,
+            )  # fmt: skip
+            if number < 0:
+                break
+            if processors[number].attend(batch, number):
+                how_far[number] = WORKING
+        for number in np.flatnonzero(at_work & (how_far == DONE)).tolist():
+            processors[number].finished(batch.end_ns)
 
     def _answers(self, processors: Sequence[UpdatableProcessor]) -> list[Answer]:
         """What is new about updates that all processors have reached."""
@@ -280,13 +320,13 @@ class ProcessorHost:
         return joined(LATE_ROW, rows) if self._plan.rows_wanted else _NOTHING_LATE
 
 
-class _Waiting:
-    """A work, and which processors have done it."""
-
-    def __init__(self, work: Work, batch: PreparedWork, processors: int) -> None:
-        self.work = work
-        self.batch = batch
-        self.done = [False] * processors
+def _drained(batch: PreparedWork) -> list[Answer]:
+    """Answers about the permissive updates of a batch that all processors have done: nobody waits for them."""
+    return [
+        Answer(mark.marker.epoch, drained_ns, _NO_ANSWERS)
+        for mark, drained_ns in zip(batch.marks, batch.drained_ns.tolist(), strict=True)
+        if isinstance(mark, HoldPlan)
+    ]
 
 
 _NOTHING_LATE = np.zeros(0, LATE_ROW)

@@ -47,16 +47,21 @@ class MarkRows(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PreparedWork:
-    """A batch as the processors of a host take it."""
+    """A batch as the processors of a host take it, and how far they have come with it."""
 
+    number: int  # of the work
     slot: Slot
     segments: int
     rows: MarkRows
     marks: tuple[HoldPlan | Tick, ...]  # as the rows of `rows.marks`
     first_frame: int
     end_ns: int  # nothing that comes later arrives before
-    groups: int  # of the update with the most
-    updates: int  # among the marks
+    drained_ns: npt.NDArray[np.int64]  # (marks,) when older epochs are done: on the processors that have got there
+    #: By processor of the host: the answer to the next mark as `kernels.tracking.mark` raises it, (processors, groups
+    #: of the update with the most); and the places of `kernels.host.serve_segments`, (processors, PLACES).
+    completion_ns: npt.NDArray[np.int64]
+    unknown: npt.NDArray[np.bool_]
+    at: npt.NDArray[np.int64]
 
 
 class OwnAnswer(NamedTuple):
@@ -92,8 +97,9 @@ class ProcessorStatistics(NamedTuple):
 class UpdatableProcessor(Processor):
     """A processor that keeps what updates need to know of single frames.
 
-    `run` takes a batch as far as it gets: it stops where a release is not known yet, and goes on when `settle` has told
-    it. What it has to say is in `answers`, `loads` and `late`, which the caller empties.
+    Its host has the kernels serve a batch for all processors, and `attend` where they stop: where a release is not
+    known yet, one goes on when `settle` has told it. Then it is `finished` with the batch. What it has to say is in
+    `answers`, `loads` and `late`, which the caller empties.
     """
 
     def __init__(
@@ -104,25 +110,20 @@ class UpdatableProcessor(Processor):
         targets: int,
         watch: Watch,
         *,
-        processors: int,
         ordered: bool,
         ticks: bool,
         drain_ns_max: int = int(tracks.FOREVER),
+        addresses: npt.NDArray[np.int64] | None = None,
     ) -> None:
-        """Of a simulated host with that many processors.
-
-        `drain_ns_max`: how long it takes at most until any queue of the run is empty when nothing more comes.
-        """
-        super().__init__(costs, windows, targets, ticks=ticks)
+        """`drain_ns_max`: how long it takes at most until any queue of the run is empty when nothing more comes."""
+        super().__init__(costs, windows, targets, ticks=ticks, addresses=addresses)
         self.answers: list[OwnAnswer] = []  # about ordered updates; a later one replaces those before
-        self.drained_ns: list[npt.NDArray[np.int64]] = []  # for each batch: by permissive update, see MARK_ROW
         self.loads: list[ProcessorLoad] = []  # one for each tick, in order
         self.late: list[npt.NDArray[Any]] = []  # LATE_ROWs
-        self._row, self._processors = row, processors
+        self._row = row
         self._ordered = ordered
         self._fences = Fences(row)
         self._unanswered: list[_Unanswered] = []
-        self._at = np.zeros(3, np.int64)
         self._unbounded = costs.dpc_queue_depth == 0
         counts = np.zeros(12, np.int64)
         counts[tracks.BOUND_NS], counts[tracks.FENCES_END_NS] = tracks.FOREVER, tracks.NEVER
@@ -132,7 +133,6 @@ class UpdatableProcessor(Processor):
             self._service = self._service._replace(ring=np.zeros(LOG_ROWS, np.int64))
         self._tracking = tracks.Tracking(
             items=np.zeros(len(self._service.ring), tracks.ITEM_ROW),
-            item_row=np.full(len(self._service.ring), tracks.REMEMBERED),
             held=np.zeros(HELD_ROWS, tracks.HELD_ROW),
             entered=np.zeros(LOG_ROWS, tracks.ENTERED_ROW),
             followers=np.zeros(LOG_ROWS, tracks.FOLLOWER_ROW),
@@ -185,41 +185,51 @@ class UpdatableProcessor(Processor):
             self._tracking = tracking
             self.write_addresses()
 
-    def run(self, batch: PreparedWork) -> bool:
-        """Serve the rows of a batch; false when it has to wait for `settle` in the middle of it."""
-        answer = _no_answer(batch.groups)
-        self._make_room_for_marks(len(batch.marks))
-        start_ns, length_ns = self._windows.start_ns, self._windows.length_ns
-        while True:
-            code = kernels.serve_segments(
-                batch.slot.addresses, batch.first_frame, batch.end_ns, batch.segments, *batch.rows, self.addresses,
-                self._row, self._processors, self._ordered, start_ns, length_ns, *answer, self._at,
-            )  # fmt: skip
-            if code == kernels.DONE:
-                break
-            if code == kernels.TICK:
-                tick = batch.marks[self._at[kernels.NEXT_MARK]]
-                assert isinstance(tick, Tick), tick
-                self.loads.append(self._load(tick.at_ns))
-                self._at[kernels.NEXT_MARK] += 1
-            elif code == kernels.MARKED:
-                plan = batch.marks[self._at[kernels.NEXT_MARK] - 1]
-                assert isinstance(plan, HoldPlan), plan
-                self._adopt(plan, *answer)
-                answer = _no_answer(batch.groups)
-            elif self._waits(batch):
-                self._take_entered()
-                self._tell_news()
-                return False
-            elif not self._make_room():
-                self._enlarge_queue()
-        self._end_ns = batch.end_ns
-        if not self._ordered:
-            count = self._tracking.counts[tracks.MARKS]
-            self.drained_ns.append(self._tracking.marks["drained_ns"][count - batch.updates : count].copy())
-        self._at[:] = 0
-        self.advance(self._end_ns)
+    def make_room_for_marks(self, coming: int) -> None:
+        """Take marks that are over out of their log, and enlarge it for those of the next batch."""
+        tracking = self._tracking
+        counts = tracking.counts
+        count, over = int(counts[tracks.MARKS]), int(counts[tracks.OPEN_MARK])
+        if count + coming <= len(tracking.marks):
+            return
+        self._marks.append(tracking.marks[:over].copy())
+        tracking.marks[: count - over] = tracking.marks[over:count].copy()
+        counts[tracks.MARKS], counts[tracks.OPEN_MARK] = count - over, 0
+        marks = _longer(tracking.marks, max(2 * (count - over), count - over + coming))
+        if marks is not tracking.marks:
+            self._track(tracking._replace(marks=marks))
+
+    def attend(self, batch: PreparedWork, number: int) -> bool:
+        """See to what the kernels have stopped for; false when this processor has to wait for `settle`.
+
+        `number` is that among the processors of the host.
+        """
+        at = batch.at[number]
+        how_far = at[kernels.HOW_FAR]
+        if how_far == kernels.TICK:
+            tick = batch.marks[at[kernels.NEXT_MARK]]
+            assert isinstance(tick, Tick), tick
+            self.loads.append(self._load(tick.at_ns))
+            at[kernels.NEXT_MARK] += 1
+        elif how_far == kernels.MARKED:
+            plan = batch.marks[at[kernels.NEXT_MARK] - 1]
+            assert isinstance(plan, HoldPlan), plan
+            completion_ns, unknown = batch.completion_ns[number], batch.unknown[number]
+            self._adopt(plan, completion_ns, unknown)
+            completion_ns[:], unknown[:] = tracks.NEVER, False
+        elif self._waits(batch, at):
+            self._take_entered()
+            self._tell_news()
+            return False
+        elif not self._make_room():
+            self._enlarge_queue()
         return True
+
+    def finished(self, end_ns: int) -> None:
+        """A batch is done, and nothing that comes later arrives before `end_ns`."""
+        self._end_ns = end_ns
+        if self._ordered:
+            self.advance(end_ns)
 
     def advance(self, moment_ns: int) -> bool:
         """Held frames that are released up to a moment, before which nothing arrives any more, enter.
@@ -357,23 +367,9 @@ class UpdatableProcessor(Processor):
             changed = True
         return changed
 
-    def _make_room_for_marks(self, coming: int) -> None:
-        """Take marks that are over out of their log, and enlarge it for those of the next batch."""
-        tracking = self._tracking
-        counts = tracking.counts
-        count, over = int(counts[tracks.MARKS]), int(counts[tracks.OPEN_MARK])
-        if count + coming <= len(tracking.marks):
-            return
-        self._marks.append(tracking.marks[:over].copy())
-        tracking.marks[: count - over] = tracking.marks[over:count].copy()
-        counts[tracks.MARKS], counts[tracks.OPEN_MARK] = count - over, 0
-        marks = _longer(tracking.marks, max(2 * (count - over), count - over + coming))
-        if marks is not tracking.marks:
-            self._track(tracking._replace(marks=marks))
-
-    def _waits(self, batch: PreparedWork) -> bool:
+    def _waits(self, batch: PreparedWork, at: npt.NDArray[np.int64]) -> bool:
         """Whether what comes next in a batch depends on a release that is not known, and not on room in a log."""
-        at, marks, slot = self._at, batch.rows.marks, batch.slot
+        marks, slot = batch.rows.marks, batch.slot
         mark, segment = at[kernels.NEXT_MARK], at[kernels.SEGMENT]
         if mark < len(marks) and marks[mark]["segment"] == segment:
             moment_ns = int(marks[mark]["adopted_ns"])
@@ -402,7 +398,7 @@ class UpdatableProcessor(Processor):
                 return grown
 
             self._service = service._replace(ring=larger(service.ring))
-            self._track(tracking._replace(items=larger(tracking.items), item_row=larger(tracking.item_row)))
+            self._track(tracking._replace(items=larger(tracking.items)))
 
     def _take_entered(self) -> bool:
         """Frames that have entered the queue since: their completions, and the answers that waited for them, if any."""
@@ -441,11 +437,6 @@ class UpdatableProcessor(Processor):
             dropped_behind_holds=behind[behind["frames"] > 0],
         )
         return replace(super().report(), updates=log)
-
-
-def _no_answer(groups: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """What `kernels.tracking.mark` raises: nothing has to be completed, and nothing is held."""
-    return np.full(groups, tracks.NEVER), np.zeros(groups, np.bool_)
 
 
 def _holds(entered: npt.NDArray[Any]) -> npt.NDArray[Any]:
