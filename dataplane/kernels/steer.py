@@ -70,16 +70,14 @@ _CLASS_BYTES = CLASS_ROW.itemsize
 _HASH_KIND, _TABLE_MASK, _FIRST_SLOT, _PROCESSOR, _TARGET_ID, _WINDOW, _KEY = 0, 1, 2, 4, 6, 8, 12  # offsets
 _BYTE_TABLE_BYTES = 36 * 256 * 4
 
-#: The table that describes a snapshot: one int64 each. BYTE_TABLES_OF is 0 where hashes are carry-less products.
+#: The table that describes a snapshot: one int64 each. BYTE_TABLES is 0 where hashes are carry-less products.
 (
     _MACS, _MAC_MASK, _MAC_SHIFT, _FILTERS, _GENERAL, _GENERAL_COUNT, _TESTS, _PACKET_FILTER_BITS, _PERMANENT_ADDRESS,
     _INNER_HEADERS, _LISTED, _LISTED_COUNT, _CLASS_ROWS, _WINDOWS, _BYTE_TABLES, _INDIRECTION_TABLES,
 ) = range(0, 128, 8)  # fmt: skip
-SNAPSHOT_WORDS = 16
 
 #: The table that describes work columns: the address of each. HASH_VALUE is 0 where nobody wants it and what follows.
 _ROWS, _ASSIGNED, _HASH_VALUE, _FILTER_ID, _TABLE_INDEX, _OOB_8021Q = range(0, 48, 8)
-COLUMN_WORDS = 6
 _WORK_BYTES = WORK_ROW.itemsize
 _TIMESTAMP, _FLOW_KEY, _LENGTH, _SLOT, _WHAT = 0, 8, 16, 20, 24  # offsets; WHAT: target, hash kind, flags and drop
 
@@ -93,36 +91,29 @@ _IPV4_MASK, _IPV4_PLAIN = np.uint64(0xFF3F_0000_0000_00FF), np.uint64(0x45)
 _PREFETCH_FRAMES = 16
 
 
-@njit(cache=True)
-def describe_snapshot(snapshot: Any, byte_tables: npt.NDArray[np.uint32], out: npt.NDArray[np.int64]) -> None:
-    """Fill `out` (SNAPSHOT_WORDS) with what `steer` reads of a `SnapshotArrays`, which must outlive its use.
+def describe_snapshot(snapshot: Any, byte_tables: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
+    """What `steer` reads of a `SnapshotArrays`, which must outlive its use.
 
     `byte_tables` has the byte tables of the snapshot's keys, one behind the other; without any, hashes are computed by
     carry-less multiplication.
     """
-    out[_MACS // 8], out[_MAC_MASK // 8] = address_of(snapshot.macs), snapshot.macs.shape[0] - 1
-    out[_MAC_SHIFT // 8] = np.int64(snapshot.mac_shift[0])
-    out[_FILTERS // 8], out[_TESTS // 8] = address_of(snapshot.filters), address_of(snapshot.general_tests)
-    out[_GENERAL // 8] = address_of(snapshot.general_filters)
-    out[_GENERAL_COUNT // 8] = snapshot.general_filters.shape[0]
-    out[_PACKET_FILTER_BITS // 8] = np.int64(snapshot.settings[0])
-    out[_PERMANENT_ADDRESS // 8] = np.int64(snapshot.settings[1])
-    out[_INNER_HEADERS // 8] = np.int64(snapshot.settings[2])
-    out[_LISTED // 8] = address_of(snapshot.multicast_list)
-    out[_LISTED_COUNT // 8] = snapshot.multicast_list.shape[0]
-    out[_CLASS_ROWS // 8] = address_of(snapshot.class_rows)
-    out[_WINDOWS // 8] = address_of(snapshot.toeplitz_windows)
-    out[_BYTE_TABLES // 8] = address_of(byte_tables) if byte_tables.shape[0] != 0 else 0
-    out[_INDIRECTION_TABLES // 8] = address_of(snapshot.indirection_tables)
+    packet_filter_bits, permanent_address, inner_headers = snapshot.settings[:3].tolist()
+    numbers = [
+        snapshot.macs.ctypes.data, len(snapshot.macs) - 1, int(snapshot.mac_shift[0]),
+        snapshot.filters.ctypes.data, snapshot.general_filters.ctypes.data, len(snapshot.general_filters),
+        snapshot.general_tests.ctypes.data, packet_filter_bits, permanent_address, inner_headers,
+        snapshot.multicast_list.ctypes.data, len(snapshot.multicast_list), snapshot.class_rows.ctypes.data,
+        snapshot.toeplitz_windows.ctypes.data, byte_tables.ctypes.data if len(byte_tables) else 0,
+        snapshot.indirection_tables.ctypes.data,
+    ]  # fmt: skip
+    return np.array(numbers, np.int64)
 
 
-@njit(cache=True)
-def describe_columns(work: Any, out: npt.NDArray[np.int64]) -> None:
-    """Fill `out` (COLUMN_WORDS) with the addresses of the columns of a `WorkColumns`, which must outlive its use."""
-    out[_ROWS // 8], out[_ASSIGNED // 8] = address_of(work.rows), address_of(work.processor)
-    out[_HASH_VALUE // 8] = address_of(work.hash_value) if work.hash_value.shape[0] != 0 else 0
-    out[_FILTER_ID // 8], out[_TABLE_INDEX // 8] = address_of(work.filter_id), address_of(work.table_index)
-    out[_OOB_8021Q // 8] = address_of(work.oob_8021q)
+def describe_columns(work: Any) -> npt.NDArray[np.int64]:
+    """Where `steer` writes: the addresses of the columns of a `WorkColumns`, which must outlive its use."""
+    hash_values = work.hash_value.ctypes.data if len(work.hash_value) else 0
+    rest = [column.ctypes.data for column in (work.filter_id, work.table_index, work.oob_8021q)]
+    return np.array([work.rows.ctypes.data, work.processor.ctypes.data, hash_values, *rest], np.int64)
 
 
 @njit(inline="always")

@@ -25,9 +25,7 @@ from dataplane.traffic.batch import FrameBatch
 
 def describe_columns(work: WorkColumns) -> npt.NDArray[np.int64]:
     """The table of addresses that the kernel writes to; the columns must outlive it."""
-    table = np.zeros(kernels.COLUMN_WORDS, np.int64)
-    kernels.describe_columns(work, table)
-    return read_only(table)
+    return read_only(kernels.describe_columns(work))
 
 
 def steer_frames(

@@ -38,7 +38,7 @@ from dataplane.kernels.parse import (
     IPV6_TCP,
     IPV6_UDP,
 )
-from dataplane.kernels.steer import CLASS_ROW, SNAPSHOT_WORDS, describe_snapshot
+from dataplane.kernels.steer import CLASS_ROW, describe_snapshot
 from dataplane.kernels.toeplitz import BYTE_TABLES, WINDOWS, method, toeplitz_table, toeplitz_windows
 from dataplane.switch.configuration import (
     AdapterConfiguration,
@@ -118,7 +118,7 @@ class Target(NamedTuple):
 class KernelTable(NamedTuple):
     """What the steering kernel is given of a snapshot."""
 
-    addresses: npt.NDArray[np.int64]  # (SNAPSHOT_WORDS,) see `kernels.steer.describe_snapshot`
+    addresses: npt.NDArray[np.int64]  # see `kernels.steer.describe_snapshot`
     byte_tables: npt.NDArray[np.uint32]  # flat (keys * 36 * 256,), or empty; the addresses lead there
 
 
@@ -143,10 +143,8 @@ class SteeringSnapshot:
     @cached_property
     def kernel_table(self) -> KernelTable:
         """Where the arrays lie in this process."""
-        addresses = np.zeros(SNAPSHOT_WORDS, np.int64)
         byte_tables = _byte_tables(self.hash_secret_keys if method() == BYTE_TABLES else ())
-        describe_snapshot(self.arrays, byte_tables, addresses)
-        return KernelTable(read_only(addresses), byte_tables)
+        return KernelTable(read_only(describe_snapshot(self.arrays, byte_tables)), byte_tables)
 
     def __getstate__(self) -> dict[str, Any]:
         """What another process gets: no addresses of this one."""
