@@ -30,7 +30,6 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from actors.control import encode_maker
 from actors.nic import Answered, NicPlan
 from actors.placement import seats
-from actors.processor import plan_hosts
 from actors.state import Process, State, StateFiles, check_name
 from actors.system import (
     BATCH_FRAMES,
@@ -47,6 +46,7 @@ from actors.system import (
 from dataplane.commands import RunOutcome, live_experiment, write_run
 from dataplane.control.journal import JOURNAL_NAME
 from dataplane.engine.experiment import Experiment
+from dataplane.engine.plan import plan_hosts
 from dataplane.engine.statistics import Sample
 from dataplane.errors import ExitCode, UserError
 from dataplane.processor.host import HostPlan

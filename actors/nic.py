@@ -9,12 +9,11 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from actors.control import DecidedAt
 from actors.doorbell import DoorbellListener
 from actors.source import SourcedBatch, batches_ahead
 from actors.transport import ActorTransport, RingTransport
@@ -28,6 +27,9 @@ from dataplane.processor.messages import ProcessorLoad
 from dataplane.receive.work import work_bytes, work_columns_in
 from dataplane.switch.snapshot import SteeringSnapshot
 from dataplane.update.records import RequestRecord, SteeringUpdate, Stretch
+
+if TYPE_CHECKING:  # loads the control plane
+    from actors.control import DecidedAt
 
 _PROGRESS_INTERVAL_SECONDS = 0.1
 

@@ -12,23 +12,12 @@ import numpy.typing as npt
 from actors.doorbell import PeerLostError, connect
 from actors.ring import DescriptorRing, slot_in
 from actors.wire import Hello, Start, Welcome
-from dataplane.engine.experiment import Experiment
-from dataplane.engine.inline import plan_host
 from dataplane.engine.loading import load_processor_kernels
 from dataplane.processor.host import HostPlan, ProcessorHost
 from dataplane.processor.messages import Acknowledge, End, Ended, FromHost, Settle, Work
 from dataplane.processor.processor import ProcessorReport
 from dataplane.processor.slot import Slot
 from dataplane.processor.updatable import ProcessorStatistics
-
-
-def plan_hosts(experiment: Experiment, processors_per_actor: int, *, rows_wanted: bool) -> list[HostPlan]:
-    """Spread the processors of an experiment over actors, consecutive ones together."""
-    count = len(experiment.costs)
-    return [
-        plan_host(experiment, host, first, min(first + processors_per_actor, count), rows_wanted=rows_wanted)
-        for host, first in enumerate(range(0, count, processors_per_actor))
-    ]
 
 
 class ServedRows(NamedTuple):

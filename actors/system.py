@@ -46,7 +46,7 @@ from actors.nic import (
     TransportName,
 )
 from actors.placement import PLACEMENT_SECONDS, Seats, no_room, node_name, seats, this_node
-from actors.processor import ProcessorActor, plan_hosts
+from actors.processor import ProcessorActor
 from actors.wire import sent_bytes
 from dataplane.engine.control import ControlOutcome
 from dataplane.engine.experiment import (
@@ -59,6 +59,7 @@ from dataplane.engine.experiment import (
     SourceFactory,
 )
 from dataplane.engine.loading import load_processor_kernels, load_steering_kernels
+from dataplane.engine.plan import plan_hosts
 from dataplane.errors import ExitCode, UserError
 from dataplane.processor.host import HostPlan
 from dataplane.processor.processor import ProcessorReport

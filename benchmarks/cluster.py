@@ -20,11 +20,11 @@ from typing import Any
 
 from actors.nic import NicPlan, Progressed
 from actors.placement import seats
-from actors.processor import plan_hosts
 from actors.system import BATCH_FRAMES, SLOTS, ray_session, run_side_by_side, simulated_host
 from actors.wire import sent_bytes
 from benchmarks.replay import Replay
 from dataplane.engine.experiment import NicRun, SideBySide
+from dataplane.engine.plan import plan_hosts
 from dataplane.engine.prepare import experiment
 from dataplane.scenario.load import load_scenario
 from dataplane.scenario.model import Scenario

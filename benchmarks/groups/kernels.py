@@ -25,7 +25,7 @@ from benchmarks.peers import PeerError, dpdk, in_python
 from benchmarks.quick_start import quick_start
 from benchmarks.steering import FRAMES, KEY, eight_vports, tcp_frames
 from dataplane.arrays import read_only
-from dataplane.engine.inline import plan_host
+from dataplane.engine.plan import plan_host
 from dataplane.engine.prepare import experiment
 from dataplane.kernels.toeplitz import toeplitz_table
 from dataplane.processor.host import HostPlan, ProcessorHost

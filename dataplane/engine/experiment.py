@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
-from dataplane.control import AdapterSpecification, OidRequest
 from dataplane.processor.costs import CostModel
 from dataplane.processor.processor import ProcessorReport
 from dataplane.receive.work import WorkColumns
 from dataplane.switch.snapshot import SteeringSnapshot
 from dataplane.traffic.batch import TrafficSource
 from dataplane.update.records import RequestRecord, UpdateRecord
-from dataplane.update.timeline import ScheduledRequest
+
+if TYPE_CHECKING:  # an actor that has no use for the control plane need not load it
+    from dataplane.control import AdapterSpecification, OidRequest
+    from dataplane.update.timeline import ScheduledRequest
 
 HandOver = Literal["permissive", "ordered"]
 

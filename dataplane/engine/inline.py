@@ -19,30 +19,8 @@ from dataplane.engine.experiment import (
 from dataplane.engine.interrupts import InterruptShield
 from dataplane.engine.loading import load_processor_kernels, load_steering_kernels
 from dataplane.engine.nic import Nic
+from dataplane.engine.plan import plan_host
 from dataplane.engine.transport import LocalTransport
-from dataplane.kernels.tracking import FOREVER
-from dataplane.processor.host import HostPlan
-
-
-def plan_host(
-    experiment: Experiment, host: int, first: int, end: int, *, rows_wanted: bool, ticks: bool = False
-) -> HostPlan:
-    """The host process that owns the processor rows `first` to `end - 1`."""
-    updates = experiment.updates
-    ordered = updates is not None and experiment.hand_over == "ordered"  # then held frames drain later
-    return HostPlan(
-        host=host,
-        first_processor=first,
-        costs=experiment.costs[first:end],
-        processors=len(experiment.costs),
-        window_ns=experiment.window_ns,
-        targets=len(experiment.snapshot.targets),
-        updates=updates is not None,
-        ordered=ordered,
-        drain_ns_max=int(FOREVER) if ordered else max(costs.drain_ns_max for costs in experiment.costs),
-        ticks=ticks or (updates is not None and updates.policy is not None),
-        rows_wanted=rows_wanted,
-    )
 
 
 def run_inline(

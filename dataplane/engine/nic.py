@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from dataplane.engine.control import ControlOutcome
 from dataplane.engine.experiment import CompleteRows, EpochSpan, Experiment, RunResult
 from dataplane.engine.transport import Sent, Transport
 from dataplane.kernels.serve import HELD_NS
@@ -38,6 +37,9 @@ from dataplane.switch.snapshot import SteeringSnapshot
 from dataplane.traffic.batch import FrameBatch
 from dataplane.update.hand_over import HandOverDesk
 from dataplane.update.records import SteeringUpdate, Stretch, UpdateRecord
+
+if TYPE_CHECKING:  # an actor that has no use for the control plane need not load it
+    from dataplane.engine.control import ControlOutcome
 
 
 class Control(Protocol):

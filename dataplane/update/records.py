@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from dataplane.control.requests import Completion, OidRequest
-from dataplane.ndis.status import NdisStatus
 from dataplane.switch.change import SteeringChange
 from dataplane.switch.snapshot import SteeringSnapshot
+
+if TYPE_CHECKING:  # an actor that has no use for the control plane need not load it
+    from dataplane.control.requests import Completion, OidRequest
+    from dataplane.ndis.status import NdisStatus
 
 
 @dataclass(frozen=True, slots=True)

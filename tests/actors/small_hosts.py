@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from actors.nic import CopiedRows, NicActor, NicPlan, NicReport
-from actors.processor import ProcessorActor, plan_hosts
+from actors.processor import ProcessorActor
 from dataplane.engine.experiment import CompleteRows, Experiment, RunResult
+from dataplane.engine.plan import plan_hosts
 from dataplane.ids import NdisVersion, ProcessorNumber
 from dataplane.processor.costs import CostModel
 from dataplane.processor.processor import ProcessorReport

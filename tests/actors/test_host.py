@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from actors.doorbell import DoorbellListener, PeerLostError
 from actors.nic import NicActor, NicPlan
-from actors.processor import ProcessorActor, plan_hosts
+from actors.processor import ProcessorActor
 from actors.ring import slot_bytes, slot_in
 from actors.transport import ActorTransport
 from dataplane.engine.inline import run_inline
+from dataplane.engine.plan import plan_hosts
 from dataplane.engine.transport import Sent
 from dataplane.processor.host import ProcessorHost
 from dataplane.processor.messages import LATE_ROW, Acknowledge, End, FromHost, Segment, ToHost, Work

@@ -15,8 +15,8 @@ from actors.updates import UpdateReader
 from dataplane.commands import INLINE, RunOptions, live_experiment, run_experiment, write_run
 from dataplane.control.journal import JOURNAL_NAME
 from dataplane.engine.experiment import RunResult
-from dataplane.engine.inline import plan_host
 from dataplane.engine.nic import Nic
+from dataplane.engine.plan import plan_host
 from dataplane.engine.transport import LocalTransport
 from dataplane.errors import UserError
 from dataplane.processor.messages import ProcessorLoad

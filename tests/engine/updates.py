@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from dataplane.engine.experiment import CompleteRows, Experiment, UpdatePlan
-from dataplane.engine.inline import plan_host
 from dataplane.engine.nic import Nic, NicResult
+from dataplane.engine.plan import plan_host
 from dataplane.engine.transport import LocalTransport, Sent
 from dataplane.ids import ProcessorNumber
 from dataplane.processor.costs import CostModel
