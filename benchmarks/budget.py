@@ -74,9 +74,15 @@ LINES = (
         (
             ("engines", "ray_8_actors", "inline_looped_beside_ray"),
             ("engines", "ray_2_actors", "inline_looped_beside_ray"),
+            ("engines", "ray_1_actor", "inline_looped_beside_ray"),
         ),
     ),
-    Line("ray_rate", "the same", 28e6, (("engines", "ray_8_actors", None), ("engines", "ray_2_actors", None))),
+    Line(
+        "ray_rate",
+        "the same",
+        28e6,
+        (("engines", "ray_8_actors", None), ("engines", "ray_2_actors", None), ("engines", "ray_1_actor", None)),
+    ),
     Line(
         "capture_run_64",
         "`run` from a 64-byte capture on disk, page cache warm, inline",

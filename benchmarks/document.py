@@ -39,7 +39,7 @@ between the quartiles. Figures of other machines differ; ratios differ less.
 _TEXTS = {
     "kernels": """\
 All on one core, in processor time. `steer_64` is the fused kernel of the receive path: parse, match the destination
-address and VLAN, hash, look the table up, and write eleven columns for each frame (target, filter, hash, flow key,
+address and VLAN, hash, look the table up, and write eleven values for each frame (target, filter, hash, flow key,
 out-of-band data, ...). Peers get the same frames:
 
 - `dpdk_softrss_64`: a C program ([benchmarks/peers/pipeline.c](../benchmarks/peers/pipeline.c)) as one would write it

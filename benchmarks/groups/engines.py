@@ -92,12 +92,14 @@ def _on_ray(session: Session) -> Iterator[tuple[str, Figure]]:
     trials[inline] = RunTrial(run_inline, prepared, source)
     add("ray_8_actors", few, 1)
     add("ray_2_actors", few, 4)
+    add("ray_1_actor", few, 8)
     add("ray_256_processors_2_actors", many, 128)
     add("ray_object_store", few, 4, "object-store")
     texts = {
         inline: "the inline engine in the same rounds, frames from memory",
         "ray_8_actors": "run --engine ray, frames from memory, an actor for each of 8 processors",
         "ray_2_actors": "the same with --processors-per-actor 4",
+        "ray_1_actor": "the same with --processors-per-actor 8: on two cores, one process beside that of the NIC",
         "ray_256_processors_2_actors": "256 processors with --processors-per-actor 128",
         "ray_object_store": "2 actors that get batches through Ray's object store",
     }

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from dataplane.kernels.memory import load_u16_be, load_u32, load_u32_be, prefetch
+from dataplane.kernels.memory import address_of, load_u16_be, load_u32, load_u32_be, prefetch_address
 
 #: Why a scan stopped.
 FULL, NEED_MORE, DAMAGED, CONTROL_BLOCK, FOREIGN_LINK_TYPE = range(5)
@@ -55,8 +55,9 @@ def _u16(data: npt.NDArray[np.uint8], position: int, big_endian: bool) -> Any:
 @njit(inline="always")
 def _prefetch_headers(data: npt.NDArray[np.uint8], start: int) -> None:
     """Ask for the cache lines with the Ethernet, IP and transport headers of the frame at `start`."""
-    prefetch(data, start)
-    prefetch(data, start + _HEADER_BYTES - 1)
+    address = address_of(data) + start
+    prefetch_address(address)
+    prefetch_address(address + _HEADER_BYTES - 1)
 
 
 @njit(cache=True, nogil=True)
@@ -88,7 +89,7 @@ def scan_pcap(
         if start + recorded > end:
             status = NEED_MORE
             break
-        prefetch(data, position + _PREFETCH_RECORDS * (recorded + _PCAP_RECORD_HEADER))
+        prefetch_address(address_of(data) + position + _PREFETCH_RECORDS * (recorded + _PCAP_RECORD_HEADER))
         wire = max(_u32(data, position + 12, big_endian), recorded) - fcs_bytes
         _prefetch_headers(data, start)
         seconds, fraction = _u32(data, position, big_endian), _u32(data, position + 4, big_endian)
@@ -171,7 +172,7 @@ def scan_pcapng(
         if not is_packet:
             position = after
             continue
-        prefetch(data, position + _PREFETCH_RECORDS * block_length)
+        prefetch_address(address_of(data) + position + _PREFETCH_RECORDS * block_length)
 
         header = 16 if block_type == _SIMPLE_PACKET else 32
         if block_length < header:

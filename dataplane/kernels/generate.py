@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from dataplane.kernels.memory import load_u64, prefetch, store_u16_be, store_u64, store_u64_be
+from dataplane.kernels.memory import address_of, load_u64, prefetch_address, store_u16_be, store_u64, store_u64_be
 from dataplane.kernels.random import below, draw, mix64, random_u64
 
 #: Indices into the `settings` array of uint64: seeds, and shares in units of 2**-16.
@@ -228,11 +228,11 @@ def write_frames(
     `headroom` bytes are left free in front of each frame and count as part of it. Frames start at multiples of 16, the
     first one behind the `used` bytes of `packed`; returns how many are used then.
     """
-    used = np.int64(used)
+    used, records_at = np.int64(used), address_of(records)
     for i in range(len(record)):
         ahead = min(i + _PREFETCH_FRAMES, len(record) - 1)
-        prefetch(records, record[ahead] * RECORD_BYTES)
-        prefetch(records, record[ahead] * RECORD_BYTES + RECORD_BYTES - 1)
+        prefetch_address(records_at + record[ahead] * RECORD_BYTES)
+        prefetch_address(records_at + record[ahead] * RECORD_BYTES + RECORD_BYTES - 1)
         source = record[i] * RECORD_BYTES
         layout = np.int64(load_u64(records, source + _LAYOUT))
         sums = np.int64(load_u64(records, source + _SUMS))

@@ -162,28 +162,6 @@ write_u32 = _write(32, "write_u32")
 write_u64 = _write(64, "write_u64")
 
 
-def _build_prefetch(builder: Any, pointer: Any) -> None:
-    word = ir.IntType(32)
-    function_type = ir.FunctionType(ir.VoidType(), [pointer.type, word, word, word])
-    function = builder.module.declare_intrinsic("llvm.prefetch", [pointer.type], function_type)
-    builder.call(function, [pointer, word(0), word(3), word(1)])  # read, keep in all cache levels, data
-
-
-def _prefetch(typing_context: Any, data: Any, offset: Any) -> Any:
-    """Ask for the cache line of `data[offset]`; harmless for any offset."""
-    if not (_is_byte_array(data) and isinstance(offset, types.Integer)):
-        return None
-
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        _build_prefetch(builder, _pointer(context, builder, signature.args, arguments, 8))
-        return context.get_dummy_value()
-
-    return types.void(data, offset), codegen
-
-
-prefetch: Any = intrinsic(_prefetch)
-
-
 def _prefetch_address(typing_context: Any, address: Any) -> Any:
     """Ask for the cache line at an address; harmless for any address."""
     if not isinstance(address, types.Integer):
@@ -191,7 +169,10 @@ def _prefetch_address(typing_context: Any, address: Any) -> Any:
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         wide = context.cast(builder, arguments[0], signature.args[0], types.int64)
-        _build_prefetch(builder, builder.inttoptr(wide, ir.IntType(8).as_pointer()))
+        pointer, word = builder.inttoptr(wide, ir.IntType(8).as_pointer()), ir.IntType(32)
+        function_type = ir.FunctionType(ir.VoidType(), [pointer.type, word, word, word])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [pointer.type], function_type)
+        builder.call(function, [pointer, word(0), word(3), word(1)])  # read, keep in all cache levels, data
         return context.get_dummy_value()
 
     return types.void(address), codegen

@@ -140,14 +140,14 @@ def _plain_report(report: ProcessorReport) -> dict[str, Any]:
 def run_in_threads(
     experiment: Experiment,
     open_source: Callable[[], SmallTraffic],
-    sink: KeptRows,
+    sink: KeptRows | None,
     *,
     processors_per_actor: int,
     slots: int,
     control: Any = None,
 ) -> RunResult:
     """The actors of a host with their ring and doorbells, in threads of this process: everything but Ray."""
-    plans = plan_hosts(experiment, processors_per_actor, rows_wanted=True)
+    plans = plan_hosts(experiment, processors_per_actor, rows_wanted=sink is not None)
     host_ends = tuple(plan.first_processor + len(plan.costs) for plan in plans)
     nic = NicActor(
         NicPlan(
@@ -158,7 +158,7 @@ def run_in_threads(
             slots,
             experiment.batch_frames,
             os.getcwd(),
-            rows_wanted=True,
+            rows_wanted=sink is not None,
             ordered=plans[0].ordered,
         )
     )
@@ -170,6 +170,7 @@ def run_in_threads(
             call.result()
     for item in items:
         if isinstance(item, CopiedRows):
+            assert sink is not None, "rows come when somebody wants them"
             sink.write(item.complete)
     report = items[-1]
     assert isinstance(report, NicReport)

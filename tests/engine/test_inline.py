@@ -84,6 +84,26 @@ def test_results_do_not_depend_on_batches(
     assert results[0] == results[1] == results[2]
 
 
+@settings(max_examples=20)
+@given(st.data(), adapter_configurations(), COSTS)
+def test_results_do_not_depend_on_who_wants_rows(
+    data: st.DataObject, configuration: AdapterConfiguration, costs: CostModel
+) -> None:
+    """Summary and tables are equal when somebody reads the rows, for whom more columns are written, and when not."""
+    batch = drawn(data)[1]
+    experiment = experiment_of(configuration, costs, 7)
+    taken: list[int] = []
+
+    class Reader:
+        def write(self, rows: CompleteRows) -> None:
+            assert {len(column) for column in rows.work} == {len(rows.work.rows)}
+            taken.append(len(rows.work.rows))
+
+    read = run_inline(experiment, lambda: FramesInMemory(batch), Reader(), lambda frames, share: None)
+    assert everything(read) == everything(run(experiment, batch))
+    assert sum(taken) == len(batch)
+
+
 @settings(max_examples=40)
 @given(st.data(), adapter_configurations(), COSTS)
 def test_a_run_equals_the_references(

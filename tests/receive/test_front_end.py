@@ -86,6 +86,21 @@ def test_there_is_at_least_one_thread(snapshot: SteeringSnapshot) -> None:
         NicFrontEnd(snapshot, threads=0)
 
 
+def test_columns_that_nobody_wants_are_left_out(snapshot: SteeringSnapshot, traffic: FrameBatch) -> None:
+    """Without a reader of rows what processors read is the same, and the other columns are not there."""
+    expected = accepted(snapshot, traffic, 1, [])[0]
+    work, selection = new_work_columns(ROWS, rows_wanted=False), np.zeros(ROWS, np.uint32)
+    front_end = NicFrontEnd(snapshot)
+    front_end.accept(traffic, work, 0, np.zeros(len(snapshot.processors) + 1, np.int64), selection)
+    assert np.array_equal(work.rows, expected.rows)
+    assert np.array_equal(work.processor, expected.processor)
+    assert {name for name, column in work._asdict().items() if not len(column)} == {
+        "hash_value", "filter_id", "table_index", "oob_8021q", "completion_ns",
+    }  # fmt: skip
+    assert front_end.dropped() == accepted(snapshot, traffic, 1, [])[2]
+    assert (expected.drop != 0).any()
+
+
 def test_the_next_snapshot_is_used_at_once(snapshot: SteeringSnapshot, traffic: FrameBatch) -> None:
     """What is assigned to `snapshot` steers the next piece (EPO-02), also into columns that were used before."""
     other = four_vports(first_processor=1)

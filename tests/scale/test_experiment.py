@@ -121,7 +121,7 @@ def test_a_point_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
     assert len(summary.rows) == 10
     assert len(summary.findings) == 2
     assert summary.missing == 2
-    assert "processors 2, inline, 1 NIC, batches of 65,536, repeat 0: out of ideas" in summary.findings[0]
+    assert "processors 2, inline, 1 NIC, batches of 16,384, repeat 0: out of ideas" in summary.findings[0]
     kept = summary.findings[0].rpartition(" is ")[2].rstrip(")")
     assert "indirection_table" in Path(kept).read_text()
     assert len(done(plan(options(tmp_path)))) == 2
