@@ -70,15 +70,6 @@ def test_count_leading_zeros() -> None:
     assert count(np.uint64(0)) == 64
 
 
-def test_prefetch_changes_nothing() -> None:
-    """A prefetch may name any offset, also one far outside."""
-    fetch = compiled("prefetch", 2)
-    data = DATA.copy()
-    fetch(data, 3)
-    fetch(data, 1 << 40)
-    assert data.tobytes() == DATA.tobytes()
-
-
 READS = {"read_u8": (1, "little"), "read_u16": (2, "little"), "read_u32": (4, "little"), "read_u64": (8, "little")}
 WRITES = {"write_u8": 1, "write_u16": 2, "write_u32": 4, "write_u64": 8}
 
