@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 #: Bytes kept in memory before they go to the file.
-_MEMORY_BYTES = 4 << 20
+_MEMORY_BYTES = 1 << 20
 
 
 class RowLog:
