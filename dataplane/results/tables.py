@@ -18,7 +18,7 @@ from dataplane.switch.snapshot import slot_names
 SCHEMA_VERSION = 1
 
 #: Rows that are sorted and written at a time.
-_PIECE_ROWS = 1 << 18
+_PIECE_ROWS = 1 << 15
 _METADATA = {"vmmq.schema_version": str(SCHEMA_VERSION)}
 
 
