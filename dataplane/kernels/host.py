@@ -153,38 +153,43 @@ def serve_batch(
 #: tick, which the caller takes and steps over; behind the mark of an ordered update, whose holds the caller sets up.
 WORKING, DONE, STOPPED, TICK, MARKED = range(5)
 
-#: Indices of `at` in `serve_segments`, and how many there are.
+#: Indices of `at` in `serve_processors`, and how many there are.
 SEGMENT, NEXT_MARK, SERVED, HOW_FAR = range(4)
 PLACES = 4
 
 
+class Batch(NamedTuple):
+    """What a batch has for every processor of a host, when the steering may change."""
+
+    columns: Columns
+    first_frame: int
+    segments: int
+    marks: npt.NDArray[Any]  # MARKER_ROW, between the segments
+    old: npt.NDArray[Any]  # GROUP_ROWs of all marks
+    new: npt.NDArray[Any]  # HEIR_ROWs of all marks
+    ordered: bool
+    window_start_ns: int
+    window_ns: int
+    drained_ns: npt.NDArray[np.int64]  # (marks,) raised to when the older epochs are done
+
+
 @njit(cache=True, nogil=True)
-def serve_segments(
-    slot: npt.NDArray[np.int64],
-    first_frame: int,
-    segments: int,
-    marks: npt.NDArray[Any],
-    old: npt.NDArray[Any],
-    new: npt.NDArray[Any],
+def _serve_segments(
+    batch: Any,
     row: npt.NDArray[np.int64],
     processor: int,
-    processors: int,
-    ordered: bool,
-    window_start_ns: int,
-    window_ns: int,
-    drained_ns: npt.NDArray[np.int64],
     completion_ns: npt.NDArray[np.int64],
     unknown: npt.NDArray[np.bool_],
     at: npt.NDArray[np.int64],
 ) -> int:
-    """Everything that a batch has for one processor, when the steering may change; DONE, STOPPED, TICK or MARKED.
+    """Everything that a `Batch` has for one processor; DONE, STOPPED, TICK or MARKED.
 
-    `slot` (SLOT_ADDRESSES,) and `row` (PROCESSOR_ADDRESSES,) as in `serve_batch`; `marks` (MARKER_ROW) stand between
-    the `segments`, with the rows of all of them in `old` (GROUP_ROW) and `new` (HEIR_ROW); `drained_ns` (marks,) is
-    raised to when the older epochs are done here; `completion_ns` and `unknown` are those of `tracking.mark`. `at`
+    `row` (PROCESSOR_ADDRESSES,) as in `serve_batch`; `completion_ns` and `unknown` are those of `tracking.mark`. `at`
     (PLACES,) says how far it has come, and is where the next call goes on.
     """
-    columns = _columns(slot, processors)
+    columns, first_frame, segments, marks = batch.columns, batch.first_frame, batch.segments, batch.marks
+    old, new, drained_ns, ordered = batch.old, batch.new, batch.drained_ns, batch.ordered
+    window_start_ns, window_ns = batch.window_start_ns, batch.window_ns
     costs, service, accounts, flows = _processor(row)
     tracking = _tracking(row)
     counts = tracking.counts
@@ -257,17 +262,19 @@ def serve_processors(
     unknown: npt.NDArray[np.bool_],
     at: npt.NDArray[np.int64],
 ) -> int:
-    """`serve_segments` for the processors of a host that are WORKING, one after the other.
+    """Everything that a batch has for the processors of a host that are WORKING, one after the other.
 
-    `rows` as in `serve_batch`; `completion_ns` and `unknown` (processors of the host, groups), `at` (processors of the
-    host, PLACES). Returns the number of a processor that its caller has to see to, or -1 when none is WORKING any more.
+    `slot` and `rows` as in `serve_batch`; from `segments` to `drained_ns` see `Batch`; `completion_ns` and `unknown`
+    (processors of the host, groups), `at` (processors of the host, PLACES) as in `_serve_segments`. Returns the number
+    of a processor that its caller has to see to, or -1 when none is WORKING any more.
     """
+    batch = Batch(
+        _columns(slot, processors), first_frame, segments, marks, old, new, ordered, window_start_ns, window_ns,
+        drained_ns,
+    )  # fmt: skip
     for p in range(rows.shape[0]):
         if at[p, HOW_FAR] == WORKING:
-            at[p, HOW_FAR] = serve_segments(
-                slot, first_frame, segments, marks, old, new, rows[p], first_processor + p, processors, ordered,
-                window_start_ns, window_ns, drained_ns, completion_ns[p], unknown[p], at[p],
-            )  # fmt: skip
+            at[p, HOW_FAR] = _serve_segments(batch, rows[p], first_processor + p, completion_ns[p], unknown[p], at[p])
             if at[p, HOW_FAR] != DONE:
                 return p
     return -1

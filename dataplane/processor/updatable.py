@@ -58,7 +58,7 @@ class PreparedWork:
     end_ns: int  # nothing that comes later arrives before
     drained_ns: npt.NDArray[np.int64]  # (marks,) when older epochs are done: on the processors that have got there
     #: By processor of the host: the answer to the next mark as `kernels.tracking.mark` raises it, (processors, groups
-    #: of the update with the most); and the places of `kernels.host.serve_segments`, (processors, PLACES).
+    #: of the update with the most); and the places of `kernels.host.serve_processors`, (processors, PLACES).
     completion_ns: npt.NDArray[np.int64]
     unknown: npt.NDArray[np.bool_]
     at: npt.NDArray[np.int64]
