@@ -13,9 +13,8 @@ from actors.doorbell import PeerLostError, connect
 from actors.ring import DescriptorRing, slot_in
 from actors.wire import Hello, Start, Welcome
 from dataplane.engine.loading import load_processor_kernels
-from dataplane.processor.host import HostPlan, ProcessorHost
+from dataplane.processor.host import HostPlan, HostReport, ProcessorHost
 from dataplane.processor.messages import Acknowledge, End, Ended, FromHost, Settle, Work
-from dataplane.processor.processor import ProcessorReport
 from dataplane.processor.slot import Slot
 from dataplane.processor.updatable import ProcessorStatistics
 
@@ -104,6 +103,6 @@ class ProcessorActor:
         with self._between:
             return self._host.statistics()
 
-    def report(self) -> list[ProcessorReport]:
-        """What every processor of this actor has to say, by row."""
+    def report(self) -> HostReport:
+        """What the processors of this actor have to say at the end."""
         return self._host.report()

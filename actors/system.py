@@ -61,8 +61,7 @@ from dataplane.engine.experiment import (
 from dataplane.engine.loading import load_processor_kernels, load_steering_kernels
 from dataplane.engine.plan import plan_hosts
 from dataplane.errors import ExitCode, UserError
-from dataplane.processor.host import HostPlan
-from dataplane.processor.processor import ProcessorReport
+from dataplane.processor.host import HostPlan, HostReport
 from dataplane.switch.configuration import AdapterConfiguration
 from dataplane.switch.snapshot import SteeringSnapshot
 
@@ -320,9 +319,9 @@ def collect(experiment: Experiment, host: SimulatedHost, nic_report: NicReport, 
 
     Adds to the bytes that the driver has `received`.
     """
-    reports, told = host.processor_reports(), nic_report.result
+    reports, told = host.reports(), nic_report.result
     received["reports"] += sent_bytes(reports)
-    finished = sum(one.counters["accepted"] + one.counters["dropped"] for one in reports)
+    finished = sum(p.counters["accepted"] + p.counters["dropped"] for host in reports for p in host.processors)
     assert told.arrived == finished + sum(told.dropped.values()), "frames are conserved (MOD-11, ENG-03)"
     outcome = host.control_outcome(nic_report)
     if host.control is not None:
@@ -451,10 +450,10 @@ class SimulatedHost:
     watched: list[Any]  # the stream, and calls that last as long as there is work
     control: Any = None  # the control actor when the steering may change
 
-    def processor_reports(self) -> list[ProcessorReport]:
-        """Of all processors by row; after the end of the stream."""
-        answers = _get([actor.report.remote() for actor in self.processors])
-        return [report for answer in answers for report in answer]
+    def reports(self) -> list[HostReport]:
+        """Of all processor actors, in the order of their processors; after the end of the stream."""
+        answers: list[HostReport] = _get([actor.report.remote() for actor in self.processors])
+        return answers
 
     def control_outcome(self, report: NicReport) -> ControlOutcome:
         """What the control side has to report; after the end of the stream."""

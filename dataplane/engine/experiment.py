@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from dataplane.processor.costs import CostModel
+from dataplane.processor.flows import FlowItems
 from dataplane.processor.processor import ProcessorReport
 from dataplane.receive.work import WorkColumns
 from dataplane.switch.snapshot import SteeringSnapshot
@@ -76,6 +77,7 @@ class RunResult:
     timestamp_regressions: int
     findings: tuple[str, ...]  # what was wrong with the input, one line each
     processors: tuple[ProcessorReport, ...]  # by row of `snapshot.processors`
+    flows: FlowItems  # that processors accepted
     target_ids: tuple[int, ...]  # VPort or queue ids by target row, those that came later included
     target_names: tuple[str, ...]
     updates: tuple[UpdateRecord, ...] = ()  # that were adopted

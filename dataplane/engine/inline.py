@@ -71,7 +71,7 @@ def run_inline(
         outcome = control.outcome(told.last_arrival_or_none_ns, interrupted=interrupted)
     result = told.run_result(
         experiment,
-        transport.reports(),
+        [transport.report()],
         outcome,
         timestamp_regressions=source.timestamp_regressions,
         findings=source.findings,

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from dataplane.engine.experiment import CompleteRows, EpochSpan, Experiment, RunResult
 from dataplane.engine.transport import Sent, Transport
 from dataplane.kernels.serve import HELD_NS
+from dataplane.processor.flows import FlowItems
 from dataplane.processor.messages import (
     LATE_ROW,
     Acknowledge,
@@ -29,7 +30,6 @@ from dataplane.processor.messages import (
     Settle,
     Tick,
 )
-from dataplane.processor.processor import ProcessorReport
 from dataplane.processor.slot import SEGMENTS_MAX, Slot
 from dataplane.receive.front_end import NicFrontEnd
 from dataplane.receive.work import WorkColumns, first_rows, new_work_columns
@@ -40,6 +40,7 @@ from dataplane.update.records import SteeringUpdate, Stretch, UpdateRecord
 
 if TYPE_CHECKING:  # an actor that has no use for the control plane need not load it
     from dataplane.engine.control import ControlOutcome
+    from dataplane.processor.host import HostReport
 
 
 class Control(Protocol):
@@ -71,14 +72,17 @@ class NicResult(NamedTuple):
     def run_result(
         self,
         experiment: Experiment,
-        processors: Sequence[ProcessorReport],
+        hosts: Sequence[HostReport],
         outcome: ControlOutcome,
         *,
         timestamp_regressions: int,
         findings: Sequence[str],
         interrupted: bool,
     ) -> RunResult:
-        """The result of the run, but for what a clock measured and `engine_facts`; `findings` are the source's."""
+        """The result of the run, but for what a clock measured and `engine_facts`.
+
+        `hosts` are in the order of their processors, and `findings` the source's.
+        """
         return RunResult(
             experiment=experiment,
             start_ns=self.start_ns,
@@ -87,7 +91,8 @@ class NicResult(NamedTuple):
             dropped=self.dropped,
             timestamp_regressions=timestamp_regressions,
             findings=(*findings, *outcome.findings),
-            processors=tuple(processors),
+            processors=tuple(processor for host in hosts for processor in host.processors),
+            flows=FlowItems.merged([host.flows for host in hosts]),
             target_ids=self.target_ids,
             target_names=self.target_names,
             updates=self.updates,

@@ -7,9 +7,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from dataplane.processor.host import HostPlan, ProcessorHost
+from dataplane.processor.host import HostPlan, HostReport, ProcessorHost
 from dataplane.processor.messages import Acknowledge, End, Ended, FromHost, Segment, Settle, Work
-from dataplane.processor.processor import ProcessorReport
 from dataplane.processor.slot import SEGMENTS_MAX, Slot, slot_of
 from dataplane.receive.work import new_work_columns
 
@@ -108,8 +107,8 @@ class LocalTransport:
         """As `Transport.end`."""
         self._take(self.host.receive(End(self._works)))
 
-    def reports(self) -> list[ProcessorReport]:
-        """What every processor has to say, by row."""
+    def report(self) -> HostReport:
+        """What the host has to say at the end."""
         return self.host.report()
 
     def _take(self, messages: list[FromHost]) -> None:

@@ -16,6 +16,7 @@ from numba import carray, njit  # type: ignore[attr-defined]
 
 from dataplane.kernels import serve as kernels
 from dataplane.kernels import tracking as tracks
+from dataplane.kernels.flows import ORDER_ROW
 from dataplane.kernels.memory import address_of, pointer_to
 from dataplane.kernels.serve import Accounts, Flows, Service, serve
 from dataplane.kernels.tracking import (
@@ -45,7 +46,7 @@ class Columns(NamedTuple):
 _ARRAY = np.dtype([("address", np.int64), ("length", np.int64)])
 
 
-_PROCESSOR_ARRAYS = ("costs", *Service._fields, *Accounts._fields, *Flows._fields, *Tracking._fields)
+_PROCESSOR_ARRAYS = ("costs", *Service._fields, *Accounts._fields, *Tracking._fields)
 _PROCESSOR = np.dtype([(name, _ARRAY) for name in _PROCESSOR_ARRAYS])
 _COLUMNS = np.dtype([(name, _ARRAY) for name in Columns._fields])
 #: Numbers in the row of a processor, and in that of a slot.
@@ -71,7 +72,7 @@ def _columns(slot: npt.NDArray[np.int64], processors: int) -> Any:
 
 @njit(inline="always")
 def _processor(row: npt.NDArray[np.int64]) -> Any:
-    """Costs, Service, Accounts and Flows of the processor that a row is about."""
+    """Costs, Service and Accounts of the processor that a row is about."""
     a = carray(pointer_to(address_of(row)), (1,), _PROCESSOR)[0]
     return (
         carray(pointer_to(a.costs.address), (1,), kernels.COSTS),
@@ -88,11 +89,6 @@ def _processor(row: npt.NDArray[np.int64]) -> Any:
             carray(pointer_to(a.position.address), (a.position.length,), np.int64),
             carray(pointer_to(a.entry_log.address), (a.entry_log.length,), kernels.ENTRY_ROW),
             carray(pointer_to(a.loads.address), (a.loads.length,), kernels.LOAD_ROW),
-        ),
-        Flows(
-            carray(pointer_to(a.table.address), (a.table.length,), kernels.FLOW_ROW),
-            carray(pointer_to(a.used.address), (1,), np.int64),
-            carray(pointer_to(a.order.address), (a.order.length,), np.int64),
         ),
     )
 
@@ -113,6 +109,7 @@ def _tracking(row: npt.NDArray[np.int64]) -> Any:
         carray(pointer_to(a.watch_until_ns.address), (a.watch_until_ns.length,), np.int64),
         carray(pointer_to(a.watch_epoch.address), (a.watch_epoch.length,), np.int64),
         carray(pointer_to(a.group_of_slot.address), (a.group_of_slot.length,), np.int64),
+        carray(pointer_to(a.order.address), (a.order.length,), ORDER_ROW),
         carray(pointer_to(a.counts.address), (a.counts.length,), np.int64),
     )
 
@@ -122,6 +119,8 @@ def serve_batch(
     slot: npt.NDArray[np.int64],
     first_frame: int,
     rows: npt.NDArray[np.int64],
+    flow_rows: npt.NDArray[Any],
+    flows_used: npt.NDArray[np.int64],
     first_processor: int,
     processors: int,
     window_start_ns: int,
@@ -131,15 +130,16 @@ def serve_batch(
     """A batch of one segment, in a run in which nothing changes, for all processors of a host.
 
     `slot` (SLOT_ADDRESSES,), `rows` (processors of the host, PROCESSOR_ADDRESSES); the first of them is
-    `first_processor` of the `processors` of the whole simulated host. Returns -1 when all is done, else the number of
-    the processor that has to make room in its logs; `done` says how many rows each of them has finished.
+    `first_processor` of the `processors` of the whole simulated host. `flow_rows` and `flows_used` are `Flows`. Returns
+    -1 when all is done, else the number of the processor that has to make room in its logs; `done` says how many rows
+    each of them has finished.
     """
-    columns = _columns(slot, processors)
+    columns, flows = _columns(slot, processors), Flows(flow_rows, flows_used)
     for p in range(rows.shape[0]):
         first = columns.offsets[0, first_processor + p] + done[p]
         mine = columns.selection[first : columns.offsets[0, first_processor + p + 1]]
         if mine.shape[0] > 0:
-            costs, service, accounts, flows = _processor(rows[p])
+            costs, service, accounts = _processor(rows[p])
             served = serve(
                 mine, columns, first_frame, NEVER, costs, window_start_ns, window_ns, service, accounts, flows, None
             )
@@ -162,6 +162,7 @@ class Batch(NamedTuple):
     """What a batch has for every processor of a host, when the steering may change."""
 
     columns: Columns
+    flows: Flows
     first_frame: int
     segments: int
     marks: npt.NDArray[Any]  # MARKER_ROW, between the segments
@@ -190,7 +191,8 @@ def _serve_segments(
     columns, first_frame, segments, marks = batch.columns, batch.first_frame, batch.segments, batch.marks
     old, new, drained_ns, ordered = batch.old, batch.new, batch.drained_ns, batch.ordered
     window_start_ns, window_ns = batch.window_start_ns, batch.window_ns
-    costs, service, accounts, flows = _processor(row)
+    flows = batch.flows
+    costs, service, accounts = _processor(row)
     tracking = _tracking(row)
     counts = tracking.counts
     nothing = columns.selection[:0]
@@ -252,6 +254,8 @@ def serve_processors(
     old: npt.NDArray[Any],
     new: npt.NDArray[Any],
     rows: npt.NDArray[np.int64],
+    flow_rows: npt.NDArray[Any],
+    flows_used: npt.NDArray[np.int64],
     first_processor: int,
     processors: int,
     ordered: bool,
@@ -264,13 +268,14 @@ def serve_processors(
 ) -> int:
     """Everything that a batch has for the processors of a host that are WORKING, one after the other.
 
-    `slot` and `rows` as in `serve_batch`; from `segments` to `drained_ns` see `Batch`; `completion_ns` and `unknown`
-    (processors of the host, groups), `at` (processors of the host, PLACES) as in `_serve_segments`. Returns the number
-    of a processor that its caller has to see to, or -1 when none is WORKING any more.
+    `slot`, `rows`, `flow_rows` and `flows_used` as in `serve_batch`; from `segments` to `drained_ns` see `Batch`;
+    `completion_ns` and `unknown` (processors of the host, groups), `at` (processors of the host, PLACES) as in
+    `_serve_segments`. Returns the number of a processor that its caller has to see to, or -1 when none is WORKING any
+    more.
     """
     batch = Batch(
-        _columns(slot, processors), first_frame, segments, marks, old, new, ordered, window_start_ns, window_ns,
-        drained_ns,
+        _columns(slot, processors), Flows(flow_rows, flows_used), first_frame, segments, marks, old, new, ordered,
+        window_start_ns, window_ns, drained_ns,
     )  # fmt: skip
     for p in range(rows.shape[0]):
         if at[p, HOW_FAR] == WORKING:
@@ -281,10 +286,18 @@ def serve_processors(
 
 
 @njit(cache=True, nogil=True)
-def let_in_until(moment_ns: int, row: npt.NDArray[np.int64], window_start_ns: int, window_ns: int) -> None:
+def let_in_until(
+    moment_ns: int,
+    row: npt.NDArray[np.int64],
+    flow_rows: npt.NDArray[Any],
+    flows_used: npt.NDArray[np.int64],
+    window_start_ns: int,
+    window_ns: int,
+) -> None:
     """Held frames whose release comes up to a moment enter, as far as it is known and the logs have room."""
     columns = Columns(np.zeros(0, WORK_ROW), np.zeros(0, np.int64), np.zeros(0, np.uint32), np.zeros((0, 1), np.int64))
-    costs, service, accounts, flows = _processor(row)
+    flows = Flows(flow_rows, flows_used)
+    costs, service, accounts = _processor(row)
     tracking = _tracking(row)
     serve(
         columns.selection, columns, 0, moment_ns, costs, window_start_ns, window_ns, service, accounts, flows, tracking

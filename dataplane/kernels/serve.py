@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from dataplane.kernels.flows import FLOW_ROW, count_item, flow_slot, follow
 from dataplane.kernels.memory import address_of, prefetch_address
 from dataplane.kernels.tracking import (
     BOUND_EPOCH,
@@ -26,11 +27,15 @@ from dataplane.kernels.tracking import (
     FENCES_END_NS,
     FOLLOWERS,
     HELD,
+    LATE_NS_MAX,
     NEVER,
+    ORDER_USED,
     OVERTAKABLE,
+    REORDERED,
     next_release,
     note_completion,
 )
+from dataplane.kernels.work import WORK_ROW
 
 #: Costs of a processor, `CostModel` in the order of its fields; one row.
 COSTS = np.dtype(
@@ -68,6 +73,7 @@ STATE = np.dtype(
         ("busy_since_ns", np.int64),  # start of the DPC since which it has been busy without a pause
         ("busy_window", np.int64),  # window that `busy_window_ns` is for
         ("busy_window_ns", np.int64),
+        ("last_frame", np.int64),  # number of the last arrival
     ]
 )
 
@@ -82,7 +88,7 @@ _QUEUE_FULL = 3
 
 #: How far ahead the flow of an item is asked for: the table is larger than the caches of a core.
 _PREFETCH_ROWS, _PREFETCH_ITEMS = 24, 12
-_WORK_BYTES, _FLOW_BYTES = 32, 32
+_WORK_BYTES, _FLOW_BYTES = WORK_ROW.itemsize, FLOW_ROW.itemsize
 
 #: `completion_ns` of a frame that is dropped, and of one that waits for an update (EPO-07).
 _QUEUE_FULL_NS, HELD_NS = -1, -2
@@ -112,11 +118,6 @@ LOAD_ROW = np.dtype(
         ("dropped", np.int64),
         ("busy_ns", np.int64),
     ]
-)
-
-#: One flow of a processor's flow table; key 0 marks an empty slot (a key of 0 is kept as 1).
-FLOW_ROW = np.dtype(
-    [("key", np.uint64), ("items", np.int64), ("last_frame", np.int64), ("last_completion_ns", np.int64)]
 )
 
 
@@ -152,48 +153,10 @@ class Accounts(NamedTuple):
 
 
 class Flows(NamedTuple):
-    """Flows and their order, which `serve` continues from call to call (ORD-02)."""
+    """Items by flow, of all processors of a host; `serve` continues them from call to call."""
 
-    table: npt.NDArray[Any]  # FLOW_ROW, capacity a power of two, at most half full
+    rows: npt.NDArray[Any]  # flows.FLOW_ROW
     used: npt.NDArray[np.int64]  # (1,)
-    order: npt.NDArray[np.int64]  # reordered items, largest late time in ns
-
-
-@njit(inline="always")
-def _flow_slot(key: Any, mask: Any) -> Any:
-    """Where the look-up of a flow begins."""
-    return (key ^ (key >> np.uint64(29))) & mask
-
-
-@njit(inline="always")
-def follow(flows: Any, used: int, flow_key: Any, frame: int, completion_ns: int) -> Any:
-    """Add one completion to its flow (ORD-02); the number of flows, and how late it is.
-
-    Completions come in the order of service. One is reordered when a later-arrived item of its flow was completed
-    earlier: it is late by the time since then, others by 0. The table must have room for one more flow.
-    """
-    mask = np.uint64(flows.shape[0] - 1)
-    key = flow_key if flow_key != 0 else np.uint64(1)
-    slot = _flow_slot(key, mask)
-    while True:
-        found = flows[slot].key
-        if found == key:
-            break
-        if found == 0:
-            flows[slot].key = key
-            flows[slot].last_frame = -1
-            used += 1
-            break
-        slot = (slot + np.uint64(1)) & mask
-    flow = flows[slot]
-    flow.items += 1
-    late_ns = np.int64(0)
-    if frame > flow.last_frame:
-        flow.last_frame = frame
-        flow.last_completion_ns = completion_ns
-    else:
-        late_ns = completion_ns - flow.last_completion_ns
-    return used, late_ns
 
 
 @njit(inline="always")
@@ -248,6 +211,9 @@ def serve(
 ) -> int:
     """Serve items first in, first out (PRC-01 to PRC-04); returns how many of `rows` were done.
 
+    `rows` ascend, and so do those of all calls together as frames; what is served behind a later frame of its flow has
+    therefore been held, and is found among those (ORD-02).
+
     `work` is a `kernels.host.Columns` whose row 0 is frame `first_frame`. Its `completion_ns`, if it has rows, is
     written at the row of each item, and the `drop` of a row, which steering has set to 0, where the queue is full.
     `costs` is one COSTS row; `service`, `accounts` and `flows` are values of those types, `tracking` is a `Tracking` or
@@ -282,11 +248,11 @@ def serve(
     loading = loads.shape[0] > 0
     window, touched_count = position_of_accounts[0], position_of_accounts[1]
     window_end_ns = window_start_ns + (window + 1) * window_ns
-    flow_table, flows_used, reordered, late_ns_max = flows.table, flows.used[0], np.int64(0), flows.order[1]
-    flow_addresses, flow_mask = address_of(flow_table), np.uint64(flow_table.shape[0] - 1)
+    flow_rows, flows_used = flows.rows, flows.used[0]
+    flow_addresses, flow_mask = address_of(flow_rows), np.uint64(flow_rows.shape[0] - 1)
     s = state[0]
     free_ns, last_interrupt_ns, items_in_dpc = s.free_ns, s.last_interrupt_ns, s.items_in_dpc
-    accepted, busy_since_ns = s.accepted, s.busy_since_ns
+    accepted, busy_since_ns, last_frame = s.accepted, s.busy_since_ns, s.last_frame
     busy_window, busy_window_ns = s.busy_window, s.busy_window_ns
     busy_window_end_ns = window_start_ns + (busy_window + 1) * window_ns
     logged = busy_logged[0]
@@ -304,6 +270,7 @@ def serve(
         capacity = ring.shape[0]
         bound_ns, bound_epoch, fences_end_ns = counts[BOUND_NS], counts[BOUND_EPOCH], counts[FENCES_END_NS]
         held_count = counts[HELD]
+        order, order_used = tracking.order, counts[ORDER_USED]
         release_ns, release_epoch = next_release(held, held_count, fences)
         letting_in = False
         scan, keep = np.int64(0), np.int64(0)  # next held frame to look at, place of the next one that stays
@@ -338,10 +305,12 @@ def serve(
             row = np.int64(rows[i])
             prefetch_address(rows_at + _WORK_BYTES * np.int64(rows[min(i + _PREFETCH_ROWS, count - 1)]))
             coming_key = work_rows[rows[min(i + _PREFETCH_ITEMS, count - 1)]].flow_key
-            prefetch_address(flow_addresses + _FLOW_BYTES * np.int64(_flow_slot(coming_key, flow_mask)))
+            prefetch_address(flow_addresses + _FLOW_BYTES * np.int64(flow_slot(coming_key, flow_mask)))
             told = work_rows[row]
             arrival = told.timestamp_ns
             enters, frame, key = arrival, first_frame + row, told.flow_key
+            if frame <= last_frame:
+                raise AssertionError("a processor has been given frames that are not in the order of their arrival")
             length = np.int64(told.wire_length)
             is_receive = told.flags & _TRANSMIT == 0
             slot = np.int64(told.entry_slot)
@@ -389,9 +358,11 @@ def serve(
         cost = receive_cost_ns + _rounded_ns(length * per_byte_ps) if is_receive else completion_cost_ns
         end = np.int64(_QUEUE_FULL_NS if full else HELD_NS)
         if not full and not waits:
-            if 2 * flows_used >= flow_table.shape[0]:
+            if 2 * flows_used >= flow_rows.shape[0]:
                 break
             if tracking is not None:
+                if held_count > 0 and 2 * order_used >= order.shape[0]:
+                    break
                 watched = arrival < watch_until_ns[slot]
                 if watched and follower_count == followers.shape[0]:
                     break
@@ -465,9 +436,12 @@ def serve(
                 if position == capacity:
                     position = 0
             accepted += 1
-            flows_used, late_ns = follow(flow_table, flows_used, key, frame, end)
-            reordered += late_ns > 0
-            late_ns_max = max(late_ns_max, late_ns)
+            flows_used = count_item(flow_rows, flows_used, key)
+            if tracking is not None:  # noqa: SIM102
+                if held_count > 0:  # only what is held can be overtaken here
+                    order_used, late_ns = follow(order, order_used, key, frame, end)
+                    counts[REORDERED] += late_ns > 0
+                    counts[LATE_NS_MAX] = max(counts[LATE_NS_MAX], late_ns)
             latency = end - arrival
             latency_sum += latency
             latency_min = min(latency_min, latency)
@@ -512,6 +486,7 @@ def serve(
                 load.busy_ns += cost
         if telling:
             completion_ns[row] = end
+        last_frame = frame
         i += 1
     if tracking is not None:
         if letting_in:  # no room in a log: the rest enters in the next call
@@ -520,10 +495,10 @@ def serve(
                 keep += 1
                 scan += 1
             held_count = keep
-        counts[HELD], counts[FOLLOWERS] = held_count, follower_count
+        counts[HELD], counts[FOLLOWERS], counts[ORDER_USED] = held_count, follower_count, order_used
         counts[DROPPED_BEHIND] += dropped_behind
     s.free_ns, s.last_interrupt_ns, s.items_in_dpc = free_ns, last_interrupt_ns, items_in_dpc
-    s.busy_since_ns = busy_since_ns
+    s.busy_since_ns, s.last_frame = busy_since_ns, last_frame
     if accepted > s.accepted:
         s.last_completion_ns = free_ns
     s.accepted = accepted
@@ -540,19 +515,4 @@ def serve(
     busy_logged[0] = logged
     position_of_accounts[0], position_of_accounts[1] = window, touched_count
     flows.used[0] = flows_used
-    flows.order[0] += reordered
-    flows.order[1] = late_ns_max
     return int(i)
-
-
-@njit(cache=True, nogil=True)
-def move_flows(old: Any, new: Any) -> None:
-    """Copy every flow of `old` into the larger empty table `new`."""
-    mask = np.uint64(new.shape[0] - 1)
-    for i in range(old.shape[0]):
-        key = old[i].key
-        if key != 0:
-            slot = _flow_slot(key, mask)
-            while new[slot].key != 0:
-                slot = (slot + np.uint64(1)) & mask
-            new[slot] = old[i]

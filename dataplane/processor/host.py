@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,7 @@ from dataplane.kernels.host import (
 from dataplane.kernels.tracking import FOREVER, MARKER_ROW, NEVER
 from dataplane.processor.costs import CostModel
 from dataplane.processor.fences import HoldPlan, Lineage
+from dataplane.processor.flows import FlowItems, FlowTable
 from dataplane.processor.messages import (
     ANSWER_ROW,
     LATE_ROW,
@@ -74,6 +75,13 @@ class HostPlan:
     rows_wanted: bool = False  # somebody reads them: tell the completions of frames that were held as well
 
 
+class HostReport(NamedTuple):
+    """Everything a host has to say at the end of a run."""
+
+    processors: tuple[ProcessorReport, ...]  # by row
+    flows: FlowItems
+
+
 class ProcessorHost:
     """The processors of one process; knows nothing of how messages reach it."""
 
@@ -83,6 +91,7 @@ class ProcessorHost:
         self._processors: list[Processor] = []
         self._addresses = np.zeros((len(plan.costs), PROCESSOR_ADDRESSES), np.int64)  # of their arrays
         self._windows = Windows(0, plan.window_ns)
+        self._flows = FlowTable()
         self._expected = 0  # number of the next work
         self._queue: deque[PreparedWork] = deque()  # works that not all processors have done
         self._end = self._ended = False  # heard of it, told it
@@ -106,6 +115,7 @@ class ProcessorHost:
                     costs,
                     self._windows,
                     plan.targets,
+                    self._flows,
                     self._watch,
                     ordered=plan.ordered,
                     ticks=plan.ticks,
@@ -113,7 +123,7 @@ class ProcessorHost:
                     addresses=self._addresses[at],
                 )
                 if plan.updates
-                else Processor(costs, self._windows, plan.targets, addresses=self._addresses[at])
+                else Processor(costs, self._windows, plan.targets, self._flows, addresses=self._addresses[at])
             )
             self._processors[at].write_addresses()
 
@@ -146,18 +156,18 @@ class ProcessorHost:
         """What every processor has counted so far, by row; of a host in whose run the steering may change."""
         return [one.statistics() for one in self._processors if isinstance(one, UpdatableProcessor)]
 
-    def report(self) -> list[ProcessorReport]:
-        """What every processor has to say, by row; the host is not used afterwards."""
-        return [processor.report() for processor in self._processors]
+    def report(self) -> HostReport:
+        """What there is to say at the end; the host is not used afterwards."""
+        return HostReport(tuple(processor.report() for processor in self._processors), self._flows.items())
 
     def _serve(self, work: Work, slot: Slot) -> Acknowledge:
         """A batch in a run in which nothing changes."""
-        plan, (start_ns, length_ns) = self._plan, self._windows
+        plan, flows, (start_ns, length_ns) = self._plan, self._flows, self._windows
         done = np.zeros(len(self._processors), np.int64)
         while True:
             full = serve_batch(
-                slot.addresses, work.first_frame, self._addresses, plan.first_processor, plan.processors, start_ns,
-                length_ns, done,
+                slot.addresses, work.first_frame, self._addresses, flows.rows, flows.used, plan.first_processor,
+                plan.processors, start_ns, length_ns, done,
             )  # fmt: skip
             if full < 0:
                 break
@@ -272,7 +282,7 @@ class ProcessorHost:
         self, batch: PreparedWork, processors: Sequence[UpdatableProcessor], waits: npt.NDArray[np.bool_]
     ) -> None:
         """Serve a batch as far as it gets, for the processors that do not wait in one before it."""
-        plan, (start_ns, length_ns) = self._plan, self._windows
+        plan, flows, (start_ns, length_ns) = self._plan, self._flows, self._windows
         how_far = batch.at[:, HOW_FAR]
         at_work = ~waits & (how_far != DONE)
         how_far[at_work] = WORKING
@@ -282,8 +292,8 @@ class ProcessorHost:
                 processors[number].make_room_for_marks(len(batch.marks))
         while True:
             number = serve_processors(
-                batch.slot.addresses, batch.first_frame, batch.segments, *batch.rows, self._addresses,
-                plan.first_processor, plan.processors, plan.ordered, start_ns, length_ns, batch.drained_ns,
+                batch.slot.addresses, batch.first_frame, batch.segments, *batch.rows, self._addresses, flows.rows,
+                flows.used, plan.first_processor, plan.processors, plan.ordered, start_ns, length_ns, batch.drained_ns,
                 batch.completion_ns, batch.unknown, batch.at,
             )  # fmt: skip
             if number < 0:

@@ -49,6 +49,8 @@ class UpdateLog:
     #: overtaken those; a frame may be in `overtakable` as well.
     followers: npt.NDArray[Any]
     dropped_behind_holds: npt.NDArray[Any]  # DROPPED_ROW
+    reordered: int = 0  # that were held, and served behind a later frame of their flow on this processor (ORD-02)
+    late_ns_max: int = 0  # by which one of them was late
 
 
 #: Frames dropped from a queue that had room but for held frames (EPO-07: they count against the depth).

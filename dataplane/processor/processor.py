@@ -12,6 +12,7 @@ from dataplane.kernels import serve as kernels
 from dataplane.kernels.host import PROCESSOR_ADDRESSES, write_addresses
 from dataplane.kernels.tracking import NEVER
 from dataplane.processor.costs import CostModel
+from dataplane.processor.flows import FlowTable
 from dataplane.processor.histogram import LatencyHistogram
 from dataplane.processor.log import UpdateLog
 from dataplane.processor.rows import RowLog
@@ -36,10 +37,6 @@ class ProcessorReport:
     by_target: npt.NDArray[np.int64]  # (targets, 5): received, bytes, hashed, completions, dropped
     busy_windows: npt.NDArray[Any]  # BUSY_ROW, ascending
     entry_windows: npt.NDArray[Any]  # ENTRY_ROW, ascending by window
-    flow_keys: npt.NDArray[np.uint64]
-    flow_items: npt.NDArray[np.int64]
-    reordered: int  # behind a later frame of their flow on this processor
-    late_ns_max: int
     updates: UpdateLog | None = None  # None in a run in which nothing changes
 
 
@@ -55,17 +52,23 @@ class Processor:
         costs: CostModel,
         windows: Windows,
         targets: int,
+        flows: FlowTable,
         *,
         ticks: bool = False,
         addresses: npt.NDArray[np.int64] | None = None,
     ) -> None:
-        """`ticks`: somebody will ask for loads. `addresses`: where to write its row for the kernels of a host."""
+        """`flows` is that of its host. `ticks`: somebody will ask for loads.
+
+        `addresses`: where to write its row for the kernels of a host.
+        """
         self.addresses = np.zeros(PROCESSOR_ADDRESSES, np.int64) if addresses is None else addresses
+        self._flows = flows
         self._windows = windows
         self._costs = costs.as_row()
         entry_slots = targets * SLOTS_PER_TARGET
         state = np.zeros(1, kernels.STATE)
         state["first_arrival_ns"] = state["last_interrupt_ns"] = state["free_ns"] = NEVER
+        state["last_frame"] = -1
         state["latency_min_ns"] = _LARGEST
         self._service = kernels.Service(
             state=state,
@@ -81,9 +84,6 @@ class Processor:
             entry_log=np.zeros(max(1024, entry_slots), kernels.ENTRY_ROW),
             loads=np.zeros(entry_slots if ticks else 0, kernels.LOAD_ROW),
         )
-        self._flows = kernels.Flows(
-            table=np.zeros(1 << 12, kernels.FLOW_ROW), used=np.zeros(1, np.int64), order=np.zeros(2, np.int64)
-        )
         self._counted = np.zeros((targets, 5), np.int64)  # items of windows taken out of the log
         #: Rows taken out of the logs, in order.
         self._busy_rows = RowLog(kernels.BUSY_ROW)
@@ -91,7 +91,7 @@ class Processor:
 
     def write_addresses(self) -> None:
         """Tell the kernels where the arrays are; to be called whenever one has been replaced."""
-        write_addresses(self.addresses, (self._costs, *self._service, *self._accounts, *self._flows))
+        write_addresses(self.addresses, (self._costs, *self._service, *self._accounts))
 
     def make_room(self) -> None:
         """The kernel has stopped: a log is full."""
@@ -103,13 +103,7 @@ class Processor:
         logged = bool(self._service.busy_logged[0] or self._accounts.position[2])
         self._drain_busy_log()
         self._drain_entry_log()
-        if 2 * self._flows.used[0] < len(self._flows.table):
-            return logged
-        larger = np.zeros(4 * len(self._flows.table), kernels.FLOW_ROW)
-        kernels.move_flows(self._flows.table, larger)
-        self._flows = self._flows._replace(table=larger)
-        self.write_addresses()
-        return True
+        return self._flows.make_room() or logged
 
     def _enlarge_busy_log(self) -> None:
         """One item is busy for more windows than the log holds."""
@@ -148,8 +142,6 @@ class Processor:
         self._drain_entry_log()
         by_target = self._by_target()
         self._entry_rows.append(self._open_entries())
-        flows = self._flows.table
-        used = flows["key"] != 0
         names = kernels.STATE.names or ()
         return ProcessorReport(
             counters={name: int(state[name]) for name in names},
@@ -162,8 +154,4 @@ class Processor:
             by_target=by_target,
             busy_windows=self._busy_rows.rows(),
             entry_windows=self._entry_rows.rows(),
-            flow_keys=flows["key"][used],
-            flow_items=flows["items"][used],
-            reordered=int(self._flows.order[0]),
-            late_ns_max=int(self._flows.order[1]),
         )

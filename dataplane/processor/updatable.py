@@ -11,9 +11,11 @@ import numpy.typing as npt
 from dataplane.arrays import joined
 from dataplane.kernels import host as kernels
 from dataplane.kernels import tracking as tracks
+from dataplane.kernels.flows import ORDER_ROW
 from dataplane.kernels.host import write_addresses
 from dataplane.processor.costs import CostModel
 from dataplane.processor.fences import Fences, HoldPlan
+from dataplane.processor.flows import FlowTable, enlarged
 from dataplane.processor.log import DROPPED_ROW, HOLD_ROW, MARK_ROW, UpdateLog
 from dataplane.processor.messages import ANSWER_ROW, ENTRY_LOAD_ROW, LATE_ROW, ProcessorLoad, Settle, Tick
 from dataplane.processor.processor import Processor, ProcessorReport, Windows
@@ -21,7 +23,7 @@ from dataplane.processor.slot import Slot
 from dataplane.switch.snapshot import SLOTS_PER_TARGET
 
 #: Rows of the logs and of what is held, to begin with: they are emptied, or grow.
-LOG_ROWS, HELD_ROWS, MARK_ROWS = 16_384, 64, 64
+LOG_ROWS, HELD_ROWS, MARK_ROWS, ORDER_ROWS = 16_384, 64, 64, 64
 
 
 class Watch(NamedTuple):
@@ -108,6 +110,7 @@ class UpdatableProcessor(Processor):
         costs: CostModel,
         windows: Windows,
         targets: int,
+        flows: FlowTable,
         watch: Watch,
         *,
         ordered: bool,
@@ -116,7 +119,7 @@ class UpdatableProcessor(Processor):
         addresses: npt.NDArray[np.int64] | None = None,
     ) -> None:
         """`drain_ns_max`: how long it takes at most until any queue of the run is empty when nothing more comes."""
-        super().__init__(costs, windows, targets, ticks=ticks, addresses=addresses)
+        super().__init__(costs, windows, targets, flows, ticks=ticks, addresses=addresses)
         self.answers: list[OwnAnswer] = []  # about ordered updates; a later one replaces those before
         self.loads: list[ProcessorLoad] = []  # one for each tick, in order
         self.late: list[npt.NDArray[Any]] = []  # LATE_ROWs
@@ -125,7 +128,7 @@ class UpdatableProcessor(Processor):
         self._fences = Fences(row)
         self._unanswered: list[_Unanswered] = []
         self._unbounded = costs.dpc_queue_depth == 0
-        counts = np.zeros(12, np.int64)
+        counts = np.zeros(tracks.COUNTS, np.int64)
         counts[tracks.BOUND_NS], counts[tracks.FENCES_END_NS] = tracks.FOREVER, tracks.NEVER
         counts[tracks.DRAIN_NS_MAX] = drain_ns_max
         slots = targets * SLOTS_PER_TARGET
@@ -144,6 +147,7 @@ class UpdatableProcessor(Processor):
             watch_until_ns=watch.until_ns,
             watch_epoch=watch.epoch,
             group_of_slot=np.full(slots, -1, np.int64),
+            order=np.zeros(ORDER_ROWS, ORDER_ROW),
             counts=counts,
         )
         self._tracking.fences[0] = (tracks.NEVER, tracks.NEVER, 0)
@@ -176,7 +180,7 @@ class UpdatableProcessor(Processor):
 
     def write_addresses(self) -> None:
         """As `Processor.write_addresses`."""
-        arrays = (self._costs, *self._service, *self._accounts, *self._flows, *self._tracking)
+        arrays = (self._costs, *self._service, *self._accounts, *self._tracking)
         write_addresses(self.addresses, arrays)
 
     def _track(self, tracking: tracks.Tracking) -> None:
@@ -238,7 +242,7 @@ class UpdatableProcessor(Processor):
         """
         counts = self._tracking.counts
         while counts[tracks.HELD] or counts[tracks.ENTERED]:
-            kernels.let_in_until(moment_ns, self.addresses, self._windows.start_ns, self._windows.length_ns)
+            kernels.let_in_until(moment_ns, self.addresses, self._flows.rows, self._flows.used, *self._windows)
             if not self._take_entered():
                 if not self._stuck(moment_ns):
                     break  # the others wait for longer
@@ -361,6 +365,9 @@ class UpdatableProcessor(Processor):
         if counts[tracks.HELD] == len(tracking.held):
             self._track(self._tracking._replace(held=_longer(tracking.held, 2 * len(tracking.held))))
             changed = True
+        if 2 * counts[tracks.ORDER_USED] >= len(tracking.order):
+            self._track(self._tracking._replace(order=enlarged(tracking.order)))
+            changed = True
         queued = min(int(self._service.state[0]["accepted"]), len(self._service.ring))
         if len(tracking.overtakable) < queued:
             self._track(self._tracking._replace(overtakable=_longer(tracking.overtakable, queued)))
@@ -435,6 +442,8 @@ class UpdatableProcessor(Processor):
             overtakable=joined(tracks.OVERTAKABLE_ROW, self._overtakable),
             followers=joined(tracks.FOLLOWER_ROW, self._followers),
             dropped_behind_holds=behind[behind["frames"] > 0],
+            reordered=int(counts[tracks.REORDERED]),
+            late_ns_max=int(counts[tracks.LATE_NS_MAX]),
         )
         return replace(super().report(), updates=log)
 

@@ -32,13 +32,14 @@ def summarize(result: RunResult, report: UpdateReport, *, scenario: str, seed: i
         dropped["queue_full"] = queue_full
     items = [row["received"] + row["completions"] for row in processors]
     # a processor sees what overtakes in its own queue, which only a defect can bring about; updates do the rest
-    within = sum(processor.reordered for processor in result.processors)
+    logs = [processor.updates for processor in result.processors if processor.updates is not None]
+    within = sum(log.reordered for log in logs)
     reordered = within + report.totals.frames_reordered
     may_reorder = result.experiment.hand_over == "permissive" and bool(report.certificates)
     checks = {
         "conservation": result.arrived == completed + sum(dropped.values()),
         "conservation_by_target": completed == sum(row["received"] + row["completions"] for row in targets),
-        "conservation_by_flow": completed == sum(int(one.flow_items.sum()) for one in result.processors),
+        "conservation_by_flow": completed == int(result.flows.items.sum()),
         "order_kept": within == 0 if may_reorder else reordered == 0,
         "updates_as_expected": not report.failed_requests,
         **_verdicts(report),
@@ -65,13 +66,13 @@ def summarize(result: RunResult, report: UpdateReport, *, scenario: str, seed: i
         "processors": processors,
         "vports": targets if in_switch else [],
         "queues": [] if in_switch else targets,
-        "flows": len(np.unique(np.concatenate([report.flow_keys for report in result.processors]))),
-        "balance": balance(items, largest_flow(result)),
+        "flows": len(result.flows.keys),
+        "balance": balance(items, int(result.flows.items.max(initial=0))),
         "order": {
             "reordered": reordered,
             "ratio": reordered / completed if completed else 0.0,
             "max_extent": report.totals.max_extent,
-            "max_late_ns": max(report.totals.max_late_ns, *(one.late_ns_max for one in result.processors)),
+            "max_late_ns": max([report.totals.max_late_ns, *(log.late_ns_max for log in logs)]),
         },
         "epochs": 1 + len(report.certificates),
         "checks": checks,
@@ -91,16 +92,6 @@ def duration_ns(result: RunResult) -> int:
     """First arrival to last completion."""
     completions = [r.counters["last_completion_ns"] for r in result.processors if r.counters["accepted"]]
     return max(completions, default=result.start_ns) - result.start_ns
-
-
-def largest_flow(result: RunResult) -> int:
-    """Items of the largest flow over all processors (BAL-02)."""
-    keys = np.concatenate([report.flow_keys for report in result.processors])
-    items = np.concatenate([report.flow_items for report in result.processors])
-    if not len(keys):
-        return 0
-    _, flow = np.unique(keys, return_inverse=True)
-    return int(np.bincount(flow, items).max())
 
 
 def _processor_rows(result: RunResult) -> list[dict[str, Any]]:

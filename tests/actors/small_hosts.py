@@ -17,6 +17,7 @@ from dataplane.engine.experiment import CompleteRows, Experiment, RunResult
 from dataplane.engine.plan import plan_hosts
 from dataplane.ids import NdisVersion, ProcessorNumber
 from dataplane.processor.costs import CostModel
+from dataplane.processor.flows import FlowItems
 from dataplane.processor.processor import ProcessorReport
 from dataplane.receive.work import WORK_DTYPES
 from dataplane.switch.configuration import (
@@ -123,17 +124,17 @@ def plain(result: RunResult) -> dict[str, Any]:
     """Everything in a result that must not depend on the engine (ENG-01), comparable with `==`."""
     names = ("start_ns", "last_arrival_ns", "arrived", "dropped", "timestamp_regressions", "findings", "interrupted")
     return {name: getattr(result, name) for name in names} | {
-        "processors": [_plain_report(report) for report in result.processors]
+        "processors": [_plain_report(report) for report in result.processors],
+        "flows": [column.tobytes() for column in result.flows],
     }
 
 
 def _plain_report(report: ProcessorReport) -> dict[str, Any]:
-    arrays = ("by_target", "busy_windows", "entry_windows", "flow_keys", "flow_items")
+    arrays = ("by_target", "busy_windows", "entry_windows")
     histogram = report.histogram
     return {
         "counters": report.counters,
         "histogram": (histogram.buckets.tobytes(), histogram.sum_ns, histogram.min_ns, histogram.max_ns),
-        "reordered": (report.reordered, report.late_ns_max),
     } | {name: (getattr(report, name).dtype, getattr(report, name).tobytes()) for name in arrays}
 
 
@@ -174,7 +175,7 @@ def run_in_threads(
             sink.write(item.complete)
     report = items[-1]
     assert isinstance(report, NicReport)
-    told = report.result
+    told, reports = report.result, [actor.report() for actor in actors]
     return RunResult(
         experiment=experiment,
         start_ns=told.start_ns,
@@ -183,7 +184,8 @@ def run_in_threads(
         dropped=told.dropped,
         timestamp_regressions=report.timestamp_regressions,
         findings=report.findings,
-        processors=tuple(one for actor in actors for one in actor.report()),
+        processors=tuple(one for told in reports for one in told.processors),
+        flows=FlowItems.merged([told.flows for told in reports]),
         target_ids=told.target_ids,
         target_names=told.target_names,
         updates=told.updates,

@@ -101,7 +101,7 @@ def test_stop_finishes_what_was_taken() -> None:
         nic.stop()
         *rest, report = [*taken, *items]
         serving.result()
-    counters = actor.report()[0].counters
+    counters = actor.report().processors[0].counters
     assert report.stopped  # type: ignore[union-attr]
     assert 0 < report.result.arrived < 50  # type: ignore[union-attr]
     finished = counters["accepted"] + counters["dropped"] + sum(report.result.dropped.values())  # type: ignore[union-attr]

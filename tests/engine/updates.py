@@ -16,7 +16,7 @@ from dataplane.engine.plan import plan_host
 from dataplane.engine.transport import LocalTransport, Sent
 from dataplane.ids import ProcessorNumber
 from dataplane.processor.costs import CostModel
-from dataplane.processor.host import HostPlan, ProcessorHost
+from dataplane.processor.host import HostPlan, HostReport, ProcessorHost
 from dataplane.processor.messages import Acknowledge, End, FromHost, ProcessorLoad, Settle, ToHost, Work
 from dataplane.processor.processor import ProcessorReport
 from dataplane.processor.slot import SEGMENTS_MAX, Slot, slot_of
@@ -174,9 +174,9 @@ class ScatteredTransport:
         for queue, works in zip(self._to_host, self._works, strict=True):
             queue.append((End(works), None))
 
-    def reports(self) -> list[ProcessorReport]:
-        """What every processor has to say, by row."""
-        return [report for host in self._processors for report in host.report()]
+    def reports(self) -> list[HostReport]:
+        """What every host has to say at the end."""
+        return [host.report() for host in self._processors]
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +232,8 @@ def run_with_updates(
     for part in FramesInMemory(batch).batches(batch_frames):
         nic.take(part)
     nic.finish()
-    processors = transport.reports()
+    reports = transport.reports() if isinstance(transport, ScatteredTransport) else [transport.report()]
+    processors = [processor for host in reports for processor in host.processors]
     told = nic.result()
     report = certify(
         told.updates,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 from fractions import Fraction
 from itertools import pairwise
@@ -12,13 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataplane.kernels import serve as kernels
+from dataplane.kernels.flows import ORDER_ROW, follow
 from dataplane.kernels.serve import bucket_of
 from dataplane.processor.costs import CostModel
 from dataplane.processor.histogram import LatencyHistogram
-from dataplane.processor.host import HostPlan, ProcessorHost
+from dataplane.processor.host import HostPlan, HostReport, ProcessorHost
 from dataplane.processor.messages import Segment, Work
-from dataplane.processor.processor import ProcessorReport
 from dataplane.processor.slot import slot_of
 from dataplane.receive.work import TRANSMIT, WorkColumns, new_work_columns
 from tests.reference import processor as reference
@@ -55,8 +55,8 @@ def work_of(items: list[tuple[int, int, bool, int]]) -> WorkColumns:
     return work
 
 
-def served(costs: CostModel, work: WorkColumns, window_ns: int, cuts: list[int] | None = None) -> ProcessorReport:
-    """What a processor reports that has served all rows, in one call or cut at the given places."""
+def served(costs: CostModel, work: WorkColumns, window_ns: int, cuts: list[int] | None = None) -> HostReport:
+    """What a host of one processor reports that has served all rows, in one call or cut at the given places."""
     count = len(work.timestamp_ns)
     host = ProcessorHost(HostPlan(0, 0, (costs,), 1, window_ns, targets=4))
     host.start(1000)
@@ -66,7 +66,7 @@ def served(costs: CostModel, work: WorkColumns, window_ns: int, cuts: list[int] 
     for number, (low, high) in enumerate(pairwise(places)):
         offsets[0] = low, high
         host.receive(Work(number, 0, count, 0, (Segment(low, high, ()),)), slot)
-    return host.report()[0]
+    return host.report()
 
 
 def reference_of(costs: CostModel, work: WorkColumns) -> reference.Processor:
@@ -79,8 +79,9 @@ def reference_of(costs: CostModel, work: WorkColumns) -> reference.Processor:
     return reference.simulate(model, items)
 
 
-def facts(report: ProcessorReport) -> dict[str, Any]:
+def facts(told: HostReport) -> dict[str, Any]:
     """A report as values that compare."""
+    report = told.processors[0]
     histogram = report.histogram
     return {
         "counters": report.counters,
@@ -88,8 +89,7 @@ def facts(report: ProcessorReport) -> dict[str, Any]:
         "by_target": report.by_target.tolist(),
         "busy": report.busy_windows.tolist(),
         "entries": report.entry_windows.tolist(),
-        "flows": sorted(zip(report.flow_keys.tolist(), report.flow_items.tolist(), strict=True)),
-        "order": (report.reordered, report.late_ns_max),
+        "flows": [column.tolist() for column in told.flows],
     }
 
 
@@ -102,7 +102,7 @@ def test_service_equals_the_event_by_event_machine(
     An item is in the DPC queue from its arrival on: steering has taken no model time (TIM-04).
     """
     work = work_of(items)
-    report = served(costs, work, window_ns)
+    report = served(costs, work, window_ns).processors[0]
     machine = reference_of(costs, work)
     expected = [-1 if outcome.completion_ns is None else outcome.completion_ns for outcome in machine.outcomes]
     assert work.completion_ns.tolist() == expected
@@ -134,14 +134,16 @@ def test_cuts_do_not_matter(
 def test_books_balance(costs: CostModel, items: list[tuple[int, int, bool, int]], window_ns: int) -> None:
     """Counts by target, by steering parameter and window, by flow and in total agree (MOD-11, BAL-01, PRC-01)."""
     work = work_of(items)
-    report = served(costs, work, window_ns)
+    told = served(costs, work, window_ns)
+    report = told.processors[0]
     counters = report.counters
     assert counters["received"] + counters["completions"] + counters["dropped"] == len(items)
     received, octets, _, completions, dropped = report.by_target.sum(axis=0).tolist()
     assert (received, octets, completions, dropped) == (
         counters["received"], counters["bytes"], counters["completions"], counters["dropped"],
     )  # fmt: skip
-    assert report.flow_items.sum() == received + completions
+    accepted = work.flow_key[work.drop == 0].tolist()
+    assert dict(zip(*(column.tolist() for column in told.flows), strict=True)) == Counter(accepted)
     for name in ("received", "completions", "bytes", "dropped"):
         assert report.entry_windows[name].sum() == counters[name]
     for row in report.entry_windows:
@@ -150,20 +152,32 @@ def test_books_balance(costs: CostModel, items: list[tuple[int, int, bool, int]]
         assert row["received"] + row["completions"] + row["dropped"] == mine.sum()
 
 
-@given(ITEMS)
-def test_first_in_first_out_never_reorders(items: list[tuple[int, int, bool, int]]) -> None:
-    """One flow on one processor keeps its order (ORD-03)."""
-    report = served(CostModel(), work_of(items), 1000)
-    assert report.reordered == 0
+@given(COSTS, ITEMS)
+def test_first_in_first_out_never_reorders(costs: CostModel, items: list[tuple[int, int, bool, int]]) -> None:
+    """What a processor completes it completes in the order of arrival (PRC-02, ORD-03)."""
+    work = work_of(items)
+    served(costs, work, 1000)
+    completed = work.completion_ns[work.drop == 0]
+    assert (np.diff(completed) >= 0).all()
+
+
+def test_frames_out_of_order_are_a_defect() -> None:
+    """A processor that is given frames in another order than that of their arrival says so (ORD-03)."""
+    work = work_of([(5, 64, False, 1)] * 3)
+    host = ProcessorHost(HostPlan(0, 0, (CostModel(),), 1, 1000, targets=4))
+    host.start(1000)
+    slot = slot_of(work, np.array([[0, 3]]), np.array([0, 2, 1], np.uint32))
+    with pytest.raises(AssertionError, match="not in the order of their arrival"):
+        host.receive(Work(0, 0, 3, 0, (Segment(0, 3, ()),)), slot)
 
 
 @given(st.lists(st.tuples(st.integers(1, 3), st.integers(0, 20)), max_size=12))
 def test_order_measure_sees_reordering(completions: list[tuple[int, int]]) -> None:
     """Completions that overtake within a flow are counted as RFC 4737 says, others are not (ORD-02, ORD-03, ORD-04)."""
-    table, reordered, used = np.zeros(64, kernels.FLOW_ROW), 0, 0
+    table, reordered, used = np.zeros(64, ORDER_ROW), 0, 0
     for frame in sorted(range(len(completions)), key=lambda row: (completions[row][1], row)):
         flow, completion_ns = completions[frame]
-        used, late_ns = kernels.follow(table, used, np.uint64(flow), frame, completion_ns)
+        used, late_ns = follow(table, used, np.uint64(flow), frame, completion_ns)
         reordered += late_ns > 0
     assert reordered == len(measure_order(completions).reordered)
 
