@@ -106,6 +106,7 @@ def _tracking(row: npt.NDArray[np.int64]) -> Any:
         carray(pointer_to(a.fences.address), (a.fences.length,), tracks.FENCE_ROW),
         carray(pointer_to(a.slot_fence.address), (a.slot_fence.length,), np.int32),
         carray(pointer_to(a.transmit_fence.address), (a.transmit_fence.length,), np.int32),
+        carray(pointer_to(a.last_ns.address), (a.last_ns.length,), np.int64),
         carray(pointer_to(a.watch_until_ns.address), (a.watch_until_ns.length,), np.int64),
         carray(pointer_to(a.watch_epoch.address), (a.watch_epoch.length,), np.int64),
         carray(pointer_to(a.group_of_slot.address), (a.group_of_slot.length,), np.int64),
@@ -150,7 +151,8 @@ def serve_batch(
 
 
 #: How far a processor is with a batch: at work; all done; stopped (a log is full, or a release is not known yet); at a
-#: tick, which the caller takes and steps over; behind the mark of an ordered update, whose holds the caller sets up.
+#: tick, which the caller takes and steps over; behind the mark of an ordered update that moves something to it, or by
+#: which it still holds frames: the caller sees to both.
 WORKING, DONE, STOPPED, TICK, MARKED = range(5)
 
 #: Indices of `at` in `serve_processors`, and how many there are.
@@ -171,7 +173,16 @@ class Batch(NamedTuple):
     ordered: bool
     window_start_ns: int
     window_ns: int
-    drained_ns: npt.NDArray[np.int64]  # (marks,) raised to when the older epochs are done
+    drained_ns: npt.NDArray[np.int64]  # (marks,) raised to when the older epochs are done, at least
+
+
+@njit(inline="always")
+def _has_heirs(new: npt.NDArray[Any], processor: int) -> bool:
+    """Whether an update moves something to that processor."""
+    found = False
+    for k in range(new.shape[0]):
+        found |= new[k].processor == processor
+    return found
 
 
 @njit(cache=True, nogil=True)
@@ -185,8 +196,8 @@ def _serve_segments(
 ) -> int:
     """Everything that a `Batch` has for one processor; DONE, STOPPED, TICK or MARKED.
 
-    `row` (PROCESSOR_ADDRESSES,) as in `serve_batch`; `completion_ns` and `unknown` are those of `tracking.mark`. `at`
-    (PLACES,) says how far it has come, and is where the next call goes on.
+    `row` (PROCESSOR_ADDRESSES,) as in `serve_batch`; `completion_ns` and `unknown` (marks, groups) are those of
+    `tracking.mark`. `at` (PLACES,) says how far it has come, and is where the next call goes on.
     """
     columns, first_frame, segments, marks = batch.columns, batch.first_frame, batch.segments, batch.marks
     old, new, drained_ns, ordered = batch.old, batch.new, batch.drained_ns, batch.ordered
@@ -224,11 +235,12 @@ def _serve_segments(
                 return STOPPED
             its_old = old[marker.old_first : marker.old_end]
             its_new = new[marker.new_first : marker.new_end]
-            mark(marker, its_old, its_new, service, tracking, completion_ns, unknown)
+            number = at[NEXT_MARK]
+            mark(marker, its_old, its_new, service, tracking, completion_ns[number], unknown[number])
             logged = tracking.marks[counts[MARKS] - 1]
-            drained_ns[at[NEXT_MARK]] = max(drained_ns[at[NEXT_MARK]], logged.drained_ns)
+            drained_ns[number] = max(drained_ns[number], logged.drained_ns)
             at[NEXT_MARK] += 1
-            if ordered:
+            if ordered and (logged.old_held > 0 or _has_heirs(its_new, processor)):
                 return MARKED
         first, end = columns.offsets[segment, processor], columns.offsets[segment, processor + 1]
         rows = columns.selection[first + at[SERVED] : end]
@@ -269,7 +281,7 @@ def serve_processors(
     """Everything that a batch has for the processors of a host that are WORKING, one after the other.
 
     `slot`, `rows`, `flow_rows` and `flows_used` as in `serve_batch`; from `segments` to `drained_ns` see `Batch`;
-    `completion_ns` and `unknown` (processors of the host, groups), `at` (processors of the host, PLACES) as in
+    `completion_ns` and `unknown` (processors of the host, marks, groups), `at` (processors of the host, PLACES) as in
     `_serve_segments`. Returns the number of a processor that its caller has to see to, or -1 when none is WORKING any
     more.
     """

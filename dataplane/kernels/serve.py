@@ -265,7 +265,7 @@ def serve(
     if tracking is not None:
         items, held, fences, counts = tracking.items, tracking.held, tracking.fences, tracking.counts
         slot_fence, transmit_fence = tracking.slot_fence, tracking.transmit_fence
-        watch_until_ns, followers = tracking.watch_until_ns, tracking.followers
+        watch_until_ns, followers, last_ns = tracking.watch_until_ns, tracking.followers, tracking.last_ns
         follower_count, dropped_behind = counts[FOLLOWERS], np.int64(0)
         capacity = ring.shape[0]
         bound_ns, bound_epoch, fences_end_ns = counts[BOUND_NS], counts[BOUND_EPOCH], counts[FENCES_END_NS]
@@ -423,6 +423,7 @@ def serve(
                 ring[position] = end
                 item = items[position]
                 item.frame, item.flow_key, item.slot, item.overtakable = frame, key, slot, 0
+                last_ns[slot] = end
                 if entering:
                     item.overtakable = waiting.overtakable
                     note_completion(tracking, waiting, release_ns, end)

@@ -101,6 +101,7 @@ class Tracking(NamedTuple):
     fences: npt.NDArray[Any]  # FENCE_ROW
     slot_fence: npt.NDArray[np.int32]  # (slots,) fence of received frames
     transmit_fence: npt.NDArray[np.int32]  # (targets,) fence of transmit completions (TX-14)
+    last_ns: npt.NDArray[np.int64]  # (slots,) completion of the last item that entered the queue
     watch_until_ns: npt.NDArray[np.int64]  # (slots,) frames that arrive before are followers; shared by a host
     watch_epoch: npt.NDArray[np.int64]  # (slots,) update that set it; shared by a host
     group_of_slot: npt.NDArray[np.int64]  # (slots,) scratch, all -1
@@ -193,21 +194,23 @@ def mark(
     ring, group_of_slot = service.ring, tracking.group_of_slot
     s = service.state[0]
     adopted_ns, epoch = marker.adopted_ns, marker.epoch
-    for k in range(old.shape[0]):
-        group_of_slot[old[k].slot] = old[k].group
     capacity = ring.shape[0]
     queued = _queued(adopted_ns, s.accepted, ring)
+    overtakable = False
+    for k in range(old.shape[0]):
+        slot, group = old[k].slot, old[k].group
+        group_of_slot[slot] = group
+        if tracking.last_ns[slot] > adopted_ns:
+            completion_ns[group] = max(completion_ns[group], tracking.last_ns[slot])
+            overtakable = True
     at = (s.accepted - queued) % capacity
-    for _ in range(queued):
+    for _ in range(queued if overtakable else 0):
         item = items[at]
-        group = group_of_slot[item.slot]
-        if group >= 0:
-            completion_ns[group] = max(completion_ns[group], ring[at])
-            if item.overtakable == 0:
-                item.overtakable = epoch
-                row = tracking.overtakable[counts[OVERTAKABLE]]
-                row.epoch, row.flow_key, row.frame, row.completion_ns = epoch, item.flow_key, item.frame, ring[at]
-                counts[OVERTAKABLE] += 1
+        if item.overtakable == 0 and group_of_slot[item.slot] >= 0:
+            item.overtakable = epoch
+            row = tracking.overtakable[counts[OVERTAKABLE]]
+            row.epoch, row.flow_key, row.frame, row.completion_ns = epoch, item.flow_key, item.frame, ring[at]
+            counts[OVERTAKABLE] += 1
         at += 1
         if at == capacity:
             at = 0

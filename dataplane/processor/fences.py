@@ -10,14 +10,43 @@ import numpy as np
 import numpy.typing as npt
 
 from dataplane.kernels.tracking import BOUND_EPOCH, BOUND_NS, FENCE_ROW, FENCES_END_NS, FOREVER, HELD, NEVER, Tracking
-from dataplane.processor.messages import Marker, Settle
+from dataplane.processor.messages import Marker
 from dataplane.switch.snapshot import SLOTS_PER_TARGET
+
+
+class OldFrames:
+    """What a host knows of the older frames of one update: when the last one of each group completes, and where."""
+
+    def __init__(self, marker: Marker) -> None:
+        self.epoch = marker.epoch
+        groups = marker.change.groups
+        self._answers: npt.NDArray[Any] | None = None  # ANSWER_ROW; None: nothing is known yet
+        self._unsettled = np.full(groups, marker.adopted_at_ns), np.zeros(groups, np.bool_)
+        self._elsewhere: dict[int, tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]] = {}  # by processor
+
+    def settle(self, answers: npt.NDArray[Any]) -> None:
+        """Take in what all processors say now; it replaces what they said before."""
+        self._answers = answers
+        self._elsewhere.clear()
+
+    def elsewhere(self, processor: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+        """By group: when its last frame on the other processors completes, at least; and whether that is exact."""
+        if self._answers is None:
+            return self._unsettled
+        if processor not in self._elsewhere:
+            groups = len(self._unsettled[0])
+            moment_ns, known = np.full(groups, NEVER), np.ones(groups, np.bool_)
+            others = self._answers[self._answers["processor"] != processor]
+            np.maximum.at(moment_ns, others["group"], others["completion_ns"])
+            known[others["group"][~others["known"]]] = False
+            self._elsewhere[processor] = moment_ns, known
+        return self._elsewhere[processor]
 
 
 class Wait(NamedTuple):
     """One group of one update: its older frames on all other processors."""
 
-    epoch: int
+    frames: OldFrames
     group: int
 
 
@@ -25,13 +54,11 @@ class Wait(NamedTuple):
 Waits = frozenset[Wait]
 
 
-@dataclass(frozen=True, slots=True)
-class HoldPlan:
+class HoldPlan(NamedTuple):
     """What an update makes wait, the same on every processor."""
 
     marker: Marker
     waits: tuple[Waits, ...]  # by group
-    live: frozenset[int]  # epochs, its own included, with older frames that may not have been completed before it
 
 
 class Lineage:
@@ -40,35 +67,21 @@ class Lineage:
     def __init__(self) -> None:
         self._waits_of_slot: dict[int, Waits] = {}
 
-    def adopt(self, marker: Marker, live: frozenset[int]) -> HoldPlan:
-        """Plan for an update; for `live` see there."""
+    def adopt(self, marker: Marker, frames: OldFrames, live: Iterable[int]) -> HoldPlan:
+        """Plan for an update. `live` are the epochs with older frames that may not have been completed before it."""
         change = marker.change
-        waits: list[set[Wait]] = [{Wait(marker.epoch, group)} for group in range(change.groups)]
+        waits: list[set[Wait]] = [{Wait(frames, group)} for group in range(change.groups)]
         for slot, group in change.old.tolist():
-            waits[group] |= {wait for wait in self._waits_of_slot.get(slot, ()) if wait.epoch in live}
+            waits[group] |= {wait for wait in self._waits_of_slot.get(slot, ()) if wait.frames.epoch in live}
         frozen = tuple(frozenset(of_group) for of_group in waits)
         for slot, group, _ in change.new.tolist():
             self._waits_of_slot[slot] = frozen[group]
-        return HoldPlan(marker, frozen, live)
-
-
-class _Update:
-    """What one processor knows of the other processors' frames of one update, by group."""
-
-    def __init__(self, marker: Marker) -> None:
-        groups = marker.change.groups
-        self.moment_ns = np.full(groups, marker.adopted_at_ns)  # at least; exact where known
-        self.known = np.zeros(groups, np.bool_)
-
-    def settle(self, answers: npt.NDArray[Any]) -> None:
-        self.moment_ns[:] = NEVER
-        self.known[:] = True
-        np.maximum.at(self.moment_ns, answers["group"], answers["completion_ns"])
-        self.known[answers["group"][~answers["known"]]] = False
+        return HoldPlan(marker, frozen)
 
 
 @dataclass(slots=True)
 class _Fence:
+    number: int
     epoch: int
     waits: Waits
 
@@ -78,24 +91,22 @@ class Fences:
 
     def __init__(self, processor: int) -> None:
         self._processor = processor
-        self._updates: dict[int, _Update] = {}
-        self._fences: list[_Fence] = [_Fence(0, frozenset())]
+        self._count = 1  # fence 0 holds nobody
+        self._open: list[_Fence] = []  # whose end is not known
+        self._end_ns = int(NEVER)  # of all others
         self._transmit_waits: dict[int, Waits] = {}  # by target row
 
     def adopt(self, plan: HoldPlan, tracking: Tracking) -> Tracking:
         """Raise the fences of an update that this processor has reached; the arrays may be new ones."""
         marker = plan.marker
-        for epoch in self._updates.keys() - plan.live:
-            del self._updates[epoch]
-        self._updates[marker.epoch] = _Update(marker)
+        heirs = marker.change.new[marker.change.new["processor"] == self._processor]
+        if not len(heirs):
+            return tracking
         if not tracking.counts[HELD] and tracking.counts[FENCES_END_NS] <= marker.adopted_at_ns:
             self._forget(tracking)
         fence_of_group: dict[int, int] = {}
         arriving: dict[int, Waits] = {}  # by target row
-        for slot, group, processor in marker.change.new.tolist():
-            if processor != self._processor:
-                tracking.slot_fence[slot] = 0
-                continue
+        for slot, group, _ in heirs.tolist():
             if group not in fence_of_group:
                 fence_of_group[group] = self._raise(marker.epoch, plan.waits[group])
             tracking.slot_fence[slot] = fence_of_group[group]
@@ -106,48 +117,55 @@ class Fences:
             tracking.transmit_fence[target] = self._raise(marker.epoch, self._transmit_waits[target])
         return self._write(tracking)
 
-    def settle(self, news: Settle, tracking: Tracking) -> Tracking:
-        """Take in what is known of an update; the arrays may be new ones."""
-        others = news.answers[news.answers["processor"] != self._processor]
-        if news.epoch in self._updates:
-            self._updates[news.epoch].settle(others)
+    def wait_for(self, frames: OldFrames) -> bool:
+        """Whether the end of a fence depends on what is known of those frames."""
+        return any(wait.frames is frames for fence in self._open for wait in fence.waits)
+
+    def settle(self, tracking: Tracking) -> Tracking:
+        """More is known of an update; the arrays may be new ones."""
         return self._write(tracking)
 
     def _raise(self, epoch: int, waits: Waits) -> int:
-        self._fences.append(_Fence(epoch, waits))
-        return len(self._fences) - 1
+        self._open.append(_Fence(self._count, epoch, waits))
+        self._count += 1
+        return self._count - 1
 
     def _forget(self, tracking: Tracking) -> None:
         """Nobody waits any more: start with new fences."""
-        del self._fences[1:]
+        self._count, self._end_ns = 1, int(NEVER)
         tracking.slot_fence[:] = 0
         tracking.transmit_fence[:] = 0
         self._transmit_waits.clear()
 
-    def _moment(self, waits: Iterable[Wait]) -> tuple[int, bool]:
+    def _moment(self, waits: Waits) -> tuple[int, bool]:
         """When the last of the waits is over, at least; and whether that is exact."""
         moment_ns, known = int(NEVER), True
-        for epoch, group in waits:
-            update = self._updates.get(epoch)
-            if update is not None:
-                moment_ns = max(moment_ns, int(update.moment_ns[group]))
-                known &= bool(update.known[group])
+        for frames, group in waits:
+            moments_ns, exact = frames.elsewhere(self._processor)
+            moment_ns = max(moment_ns, int(moments_ns[group]))
+            known &= bool(exact[group])
         return moment_ns, known
 
     def _write(self, tracking: Tracking) -> Tracking:
-        if len(self._fences) > len(tracking.fences):
-            tracking = tracking._replace(fences=np.zeros(2 * len(self._fences), FENCE_ROW))
-        bound, end_ns = (int(FOREVER), 0), int(NEVER)
+        """Look at the open fences again."""
+        if self._count > len(tracking.fences):
+            longer = np.zeros(2 * self._count, FENCE_ROW)
+            longer[: len(tracking.fences)] = tracking.fences
+            tracking = tracking._replace(fences=longer)
+        bound = (int(FOREVER), 0)
         moments: dict[Waits, tuple[int, bool]] = {}
-        for number, fence in enumerate(self._fences):
+        left: list[_Fence] = []
+        for fence in self._open:
             if fence.waits not in moments:
                 moments[fence.waits] = self._moment(fence.waits)
             moment_ns, known = moments[fence.waits]
-            if not known:
+            if known:
+                self._end_ns = max(self._end_ns, moment_ns)
+            else:
                 bound = min(bound, (moment_ns, fence.epoch))
-            release_ns = moment_ns if known else int(FOREVER)
-            tracking.fences[number] = (release_ns, moment_ns, fence.epoch)
-            end_ns = max(end_ns, release_ns)
+                left.append(fence)
+            tracking.fences[fence.number] = (moment_ns if known else int(FOREVER), moment_ns, fence.epoch)
+        self._open = left
         tracking.counts[BOUND_NS], tracking.counts[BOUND_EPOCH] = bound
-        tracking.counts[FENCES_END_NS] = end_ns
+        tracking.counts[FENCES_END_NS] = int(FOREVER) if left else self._end_ns
         return tracking

@@ -19,6 +19,7 @@ from dataplane.arrays import joined
 from dataplane.kernels.host import (
     DONE,
     HOW_FAR,
+    NEXT_MARK,
     PLACES,
     PROCESSOR_ADDRESSES,
     STOPPED,
@@ -28,7 +29,7 @@ from dataplane.kernels.host import (
 )
 from dataplane.kernels.tracking import FOREVER, MARKER_ROW, NEVER
 from dataplane.processor.costs import CostModel
-from dataplane.processor.fences import HoldPlan, Lineage
+from dataplane.processor.fences import HoldPlan, Lineage, OldFrames
 from dataplane.processor.flows import FlowItems, FlowTable
 from dataplane.processor.messages import (
     ANSWER_ROW,
@@ -54,6 +55,7 @@ from dataplane.processor.updatable import (
     ProcessorStatistics,
     UpdatableProcessor,
     Watch,
+    answer_rows,
 )
 from dataplane.switch.change import GROUP_ROW, HEIR_ROW
 
@@ -100,7 +102,11 @@ class ProcessorHost:
         self._lineage = Lineage()
         self._watched: dict[int, npt.NDArray[Any]] = {}  # slots by epoch, until it is retired
         self._live: dict[int, int | None] = {}  # when older frames are completed, by epoch; None: not known
-        self._told: dict[int, dict[int, OwnAnswer]] = {}  # answers by epoch and processor, while they may change
+        #: Of ordered updates, by epoch: what is known of their older frames; what the processors say, when all of them
+        #: have got there, without those that held frames; and what these say, by number. Kept while that may change.
+        self._old_frames: dict[int, OldFrames] = {}
+        self._reached: dict[int, OwnAnswer] = {}
+        self._holding: dict[int, dict[int, OwnAnswer]] = {}
 
     def start(self, start_ns: int) -> None:
         """Make the processors; `start_ns` is the first arrival of the run."""
@@ -211,8 +217,8 @@ class ProcessorHost:
             first_frame=work.first_frame,
             end_ns=end_ns,
             drained_ns=np.full(len(marks), NEVER),
-            completion_ns=np.full((processors, groups), NEVER),
-            unknown=np.zeros((processors, groups), np.bool_),
+            completion_ns=np.full((processors, len(marks), groups), NEVER),
+            unknown=np.zeros((processors, len(marks), groups), np.bool_),
             at=np.zeros((processors, PLACES), np.int64),
         )
 
@@ -231,8 +237,10 @@ class ProcessorHost:
         over = [e for e, at_ns in self._live.items() if at_ns is not None and at_ns <= marker.adopted_at_ns]
         for epoch in over:
             del self._live[epoch]
-        live = frozenset(self._live)
-        return self._lineage.adopt(marker, live) if self._plan.ordered else HoldPlan(marker, (), live)
+        if not self._plan.ordered:
+            return HoldPlan(marker, ())
+        self._old_frames[marker.epoch] = frames = OldFrames(marker)
+        return self._lineage.adopt(marker, frames, self._live)
 
     def _settle(self, news: Settle) -> None:
         if news.retired_ns is not None:
@@ -240,9 +248,15 @@ class ProcessorHost:
             slots = self._watched.pop(news.epoch)
             mine = slots[self._watch.epoch[slots] == news.epoch]  # a later update watches the others for longer
             self._watch.until_ns[mine] = news.retired_ns
+        if not self._plan.ordered:
+            return
+        frames = self._old_frames[news.epoch]
+        frames.settle(news.answers)
+        if news.retired_ns is not None:
+            del self._old_frames[news.epoch]
         for processor in self._processors:
             assert isinstance(processor, UpdatableProcessor)
-            processor.settle(news)
+            processor.settle(frames)
 
     def _go_on(self) -> list[FromHost]:
         """Let every processor do what it can, and say what has come of it."""
@@ -287,9 +301,6 @@ class ProcessorHost:
         at_work = ~waits & (how_far != DONE)
         how_far[at_work] = WORKING
         how_far[waits] = STOPPED
-        if batch.marks:
-            for number in np.flatnonzero(at_work).tolist():
-                processors[number].make_room_for_marks(len(batch.marks))
         while True:
             number = serve_processors(
                 batch.slot.addresses, batch.first_frame, batch.segments, *batch.rows, self._addresses, flows.rows,
@@ -304,24 +315,41 @@ class ProcessorHost:
             processors[number].finished(batch.end_ns)
 
     def _answers(self, processors: Sequence[UpdatableProcessor]) -> list[Answer]:
-        """What is new about updates that all processors have reached."""
-        touched: list[int] = []
-        for at, processor in enumerate(processors):
-            for answer in processor.answers:
-                self._told.setdefault(answer.epoch, {})[at] = answer
-                touched.append(answer.epoch)
+        """What is new about ordered updates that all processors have reached."""
+        touched: dict[int, None] = {}  # epochs, in order
+        for number, processor in enumerate(processors):
+            for own in processor.answers:
+                self._holding.setdefault(own.epoch, {})[number] = own
+                touched[own.epoch] = None
             processor.answers.clear()
+        for batch in self._queue:
+            reached = int(batch.at[:, NEXT_MARK].min())
+            for number in range(batch.told, reached):
+                plan = batch.marks[number]
+                if isinstance(plan, HoldPlan):
+                    epoch = plan.marker.epoch
+                    self._reached[epoch] = self._answer_at_once(batch, number, plan.marker)
+                    touched[epoch] = None
+            batch.told = reached
         out = []
-        for epoch in dict.fromkeys(touched):
-            parts = self._told[epoch]
-            if len(parts) < len(processors):
+        for epoch in touched:
+            if epoch not in self._reached:
                 continue
-            drained_ns = latest(part.drained_ns for part in parts.values())
-            rows = joined(ANSWER_ROW, [part.answers for part in parts.values()])
-            out.append(Answer(epoch, drained_ns, rows))
+            parts = [self._reached[epoch], *self._holding.get(epoch, {}).values()]
+            drained_ns = latest(part.drained_ns for part in parts)
+            out.append(Answer(epoch, drained_ns, joined(ANSWER_ROW, [part.answers for part in parts])))
             if drained_ns is not None:
-                del self._told[epoch]
+                del self._reached[epoch]
+                self._holding.pop(epoch, None)
         return out
+
+    def _answer_at_once(self, batch: PreparedWork, mark: int, marker: Marker) -> OwnAnswer:
+        """What the processors say of an update that held no frames at it."""
+        groups = marker.change.groups
+        completion_ns, unknown = batch.completion_ns[:, mark, :groups], batch.unknown[:, mark, :groups]
+        completion_ns[list(self._holding.get(marker.epoch, ()))] = NEVER
+        rows = answer_rows(self._plan.first_processor, completion_ns, unknown, marker.adopted_at_ns)
+        return OwnAnswer(marker.epoch, int(batch.drained_ns[mark]), rows)
 
     def _late(self, processors: Sequence[UpdatableProcessor]) -> npt.NDArray[Any]:
         rows = [part for processor in processors for part in processor.late]

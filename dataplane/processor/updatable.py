@@ -14,10 +14,10 @@ from dataplane.kernels import tracking as tracks
 from dataplane.kernels.flows import ORDER_ROW
 from dataplane.kernels.host import write_addresses
 from dataplane.processor.costs import CostModel
-from dataplane.processor.fences import Fences, HoldPlan
+from dataplane.processor.fences import Fences, HoldPlan, OldFrames
 from dataplane.processor.flows import FlowTable, enlarged
 from dataplane.processor.log import DROPPED_ROW, HOLD_ROW, MARK_ROW, UpdateLog
-from dataplane.processor.messages import ANSWER_ROW, ENTRY_LOAD_ROW, LATE_ROW, ProcessorLoad, Settle, Tick
+from dataplane.processor.messages import ANSWER_ROW, ENTRY_LOAD_ROW, LATE_ROW, ProcessorLoad, Tick
 from dataplane.processor.processor import Processor, ProcessorReport, Windows
 from dataplane.processor.slot import Slot
 from dataplane.switch.snapshot import SLOTS_PER_TARGET
@@ -47,7 +47,7 @@ class MarkRows(NamedTuple):
     new: npt.NDArray[Any]  # HEIR_ROWs of all marks
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PreparedWork:
     """A batch as the processors of a host take it, and how far they have come with it."""
 
@@ -59,15 +59,16 @@ class PreparedWork:
     first_frame: int
     end_ns: int  # nothing that comes later arrives before
     drained_ns: npt.NDArray[np.int64]  # (marks,) when older epochs are done: on the processors that have got there
-    #: By processor of the host: the answer to the next mark as `kernels.tracking.mark` raises it, (processors, groups
-    #: of the update with the most); and the places of `kernels.host.serve_processors`, (processors, PLACES).
+    #: What each processor of the host says to each mark, as `kernels.tracking.mark` raises it: (processors, marks,
+    #: groups of the update with the most).
     completion_ns: npt.NDArray[np.int64]
     unknown: npt.NDArray[np.bool_]
-    at: npt.NDArray[np.int64]
+    at: npt.NDArray[np.int64]  # (processors, PLACES) of `kernels.host.serve_processors`
+    told: int = 0  # marks that all processors have reached, and whose answers are given
 
 
 class OwnAnswer(NamedTuple):
-    """What one processor says about an update; `processor.messages.Answer` has it for a host."""
+    """What a processor that held frames at an update says about it, now or later."""
 
     epoch: int
     drained_ns: int | None
@@ -120,7 +121,7 @@ class UpdatableProcessor(Processor):
     ) -> None:
         """`drain_ns_max`: how long it takes at most until any queue of the run is empty when nothing more comes."""
         super().__init__(costs, windows, targets, flows, ticks=ticks, addresses=addresses)
-        self.answers: list[OwnAnswer] = []  # about ordered updates; a later one replaces those before
+        self.answers: list[OwnAnswer] = []  # a later one replaces those before it about the same update
         self.loads: list[ProcessorLoad] = []  # one for each tick, in order
         self.late: list[npt.NDArray[Any]] = []  # LATE_ROWs
         self._row = row
@@ -144,6 +145,7 @@ class UpdatableProcessor(Processor):
             fences=np.zeros(1, tracks.FENCE_ROW),
             slot_fence=np.zeros(slots, np.int32),
             transmit_fence=np.zeros(targets, np.int32),
+            last_ns=np.full(slots, tracks.NEVER),
             watch_until_ns=watch.until_ns,
             watch_epoch=watch.epoch,
             group_of_slot=np.full(slots, -1, np.int64),
@@ -165,6 +167,7 @@ class UpdatableProcessor(Processor):
         self._tracking = tracking._replace(
             slot_fence=_longer(tracking.slot_fence, slots),
             transmit_fence=_longer(tracking.transmit_fence, targets),
+            last_ns=_longer(tracking.last_ns, slots, int(tracks.NEVER)),
             group_of_slot=_longer(tracking.group_of_slot, slots, -1),
             watch_until_ns=watch.until_ns,
             watch_epoch=watch.epoch,
@@ -189,20 +192,6 @@ class UpdatableProcessor(Processor):
             self._tracking = tracking
             self.write_addresses()
 
-    def make_room_for_marks(self, coming: int) -> None:
-        """Take marks that are over out of their log, and enlarge it for those of the next batch."""
-        tracking = self._tracking
-        counts = tracking.counts
-        count, over = int(counts[tracks.MARKS]), int(counts[tracks.OPEN_MARK])
-        if count + coming <= len(tracking.marks):
-            return
-        self._marks.append(tracking.marks[:over].copy())
-        tracking.marks[: count - over] = tracking.marks[over:count].copy()
-        counts[tracks.MARKS], counts[tracks.OPEN_MARK] = count - over, 0
-        marks = _longer(tracking.marks, max(2 * (count - over), count - over + coming))
-        if marks is not tracking.marks:
-            self._track(tracking._replace(marks=marks))
-
     def attend(self, batch: PreparedWork, number: int) -> bool:
         """See to what the kernels have stopped for; false when this processor has to wait for `settle`.
 
@@ -218,9 +207,8 @@ class UpdatableProcessor(Processor):
         elif how_far == kernels.MARKED:
             plan = batch.marks[at[kernels.NEXT_MARK] - 1]
             assert isinstance(plan, HoldPlan), plan
-            completion_ns, unknown = batch.completion_ns[number], batch.unknown[number]
-            self._adopt(plan, completion_ns, unknown)
-            completion_ns[:], unknown[:] = tracks.NEVER, False
+            mark, groups = at[kernels.NEXT_MARK] - 1, plan.marker.change.groups
+            self._adopt(plan, batch.completion_ns[number, mark, :groups], batch.unknown[number, mark, :groups])
         elif self._waits(batch, at):
             self._take_entered()
             self._tell_news()
@@ -251,33 +239,29 @@ class UpdatableProcessor(Processor):
         self._tell_news()
         return not counts[tracks.HELD] or counts[tracks.BOUND_NS] > moment_ns
 
-    def settle(self, news: Settle) -> None:
-        """What is known of an update that this processor has reached."""
-        if self._ordered:
-            self._track(self._fences.settle(news, self._tracking))
+    def settle(self, frames: OldFrames) -> None:
+        """More is known of the older frames of an update."""
+        if self._fences.wait_for(frames):
+            self._track(self._fences.settle(self._tracking))
             self.advance(self._end_ns)  # time has come that far, and there may be no other work for now
 
     # Updates
 
     def _adopt(self, plan: HoldPlan, completion_ns: npt.NDArray[np.int64], unknown: npt.NDArray[np.bool_]) -> None:
-        """Answer the marker of an ordered update, and hold what has to wait for others' answers."""
-        groups = plan.marker.change.groups
-        mark = self._tracking.marks[self._tracking.counts[tracks.MARKS] - 1]
-        told = self._own_answer(plan, completion_ns[:groups], unknown[:groups], mark)
-        self.answers.append(told)
-        if told.drained_ns is None:
+        """Behind the mark of an ordered update: hold what has to wait for others, and say for what they have to."""
+        if self._tracking.marks["old_held"][self._tracking.counts[tracks.MARKS] - 1]:
+            told = self._own_answer(plan, completion_ns, unknown)
+            self.answers.append(told)
             # what is known of held frames is a bound, and not a completion
-            entered = np.where(unknown[:groups], tracks.NEVER, completion_ns[:groups])
+            entered = np.where(unknown, tracks.NEVER, completion_ns)
             self._unanswered.append(_Unanswered(plan, entered, told))
         self._track(self._fences.adopt(plan, self._tracking))
 
     def _own_answer(
-        self, plan: HoldPlan, completion_ns: npt.NDArray[np.int64], unknown: npt.NDArray[np.bool_], mark: Any
+        self, plan: HoldPlan, completion_ns: npt.NDArray[np.int64], unknown: npt.NDArray[np.bool_]
     ) -> OwnAnswer:
-        groups = np.flatnonzero(completion_ns > plan.marker.adopted_at_ns)
-        rows = np.zeros(len(groups), ANSWER_ROW)
-        rows["processor"], rows["group"] = self._row, groups
-        rows["completion_ns"], rows["known"] = completion_ns[groups], ~unknown[groups]
+        mark = self._mark(plan.marker.epoch)
+        rows = answer_rows(self._row, completion_ns[None], unknown[None], plan.marker.adopted_at_ns)
         return OwnAnswer(plan.marker.epoch, None if mark["old_held"] else int(mark["drained_ns"]), rows)
 
     def _tell_news(self) -> None:
@@ -294,8 +278,7 @@ class UpdatableProcessor(Processor):
             group, of_group = _groups(marker.change.old, old["slot"])
             np.maximum.at(bound_ns, group, tracking.fences["at_least_ns"][old["fence"][of_group]])
             unknown[group] = True
-            mark = self._mark(marker.epoch)
-            now = self._own_answer(one.plan, bound_ns, unknown, mark)
+            now = self._own_answer(one.plan, bound_ns, unknown)
             if now.drained_ns != one.told.drained_ns or not np.array_equal(now.answers, one.told.answers):
                 one.told = now
                 self.answers.append(now)
@@ -362,6 +345,7 @@ class UpdatableProcessor(Processor):
             counts[tracks.OVERTAKABLE] = 0
             changed = True
         changed |= self._take_entered()
+        changed |= self._take_marks()
         if counts[tracks.HELD] == len(tracking.held):
             self._track(self._tracking._replace(held=_longer(tracking.held, 2 * len(tracking.held))))
             changed = True
@@ -373,6 +357,21 @@ class UpdatableProcessor(Processor):
             self._track(self._tracking._replace(overtakable=_longer(tracking.overtakable, queued)))
             changed = True
         return changed
+
+    def _take_marks(self) -> bool:
+        """Take marks that are over out of their log when it is full, and enlarge it if there are many others."""
+        tracking = self._tracking
+        counts = tracking.counts
+        count, over = int(counts[tracks.MARKS]), int(counts[tracks.OPEN_MARK])
+        if count < len(tracking.marks):
+            return False
+        self._marks.append(tracking.marks[:over].copy())
+        tracking.marks[: count - over] = tracking.marks[over:count].copy()
+        counts[tracks.MARKS], counts[tracks.OPEN_MARK] = count - over, 0
+        marks = _longer(tracking.marks, 2 * (count - over))
+        if marks is not tracking.marks:
+            self._track(tracking._replace(marks=marks))
+        return True
 
     def _waits(self, batch: PreparedWork, at: npt.NDArray[np.int64]) -> bool:
         """Whether what comes next in a batch depends on a release that is not known, and not on room in a log."""
@@ -446,6 +445,20 @@ class UpdatableProcessor(Processor):
             late_ns_max=int(counts[tracks.LATE_NS_MAX]),
         )
         return replace(super().report(), updates=log)
+
+
+def answer_rows(
+    first_processor: int, completion_ns: npt.NDArray[np.int64], unknown: npt.NDArray[np.bool_], adopted_at_ns: int
+) -> npt.NDArray[Any]:
+    """ANSWER_ROWs of consecutive processors about an update: groups with frames that complete after the adoption.
+
+    `completion_ns` and `unknown` (processors, groups) as in `kernels.tracking.mark`.
+    """
+    processor, group = np.nonzero(completion_ns > adopted_at_ns)
+    rows = np.zeros(len(group), ANSWER_ROW)
+    rows["processor"], rows["group"] = first_processor + processor, group
+    rows["completion_ns"], rows["known"] = completion_ns[processor, group], ~unknown[processor, group]
+    return rows
 
 
 def _holds(entered: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -12,7 +12,7 @@ import pytest
 from dataplane.arrays import read_only
 from dataplane.engine.nic import Nic
 from dataplane.kernels import tracking
-from dataplane.processor import updatable
+from dataplane.processor import host, updatable
 from dataplane.processor.fences import Fences, HoldPlan
 from dataplane.processor.messages import Marker, Segment
 from dataplane.processor.updatable import UpdatableProcessor
@@ -77,36 +77,32 @@ def hold_removed(patch: pytest.MonkeyPatch) -> None:
         del self, plan
         return tracked
 
-    def settle(self: Fences, news: object, tracked: tracking.Tracking) -> tracking.Tracking:
-        del self, news
-        return tracked
-
     patch.setattr(Fences, "adopt", adopt)
-    patch.setattr(Fences, "settle", settle)
 
 
 def later_frames_pass_held_ones(patch: pytest.MonkeyPatch) -> None:
     """When there is news of an update, frames that arrive are not held any more, while those before them still are."""
     original = Fences.settle
 
-    def settle(self: Fences, news: Any, tracked: tracking.Tracking) -> tracking.Tracking:
+    def settle(self: Fences, tracked: tracking.Tracking) -> tracking.Tracking:
         if tracked.counts[tracking.HELD]:
             tracked.slot_fence[:] = 0
-        return original(self, news, tracked)
+        return original(self, tracked)
 
     patch.setattr(Fences, "settle", settle)
 
 
 def released_one_item_early(patch: pytest.MonkeyPatch) -> None:
     """The source says when it completes the item before the last one of a group."""
-    original = UpdatableProcessor._own_answer
+    original = updatable.answer_rows
 
-    def early(self: UpdatableProcessor, *arguments: Any) -> updatable.OwnAnswer:
-        answer = original(self, *arguments)
-        answer.answers["completion_ns"] -= COSTS_NS[self._row]
-        return answer
+    def early(*arguments: Any) -> Any:
+        rows = original(*arguments)
+        rows["completion_ns"] -= np.array(COSTS_NS)[rows["processor"]]
+        return rows
 
-    patch.setattr(UpdatableProcessor, "_own_answer", early)
+    for module in (updatable, host):
+        patch.setattr(module, "answer_rows", early)
 
 
 def marker_before_the_last_slice(patch: pytest.MonkeyPatch) -> None:
@@ -144,11 +140,9 @@ def held_frames_forgotten(patch: pytest.MonkeyPatch) -> None:
     """A processor answers as if it held nothing: a chain of moves does not wait for it."""
     original = UpdatableProcessor._own_answer
 
-    def forgetful(
-        self: UpdatableProcessor, plan: HoldPlan, completion_ns: Any, unknown: Any, mark: Any
-    ) -> updatable.OwnAnswer:
-        answer = original(self, plan, np.where(unknown, tracking.NEVER, completion_ns), np.zeros_like(unknown), mark)
-        return answer._replace(drained_ns=int(mark["drained_ns"]))
+    def forgetful(self: UpdatableProcessor, plan: HoldPlan, completion_ns: Any, unknown: Any) -> updatable.OwnAnswer:
+        answer = original(self, plan, np.where(unknown, tracking.NEVER, completion_ns), np.zeros_like(unknown))
+        return answer._replace(drained_ns=int(self._mark(plan.marker.epoch)["drained_ns"]))
 
     patch.setattr(UpdatableProcessor, "_own_answer", forgetful)
 
