@@ -23,4 +23,4 @@ def joined(dtype: np.dtype[Any], parts: Sequence[npt.NDArray[Any]]) -> npt.NDArr
 
     As bytes, because numpy copies structured types field by field, and `np.concatenate` compares them as well.
     """
-    return np.frombuffer(bytearray().join(parts), dtype)
+    return np.frombuffer(bytearray().join([part.data for part in parts]), dtype)

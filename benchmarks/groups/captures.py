@@ -1,6 +1,6 @@
 """Captures on disk whose pages are in memory: through `run`, and through `steer` to Parquet.
 
-Start-up is not in it: kernels are loaded before. `read_*` is the reference: the same file only read.
+Start-up is not in it: scenarios and kernels are loaded before. `read_*` is the reference: the same file only read.
 """
 
 from __future__ import annotations
@@ -8,8 +8,11 @@ from __future__ import annotations
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 from benchmarks.capture_file import write_capture
 from benchmarks.measure import Figure, Session, Trial, figures, rate
@@ -19,9 +22,10 @@ from dataplane.engine.inline import run_inline
 from dataplane.engine.prepare import experiment
 from dataplane.frame_commands import steer_capture, steer_to_file
 from dataplane.scenario.source import traffic_source
+from dataplane.traffic.capture import open_capture
 
-#: Frames by length: files of 320 and 606 MB.
-FRAMES = {64: 4_000_000, 1500: 400_000}
+#: Frames by length: files of 320 MB and 1.2 GB.
+FRAMES = {64: 4_000_000, 1500: 800_000}
 
 _PIECE_BYTES = 1 << 20
 
@@ -61,8 +65,10 @@ def _run(capture: Path) -> Callable[[], object]:
 
 
 def _steer(capture: Path, output: Path) -> Callable[[], object]:
+    once = steer_capture(str(capture), FILE)
+
     def act() -> None:
-        steering = steer_capture(str(capture), FILE)
+        steering = replace(once, source=open_capture(str(capture)), drops=np.zeros_like(once.drops))
         steer_to_file(steering, output, overwrite=True, progress=no_progress)
 
     return act

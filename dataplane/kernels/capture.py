@@ -61,6 +61,15 @@ def _prefetch_headers(data: npt.NDArray[np.uint8], start: int) -> None:
 
 
 @njit(cache=True, nogil=True)
+def touch_pages(data: npt.NDArray[np.uint8], low: int, high: int, page_bytes: int) -> int:
+    """Read a byte of every page, so that it is mapped; gives back something, or there would be nothing to read for."""
+    total = 0
+    for at in range(low, high, page_bytes):
+        total += data[at]
+    return total
+
+
+@njit(cache=True, nogil=True)
 def scan_pcap(
     data: npt.NDArray[np.uint8],
     position: int,
