@@ -23,7 +23,6 @@ from dataplane.results.aside import written_aside
 from dataplane.results.packets import (
     BackgroundWriter,
     PacketTable,
-    as_strings,
     check_format,
     open_packet_file,
     rows_as_json_array,
@@ -103,7 +102,7 @@ def steer_first_rows(steering: Steering, limit: int) -> tuple[list[dict[str, Any
     rows: list[dict[str, Any]] = []
     for batch in steering.batches():
         if len(rows) < limit:
-            rows += as_strings(batch).slice(0, limit - len(rows)).to_pylist()
+            rows += batch.slice(0, limit - len(rows)).to_pylist()
     return rows, steering.packets - len(rows)
 
 
@@ -116,7 +115,7 @@ def explain_frame(frame: str, config: Path, adapter: str | None = None) -> dict[
     by_source = scenario.traffic is not None and scenario.traffic.transmit == "by-source-mac"
     explanation = explain(snapshot, _one_frame(frame), transmit_by_source=by_source)
     steps = [{"step": one.step, "rule": one.rule, "text": one.text} for one in explanation.steps]
-    row = as_strings(PacketTable(snapshot).batch(explanation.batch, explanation.work)).to_pylist()[0]
+    row = PacketTable(snapshot).batch(explanation.batch, explanation.work).to_pylist()[0]
     return {"steps": steps, "rule": explanation.rule, **row}
 
 
