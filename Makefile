@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test nightly proof format bench benchmarks-document scaling-document clean
+.PHONY: help setup run test types test-ray nightly proof format bench benchmarks-document scaling-document clean
 
 help:
 	@echo "make setup   create $(VENV) with the locked dependencies and this project"
@@ -40,9 +40,15 @@ run: $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n auto -m "not ray"
+	$(MAKE) --jobs=2 --output-sync types test-ray
+
+# Tests on Ray wait for processes most of the time: a core is free to check types.
+types: $(INSTALLED)
+	$(BIN)/mypy
+
+test-ray: $(INSTALLED)
 	$(BIN)/pytest -m ray
 
 # Hypothesis with many more examples, drawn anew each time: an hour or more.

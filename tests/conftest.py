@@ -6,8 +6,12 @@ Choose with the environment variable HYPOTHESIS_PROFILE (`make nightly` does).
 from __future__ import annotations
 
 import os
+from dataclasses import replace
+from pathlib import Path
 
 from hypothesis import HealthCheck, settings
+
+_QUICK_START = Path(__file__).parents[1] / "configs" / "quick-start.toml"
 
 # the first example of a test may compile kernels: no deadline
 settings.register_profile(
@@ -17,3 +21,22 @@ settings.register_profile(
     "nightly", max_examples=2000, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def pytest_sessionstart() -> None:
+    """On several cores two workers compile different kernels at first, instead of both the same at the same time."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker not in {"gw0", "gw1"}:
+        return
+    from dataplane.engine.loading import load_processor_kernels, load_steering_kernels
+    from dataplane.engine.plan import plan_host
+    from dataplane.engine.prepare import experiment
+    from dataplane.scenario.load import load_scenario
+
+    one = experiment(load_scenario(_QUICK_START))
+    plan = plan_host(one, 0, 0, len(one.costs), rows_wanted=False)
+    if worker == "gw0":
+        load_processor_kernels(replace(plan, updates=True))
+    else:
+        load_processor_kernels(plan)
+        load_steering_kernels(one.snapshot)
