@@ -7,6 +7,7 @@ through the hand-over desk back to all of them; the rows desk gives rows out whe
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -154,7 +155,7 @@ class Nic:
         while low < len(batch):
             high = len(batch)
             if self._until_ns is not None:
-                high = int(np.searchsorted(batch.timestamp_ns, self._until_ns))
+                high = bisect_left(batch.timestamp_ns, self._until_ns)  # numpy's would let other threads in
             if high > low:
                 self._send(batch.slice(low, high))
             if high < len(batch):
@@ -267,7 +268,7 @@ class Nic:
                     marks.append(self._adopt(self._pending.popleft(), frames.first_frame + low))
                 high = len(frames)
                 if self._pending:
-                    high = int(np.searchsorted(frames.timestamp_ns, self._pending[0].adopted_at_ns))
+                    high = bisect_left(frames.timestamp_ns, self._pending[0].adopted_at_ns)
                 piece = frames if high - low == len(frames) else frames.slice(low, high)
                 self._front_end.accept(piece, slot.work, low, slot.offsets[len(segments)], slot.selection)
                 segments.append(Segment(low, high, tuple(marks)))
