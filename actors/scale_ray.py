@@ -34,7 +34,8 @@ class _AtWork:
     run: Run
     tasks: list[Any]
     gate: Any  # the actor, None where a NIC waits for nobody
-    answers: dict[Any, list[NicMeasure]] = field(default_factory=dict)  # by task, of those that have ended
+    ended: set[Any] = field(default_factory=set)  # tasks
+    answers: dict[Any, list[NicMeasure]] = field(default_factory=dict)  # by task, of those that have ended well
 
 
 class RaySite:
@@ -69,11 +70,12 @@ class RaySite:
 
     def wait(self) -> Sequence[tuple[Run, Outcome]]:
         """The runs that have ended."""
-        going_on = {task: one for one in self._at_work for task in one.tasks if task not in one.answers}
+        going_on = {task: one for one in self._at_work for task in one.tasks if task not in one.ended}
         ended = ray.wait(list(going_on), num_returns=1, timeout=_SECONDS)[0] if going_on else []
         outcomes = []
         for task in ended:
             one = going_on[task]
+            one.ended.add(task)
             if (outcome := _hear(one, task)) is not None:
                 self._at_work.remove(one)
                 self._end(one)
@@ -81,7 +83,7 @@ class RaySite:
         return outcomes
 
     def _end(self, one: _AtWork) -> None:
-        for task in one.tasks:
+        for task in set(one.tasks) - one.ended:  # Ray may not have put a task away yet whose result is there
             ray.cancel(task, force=True)
         if one.gate is not None:
             ray.kill(one.gate)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import ray
 from ray.cluster_utils import Cluster
 
 from actors.scale_ray import RaySite
@@ -27,8 +28,13 @@ def planned(directory: Path, grid: GridOptions) -> ScalePlan:
 
 
 @pytest.mark.usefixtures("cluster")
-def test_both_engines_and_side_by_side(tmp_path: Path) -> None:
-    """Every point of a grid ends, with equal results on both engines."""
+def test_both_engines_and_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every point of a grid ends, with equal results on both engines, and no task is cancelled that has ended.
+
+    Ray ends the process whose task is cancelled between its result and its end.
+    """
+    cancelled: list[Any] = []
+    monkeypatch.setattr(ray, "cancel", lambda task, **_: cancelled.append(task))
     todo = planned(
         tmp_path,
         GridOptions(processors="2", nics="1,2", engine="inline,ray", processors_per_actor="2", repeat=1),
@@ -36,6 +42,7 @@ def test_both_engines_and_side_by_side(tmp_path: Path) -> None:
     with closing(RaySite(todo.jobs)) as site:
         carry_out(todo, todo.waiting, site, lambda frames, share: None)
     assert not todo.failures
+    assert not cancelled
     summary = todo.summary()
     assert not summary.findings
     rows = {(row.engine, row.nics, row.processors_per_actor): row for row in todo.rows.values()}
