@@ -240,11 +240,12 @@ def run_command(
         raise UserError("--replay repeats what its run directory says: leave SCENARIO and all that changes it out")
     chosen = inline_engine(threads)
     if engine == "ray":
-        from actors.system import BATCH_FRAMES, run_on_ray, run_side_by_side  # noqa: PLC0415
+        from actors.system import run_on_ray, run_side_by_side  # noqa: PLC0415
+        from dataplane.engine.experiment import DEFAULT_BATCH_FRAMES_ON_RAY  # noqa: PLC0415
 
         given: dict[str, Any] = {"address": address, "processors_per_actor": processors_per_actor, "threads": threads}
         run, run_all = partial(run_on_ray, **given), partial(run_side_by_side, **given)
-        chosen = Engine(run, run_all, BATCH_FRAMES, reads_standard_input=False)
+        chosen = Engine(run, run_all, DEFAULT_BATCH_FRAMES_ON_RAY, reads_standard_input=False)
     options = RunOptions(scenario, capture, out, overwrite, seed, replay, adapter)
     with _progress(quiet) as progress:
         outcome = run_scenario(options, chosen, progress)
@@ -852,7 +853,7 @@ def scale_command(
         str | None, typer.Option(metavar="N,...", help="Copies of the NIC side by side; default 1.")
     ] = None,
     batch: Annotated[
-        str | None, typer.Option(metavar="N,...", help="Frames in a batch; default the scenario's.")
+        str | None, typer.Option(metavar="N,...", help="Frames in a batch; default the scenario's, else the engine's.")
     ] = None,
     engine: Annotated[str | None, typer.Option(metavar="E,...", help="inline, ray or both; default inline.")] = None,
     processors_per_actor: Annotated[

@@ -32,7 +32,6 @@ from actors.nic import Answered, NicPlan
 from actors.placement import seats
 from actors.state import Process, State, StateFiles, check_name
 from actors.system import (
-    BATCH_FRAMES,
     SLOTS,
     Follower,
     HostLostError,
@@ -45,7 +44,7 @@ from actors.system import (
 )
 from dataplane.commands import RunOutcome, live_experiment, write_run
 from dataplane.control.journal import JOURNAL_NAME
-from dataplane.engine.experiment import Experiment
+from dataplane.engine.experiment import DEFAULT_BATCH_FRAMES_ON_RAY, Experiment
 from dataplane.engine.plan import plan_hosts
 from dataplane.engine.statistics import Sample
 from dataplane.errors import ExitCode, UserError
@@ -199,7 +198,7 @@ def up(options: UpOptions, files: StateFiles | None = None) -> State:
     """Start a dataplane that stays; back when it takes frames. Whatever goes wrong, nothing is left."""
     files = files or StateFiles()
     name = check_name(options.name)
-    scenario, prepared = live_experiment(options.scenario, BATCH_FRAMES, options.adapter)
+    scenario, prepared = live_experiment(options.scenario, DEFAULT_BATCH_FRAMES_ON_RAY, options.adapter)
     where = (options.out or Path("runs") / name).absolute()
     me = Process.running(os.getpid())
     assert me is not None, "this process runs"

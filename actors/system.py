@@ -65,9 +65,6 @@ from dataplane.processor.host import HostPlan, HostReport
 from dataplane.switch.configuration import AdapterConfiguration
 from dataplane.switch.snapshot import SteeringSnapshot
 
-#: Frames in a batch unless the scenario says otherwise: waking the processors then costs little for each frame.
-BATCH_FRAMES = 65_536
-
 #: Batches in flight between the NIC front end and the processors.
 SLOTS = 8
 

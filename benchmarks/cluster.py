@@ -20,10 +20,10 @@ from typing import Any
 
 from actors.nic import NicPlan, Progressed
 from actors.placement import seats
-from actors.system import BATCH_FRAMES, SLOTS, ray_session, run_side_by_side, simulated_host
+from actors.system import SLOTS, ray_session, run_side_by_side, simulated_host
 from actors.wire import sent_bytes
 from benchmarks.replay import Replay
-from dataplane.engine.experiment import NicRun, SideBySide
+from dataplane.engine.experiment import DEFAULT_BATCH_FRAMES_ON_RAY, NicRun, SideBySide
 from dataplane.engine.plan import plan_hosts
 from dataplane.engine.prepare import experiment
 from dataplane.scenario.load import load_scenario
@@ -65,8 +65,8 @@ def small_cluster(workers: int = 2, processors: int = 4) -> Iterator[Any]:
 def measure_hosts(hosts: int, processors_per_actor: int, repetitions: int, flows: int = 0) -> dict[str, float]:
     """Run so many NICs side by side: seconds, processor seconds of the driver, and bytes."""
     scenario = _scenario(flows)
-    prepared = replace(experiment(scenario), batch_frames=BATCH_FRAMES)
-    runs = [NicRun(prepared, partial(Replay, scenario, repetitions, BATCH_FRAMES)) for _ in range(hosts)]
+    prepared = replace(experiment(scenario), batch_frames=DEFAULT_BATCH_FRAMES_ON_RAY)
+    runs = [NicRun(prepared, partial(Replay, scenario, repetitions, DEFAULT_BATCH_FRAMES_ON_RAY)) for _ in range(hosts)]
     began, worked = time.perf_counter(), time.process_time()
     done: SideBySide = run_side_by_side(runs, _no_progress, processors_per_actor=processors_per_actor)
     seconds, worked = time.perf_counter() - began, time.process_time() - worked
@@ -140,15 +140,15 @@ def measure_start(nodes: Any, processors_per_actor: int) -> dict[str, float]:
     import ray  # noqa: PLC0415
 
     scenario = _scenario()
-    prepared = replace(experiment(scenario), batch_frames=BATCH_FRAMES)
+    prepared = replace(experiment(scenario), batch_frames=DEFAULT_BATCH_FRAMES_ON_RAY)
     plans = plan_hosts(prepared, processors_per_actor, rows_wanted=False)
     plan = NicPlan(
-        open_source=partial(Replay, scenario, 1, BATCH_FRAMES),
+        open_source=partial(Replay, scenario, 1, DEFAULT_BATCH_FRAMES_ON_RAY),
         transmit_by_source=False,
         host_ends=tuple(one.first_processor + len(one.costs) for one in plans),
         transport="ring",
         slots=SLOTS,
-        batch_frames=BATCH_FRAMES,
+        batch_frames=DEFAULT_BATCH_FRAMES_ON_RAY,
         directory=os.getcwd(),
         rows_wanted=False,
         held=True,

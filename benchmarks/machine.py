@@ -8,9 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from actors.system import BATCH_FRAMES
 from benchmarks.peers import Missing, dpdk, in_python
-from dataplane.engine.experiment import DEFAULT_BATCH_FRAMES
+from dataplane.engine.experiment import DEFAULT_BATCH_FRAMES, DEFAULT_BATCH_FRAMES_ON_RAY
 from dataplane.kernels import toeplitz
 
 #: CPU features that decide how fast any of this can be.
@@ -48,7 +47,7 @@ def choices() -> dict[str, Any]:
     return {
         "toeplitz": toeplitz_method(),
         "inline_batch_frames": DEFAULT_BATCH_FRAMES,
-        "ray_batch_frames": BATCH_FRAMES,
+        "ray_batch_frames": DEFAULT_BATCH_FRAMES_ON_RAY,
     }
 
 

@@ -15,11 +15,17 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
-from actors.system import BATCH_FRAMES, ray_session, run_on_ray
+from actors.system import ray_session, run_on_ray
 from benchmarks.one_vport import ONE_VPORT
 from benchmarks.replay import Replay
 from benchmarks.runs import timed_run
-from dataplane.engine.experiment import DEFAULT_BATCH_FRAMES, EngineRun, Experiment, RunResult
+from dataplane.engine.experiment import (
+    DEFAULT_BATCH_FRAMES,
+    DEFAULT_BATCH_FRAMES_ON_RAY,
+    EngineRun,
+    Experiment,
+    RunResult,
+)
 from dataplane.engine.inline import run_inline
 from dataplane.engine.prepare import experiment
 from dataplane.scenario.load import load_scenario
@@ -76,8 +82,8 @@ def variants(swaps: int = SWAPS, frames: int = FRAMES, *, inline_only: bool = Fa
     still, moving = scenario_with(0), scenario_with(swaps, frames)
     engines: dict[str, tuple[EngineRun, int]] = {
         "inline": (run_inline, DEFAULT_BATCH_FRAMES),
-        "ray, 8 actors": (run_on_ray, BATCH_FRAMES),
-        "ray, 2 actors": (partial(run_on_ray, processors_per_actor=4), BATCH_FRAMES),
+        "ray, 8 actors": (run_on_ray, DEFAULT_BATCH_FRAMES_ON_RAY),
+        "ray, 2 actors": (partial(run_on_ray, processors_per_actor=4), DEFAULT_BATCH_FRAMES_ON_RAY),
     }
     made: dict[str, dict[str, Variant]] = {}
     for name, (run, batch_frames) in engines.items():

@@ -13,11 +13,12 @@ from dataclasses import replace
 from functools import partial
 
 from actors.nic import TransportName
-from actors.system import BATCH_FRAMES, ray_session, run_on_ray
+from actors.system import ray_session, run_on_ray
 from benchmarks.measure import Figure, Session, Trial, figures, one_core
 from benchmarks.quick_start import quick_start
 from benchmarks.replay import Replay
 from benchmarks.runs import RunTrial, in_processor_time
+from dataplane.engine.experiment import DEFAULT_BATCH_FRAMES_ON_RAY
 from dataplane.engine.inline import run_inline
 from dataplane.engine.prepare import experiment
 from dataplane.scenario.load import load_scenario
@@ -81,8 +82,9 @@ def _on_ray(session: Session) -> Iterator[tuple[str, Figure]]:
     trials: dict[str, RunTrial] = {}
 
     def add(name: str, scenario: Scenario, processors_per_actor: int, transport: TransportName = "ring") -> None:
-        prepared = replace(experiment(scenario), batch_frames=BATCH_FRAMES)
-        source = partial(Replay, scenario, _REPETITIONS if transport == "ring" else _STORE_REPETITIONS, BATCH_FRAMES)
+        prepared = replace(experiment(scenario), batch_frames=DEFAULT_BATCH_FRAMES_ON_RAY)
+        repetitions = _REPETITIONS if transport == "ring" else _STORE_REPETITIONS
+        source = partial(Replay, scenario, repetitions, prepared.batch_frames)
         run = partial(run_on_ray, transport=transport, processors_per_actor=processors_per_actor)
         trials[name] = RunTrial(run, prepared, source)
 

@@ -23,6 +23,8 @@ HandOver = Literal["permissive", "ordered"]
 #: Frames in a batch unless the scenario says otherwise: many enough that calling a kernel costs little for each, and so
 #: few that what steering has written is still in the second-level cache when the processors read it.
 DEFAULT_BATCH_FRAMES = 16_384
+#: The same where NIC and processors are processes: waking them then costs little for each frame.
+DEFAULT_BATCH_FRAMES_ON_RAY = 65_536
 
 
 @dataclass(frozen=True, slots=True)

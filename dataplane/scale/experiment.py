@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pyarrow.parquet
 
-from dataplane.engine.experiment import DEFAULT_BATCH_FRAMES, Progress
+from dataplane.engine.experiment import DEFAULT_BATCH_FRAMES, DEFAULT_BATCH_FRAMES_ON_RAY, Progress
 from dataplane.engine.prepare import experiment
 from dataplane.errors import UserError
 from dataplane.scale.measure import NicJob
-from dataplane.scale.points import GridOptions, Run, read_points, runs_of
+from dataplane.scale.points import EngineName, GridOptions, Run, read_points, runs_of
 from dataplane.scale.rows import RunRow, run_row, runs_table
 from dataplane.scale.schedule import Done, Schedule, Site
 from dataplane.scale.store import Store
@@ -84,10 +84,12 @@ def plan(options: ScaleOptions) -> ScalePlan:
     return ScalePlan(base, store, keys, store.rows())
 
 
-def _batch_frames(base: Base | None) -> int:
-    """Where the user says nothing: as the scenario says, or as a run has it."""
+def _batch_frames(base: Base | None) -> dict[EngineName, int]:
+    """By engine, where the user says nothing: as the scenario says, or as a run has it."""
     given = "auto" if base is None else base.scenario.run.batch_packets
-    return DEFAULT_BATCH_FRAMES if given == "auto" else given
+    if given != "auto":
+        return {"inline": given, "ray": given}
+    return {"inline": DEFAULT_BATCH_FRAMES, "ray": DEFAULT_BATCH_FRAMES_ON_RAY}
 
 
 def _texts(base: Base, run: Run) -> Iterable[str]:

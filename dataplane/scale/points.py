@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Literal
@@ -68,21 +68,23 @@ class GridOptions:
         return "ray" in (self.engine or "")
 
 
-def read_points(options: GridOptions, batch_frames: int, problems: list[str]) -> list[Point]:
+def read_points(options: GridOptions, batch_frames: Mapping[EngineName, int], problems: list[str]) -> list[Point]:
     """The points in the order in which they are run; what is wrong is added to `problems`, a line each.
 
-    `batch_frames` is used where the user does not say.
+    `batch_frames`, by engine, are used where the user does not say.
     """
     if not 1 <= options.repeat <= REPEATS_MAX:
         problems.append(f"--repeat {options.repeat}: 1 to {REPEATS_MAX} runs of every point")
     if options.grow:
-        return _growth(options, batch_frames, problems)
+        return _growth(options, batch_frames["inline"], problems)
     numbers = _Numbers(problems)
     processors: list[int] | list[None] = numbers.read(
         "--processors", options.processors, 1, AXES["processors"].highest
     ) or [None]
     nics = numbers.read("--nics", options.nics, 1, NICS_MAX) or [1]
-    batches = numbers.read("--batch", options.batch, BATCH_FRAMES_MIN, BATCH_FRAMES_MAX) or [batch_frames]
+    batches: list[int] | list[None] = numbers.read("--batch", options.batch, BATCH_FRAMES_MIN, BATCH_FRAMES_MAX) or [
+        None
+    ]
     per_actor = numbers.read("--processors-per-actor", options.processors_per_actor, 1, 2048) or [1]
     engines = _engines(options.engine or "inline", problems)
     if options.processors_per_actor is not None and engines and "ray" not in engines:
@@ -91,7 +93,12 @@ def read_points(options: GridOptions, batch_frames: int, problems: list[str]) ->
     every = product(engines or ENGINES[:1], nics, batches, processors, per_actor)
     return _distinct(
         Point(
-            None if count is None else "processors", count, engine, copies, batch, None if engine == "inline" else each
+            None if count is None else "processors",
+            count,
+            engine,
+            copies,
+            batch or batch_frames[engine],
+            None if engine == "inline" else each,
         )
         for engine, copies, batch, count, each in every
     )

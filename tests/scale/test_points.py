@@ -10,7 +10,7 @@ from dataplane.scale.points import GridOptions, Point, read_points, runs_of
 def read(options: GridOptions) -> tuple[list[Point], list[str]]:
     """The points, and what is wrong."""
     problems: list[str] = []
-    return read_points(options, 4096, problems), problems
+    return read_points(options, {"inline": 4096, "ray": 65_536}, problems), problems
 
 
 def test_a_grid_is_the_product_of_its_options() -> None:
@@ -28,6 +28,12 @@ def test_a_grid_is_the_product_of_its_options() -> None:
 def test_what_is_left_out_is_the_scenario_as_it_is() -> None:
     """One inline point that changes nothing."""
     assert read(GridOptions()) == ([Point(None, None, "inline", 1, 4096, None)], [])
+
+
+def test_each_engine_has_its_own_batches() -> None:
+    """Without `--batch` a point has batches as a run on its engine."""
+    points, _ = read(GridOptions(engine="inline,ray"))
+    assert [(point.engine, point.batch_frames) for point in points] == [("inline", 4096), ("ray", 65_536)]
 
 
 def test_growth_has_values_of_its_own() -> None:
