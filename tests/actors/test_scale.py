@@ -66,8 +66,8 @@ def test_a_node_that_goes_costs_its_points_and_one_that_comes_gets_some(cluster:
             RaySite.start(site, assignment)
             if assignment.nodes[0] == doomed and not added:
                 [raylet] = [node for node in cluster.worker_nodes if node.node_id == doomed]
+                cluster.remove_node(raylet, allow_graceful=False)  # at once: the run must not have ended before
                 added.append(cluster.add_node(num_cpus=2))
-                cluster.remove_node(raylet, allow_graceful=False)
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(site, "start", start)
