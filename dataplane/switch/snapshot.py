@@ -444,12 +444,7 @@ def _windows_of(key: bytes) -> npt.NDArray[np.uint64]:
 @lru_cache(maxsize=8)
 def _byte_tables(keys: tuple[bytes, ...]) -> npt.NDArray[np.uint32]:
     """The byte tables of some keys, one behind the other."""
-    if not keys:
-        return _NO_BYTE_TABLES
-    return read_only(np.concatenate([_byte_table(key) for key in keys]))
-
-
-_NO_BYTE_TABLES = read_only(np.zeros(0, np.uint32))
+    return read_only(np.concatenate([np.zeros(0, np.uint32), *(_byte_table(key) for key in keys)]))
 
 
 @lru_cache(maxsize=64)
