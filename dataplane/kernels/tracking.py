@@ -85,8 +85,7 @@ MARK_ROW = np.dtype(
 (
     HELD, ENTERED, FOLLOWERS, OVERTAKABLE, MARKS, OPEN_MARK, DROPPED_BEHIND, TAKEN,
     FENCES_END_NS, BOUND_NS, BOUND_EPOCH, DRAIN_NS_MAX, ORDER_USED, REORDERED, LATE_NS_MAX,
-) = range(15)  # fmt: skip
-COUNTS = 15
+) = range(COUNTS := 15)  # fmt: skip
 
 
 class Tracking(NamedTuple):

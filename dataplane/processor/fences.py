@@ -21,25 +21,25 @@ class OldFrames:
         self.epoch = marker.epoch
         groups = marker.change.groups
         self._answers: npt.NDArray[Any] | None = None  # ANSWER_ROW; None: nothing is known yet
-        self._unsettled = np.full(groups, marker.adopted_at_ns), np.zeros(groups, np.bool_)
-        self._elsewhere: dict[int, tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]] = {}  # by processor
+        self._unsettled = [(marker.adopted_at_ns, False)] * groups
+        self._elsewhere: dict[int, list[tuple[int, bool]]] = {}  # by processor
 
     def settle(self, answers: npt.NDArray[Any]) -> None:
         """Take in what all processors say now; it replaces what they said before."""
         self._answers = answers
         self._elsewhere.clear()
 
-    def elsewhere(self, processor: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    def elsewhere(self, processor: int) -> list[tuple[int, bool]]:
         """By group: when its last frame on the other processors completes, at least; and whether that is exact."""
         if self._answers is None:
             return self._unsettled
         if processor not in self._elsewhere:
-            groups = len(self._unsettled[0])
+            groups = len(self._unsettled)
             moment_ns, known = np.full(groups, NEVER), np.ones(groups, np.bool_)
             others = self._answers[self._answers["processor"] != processor]
             np.maximum.at(moment_ns, others["group"], others["completion_ns"])
             known[others["group"][~others["known"]]] = False
-            self._elsewhere[processor] = moment_ns, known
+            self._elsewhere[processor] = list(zip(moment_ns.tolist(), known.tolist(), strict=True))
         return self._elsewhere[processor]
 
 
@@ -141,9 +141,9 @@ class Fences:
         """When the last of the waits is over, at least; and whether that is exact."""
         moment_ns, known = int(NEVER), True
         for frames, group in waits:
-            moments_ns, exact = frames.elsewhere(self._processor)
-            moment_ns = max(moment_ns, int(moments_ns[group]))
-            known &= bool(exact[group])
+            at_least_ns, exact = frames.elsewhere(self._processor)[group]
+            moment_ns = max(moment_ns, at_least_ns)
+            known &= exact
         return moment_ns, known
 
     def _write(self, tracking: Tracking) -> Tracking:
