@@ -49,7 +49,7 @@ from dataplane.engine.plan import plan_hosts
 from dataplane.engine.statistics import Sample
 from dataplane.errors import ExitCode, UserError
 from dataplane.processor.host import HostPlan
-from dataplane.results.aside import check_free, remove_abandoned, written_aside
+from dataplane.results.aside import check_free, check_writable, remove_abandoned, written_aside
 from dataplane.results.replay import CLIENT_ORIGIN
 from dataplane.results.run_directory import PacketsParquet
 from dataplane.scenario.live import endless_source
@@ -208,6 +208,7 @@ def up(options: UpOptions, files: StateFiles | None = None) -> State:
         undo.callback(files.remove, name)
         check_free(where, overwrite=options.overwrite)
         undo.callback(_remove_traces, where, made_parent=not where.parent.exists())
+        check_writable(where)
         plans = tuple(plan_hosts(prepared, options.processors_per_actor, rows_wanted=scenario.run.per_packet))
         plan = DataplanePlan(scenario, prepared, plans, str(where), options.overwrite, options.paced)
         # actors that find a cold cache would all compile the same kernels

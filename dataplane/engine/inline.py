@@ -33,6 +33,8 @@ def run_inline(
 ) -> RunResult:
     """Run an experiment to its end, or to the user's Ctrl-C: then what was taken in is finished and reported.
 
+    KeyboardInterrupt when the user did not wait for the batch to end, and pressed it again.
+
     `threads` steer each batch together; results are the same.
     """
     control = run_control(experiment)
@@ -61,6 +63,8 @@ def run_inline(
                 nic.take(batch)
             progress(nic.arrived, source.progress())
     except KeyboardInterrupt:
+        if shield.torn:
+            raise
         interrupted = True
     finally:
         shield.remove()

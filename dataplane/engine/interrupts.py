@@ -11,11 +11,14 @@ from typing import Any
 class InterruptShield:
     """While entered, SIGINT waits; leaving raises the KeyboardInterrupt that came meanwhile.
 
+    Whoever does not want to wait sends another one, which is not held up: `torn` says that it came out of the inside.
+
     `install` puts the shield in the place of Python's handler and `remove` undoes that. Outside the main thread, where
     no signal is ever delivered, both do nothing.
     """
 
     def __init__(self) -> None:
+        self.torn = False
         self._busy = False
         self._pending = False
         self._installed = False
@@ -34,7 +37,7 @@ class InterruptShield:
             self._installed = False
 
     def _on_interrupt(self, number: int, frame: FrameType | None) -> None:
-        if not self._busy:
+        if not self._busy or self._pending:
             raise KeyboardInterrupt
         self._pending = True
 
@@ -45,6 +48,7 @@ class InterruptShield:
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._busy = False
-        if self._pending:
+        self.torn = kind is not None
+        if self._pending and not self.torn:
             self._pending = False
             raise KeyboardInterrupt

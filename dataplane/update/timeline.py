@@ -35,6 +35,7 @@ from dataplane.switch.snapshot import (
     compile_snapshot,
     processors_of,
 )
+from dataplane.update.foreign import FOREIGN_SECONDS, OverdueError, foreign_code
 from dataplane.update.policy import LoadWindow, Move, Policy, ProcessorWindow, Table, VPortWindow
 from dataplane.update.records import RequestRecord, SteeringUpdate, Stretch
 from dataplane.update.requests import move_parameters, scaling_parameters, set_parameters
@@ -357,16 +358,13 @@ class ControlTimeline:
         assert policy is not None, "without a policy there are no ticks"
         began_ns = self._clock()
         try:
-            wishes = list(islice(policy.rebalance(window), _WISHES_MAX + 1))
-            tables = _wanted_tables(wishes, window)
-            self._step_ns = _step(policy, self._tick_ns)
-        except KeyboardInterrupt:  # the user's, not the policy's
-            raise
+            with foreign_code():
+                wishes = list(islice(policy.rebalance(window), _WISHES_MAX + 1))
+                tables = _wanted_tables(wishes, window)
+                self._step_ns = _step(policy, self._tick_ns)
         except BaseException as error:  # a policy is somebody else's program, and may even ask to end this one
-            text = _text_of(error)
-            name = "" if isinstance(error, _NonsenseError) else f"{type(error).__name__}: "
-            finding = f"policy {self._policy_name} at {_milliseconds(window.end_ns)}: {name}{text}"
-            self.findings.append(finding.removesuffix(": "))
+            finding = f"policy {self._policy_name} at {_milliseconds(window.end_ns)}: {_reason(error)}"
+            self.findings.append(finding)
             self._policy = None
             return {}
         took_ns = self._clock() - began_ns
@@ -446,12 +444,18 @@ class _NonsenseError(ValueError):
     """What a policy wants makes no sense."""
 
 
-def _text_of(error: BaseException) -> str:
-    """What an error says, in one line; nothing when it cannot even say that."""
+def _reason(error: BaseException) -> str:
+    """What a policy ended with, in one line."""
+    if isinstance(error, OverdueError):
+        return f"did not answer within {FOREIGN_SECONDS:.0f} s"
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted while it was asked"
     try:
-        return " ".join(str(error).split())
-    except Exception:
-        return ""
+        text = " ".join(str(error).split())
+    except Exception:  # it cannot even say that
+        text = ""
+    name = "" if isinstance(error, _NonsenseError) else f"{type(error).__name__}: "
+    return f"{name}{text}".removesuffix(": ")
 
 
 def _wanted_tables(wishes: Sequence[object], window: LoadWindow) -> dict[int, tuple[ProcessorNumber, ...]]:

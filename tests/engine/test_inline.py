@@ -191,6 +191,23 @@ def test_interrupted_run_keeps_whole_batches() -> None:
     assert signal.getsignal(signal.SIGINT) == before
 
 
+def test_a_second_interrupt_ends_the_run_inside_a_batch() -> None:
+    """Who does not wait for the batch that is in work loses the run, but gets out; SIGINT is Python's again."""
+    experiment = experiment_of(_any_configuration(), CostModel(), batch_frames=1)
+
+    class InterruptingSink:
+        def write(self, rows: CompleteRows) -> None:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+            raise AssertionError("the second interrupt was held up")
+
+    before = signal.getsignal(signal.SIGINT)
+    source = FramesInMemory(timed(two_frames(), [0, 5]))
+    with pytest.raises(KeyboardInterrupt):
+        run_inline(experiment, lambda: source, InterruptingSink(), lambda frames, share: None)
+    assert signal.getsignal(signal.SIGINT) == before
+
+
 def test_interrupt_while_waiting_for_frames() -> None:
     """Ctrl-C while the source waits ends the run at once with what there is."""
 

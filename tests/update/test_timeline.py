@@ -24,6 +24,7 @@ from dataplane.scenario.load import load_scenario
 from dataplane.scenario.set_up import set_up
 from dataplane.switch.change import steering_change
 from dataplane.switch.snapshot import DEFAULT_SLOT, SLOTS_PER_TARGET, compile_snapshot
+from dataplane.update.foreign import OverdueError
 from dataplane.update.policy import LoadWindow, Move, Policy, Table
 from dataplane.update.records import SteeringUpdate
 from dataplane.update.requests import move_parameters, oid_request
@@ -625,6 +626,25 @@ def test_a_tick_is_idle_when_nothing_arrived_was_done_or_waits(busy: ProcessorLo
     """Any of the three makes the 64 begin again; without a next arrival no tick is left out."""
     assert idle_run(Scripted(), 1_000 * TICK_NS, [busy])[IDLE_TICKS:] == [IDLE_TICKS + 1, 1_000, 1_001]
     assert idle_run(Scripted(), None) == list(range(1, IDLE_TICKS + 4))
+
+
+@pytest.mark.parametrize(
+    ("ends", "told"),
+    [
+        (OverdueError, "did not answer within 30 s"),
+        (KeyboardInterrupt, "interrupted while it was asked"),
+    ],
+)
+def test_a_policy_that_is_ended_is_a_finding(ends: type[BaseException], told: str) -> None:
+    """A policy that never ends, or that the user ends, is not asked again; the traffic goes on."""
+
+    class Endless(Policy):
+        def rebalance(self, window: LoadWindow) -> Iterable[Move | Table]:
+            raise ends
+
+    timeline = timeline_of(policy=Endless())
+    play(timeline, 3 * TICK_NS)
+    assert timeline.findings == [f"policy mine at 1 ms: {told}"]
 
 
 def test_a_slow_policy_is_a_remark_and_changes_nothing() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from dataplane.errors import UserError
+from dataplane.update.foreign import FOREIGN_SECONDS, OverdueError, foreign_code
 from dataplane.update.policies.dynamic_vmmq import DynamicVmmq
 from dataplane.update.policies.least_loaded import LeastLoaded
 from dataplane.update.policies.lpt import LongestProcessingTime
@@ -48,13 +49,14 @@ def make_policy(name: str, parameters: Mapping[str, Any]) -> Policy:
     if signature:
         _check_names(name, signature, parameters)
     try:
-        return policy_class(**parameters)
+        with foreign_code():
+            return policy_class(**parameters)
     except ValidationError as error:
         wrong = (f"{'.'.join(map(str, entry['loc'][:1]))}: {entry['msg']}" for entry in error.errors())
         raise UserError(f"policy {name} does not take its parameters: {'; '.join(wrong)}") from None
     except ValueError as error:
         raise UserError(f"policy {name} does not take its parameters: {' '.join(str(error).split())}") from error
-    except Exception as error:
+    except (Exception, SystemExit, OverdueError) as error:
         raise UserError(f"policy {name} does not take its parameters: {_one_line(error)}") from error
 
 
@@ -71,8 +73,9 @@ def _policy_class(name: str) -> type[Policy]:
     if os.getcwd() not in sys.path and "" not in sys.path:
         sys.path.append(os.getcwd())
     try:
-        module = import_module(module_name)
-    except (Exception, SystemExit) as error:
+        with foreign_code():
+            module = import_module(module_name)
+    except (Exception, SystemExit, OverdueError) as error:
         missing = isinstance(error, ModuleNotFoundError) and f"{module_name}.".startswith(f"{error.name}.")
         why = f"not found, neither installed nor in {os.getcwd()}" if missing else _one_line(error)
         raise UserError(f"policy {name!r}: module {module_name} cannot be imported: {why}") from error
@@ -114,4 +117,6 @@ def _nearest(wrong: str, known: Iterable[str]) -> str:
 
 
 def _one_line(error: BaseException) -> str:
+    if isinstance(error, OverdueError):
+        return f"not done within {FOREIGN_SECONDS:.0f} s"
     return " ".join(f"{type(error).__name__}: {error}".split())

@@ -1,0 +1,114 @@
+"""Names of results: nothing that somebody else has put there is lost, and nothing that was written either."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from dataplane.errors import UserError
+from dataplane.results.aside import RUN_MARK, check_writable, free_name, written_aside
+
+
+@contextmanager
+def other_process() -> Iterator[int]:
+    """A process that runs until the block ends."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        yield process.pid
+
+
+def write(where: Path, text: str, meanwhile: Callable[[], object], *, overwrite: bool = False) -> None:
+    """Write a file at `where`; what happens meanwhile."""
+    with written_aside(where, overwrite=overwrite) as aside:
+        aside.write_text(text)
+        meanwhile()
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_directory_that_appears_meanwhile_is_kept_and_the_results_get_a_name_beside_it(
+    tmp_path: Path, overwrite: bool
+) -> None:
+    """What somebody else puts at the name during the run stays, whether the user would overwrite a run or not."""
+    where = tmp_path / "out"
+
+    def meanwhile() -> None:
+        where.mkdir()
+        (where / "thesis.txt").write_text("theirs")
+
+    with pytest.raises(UserError, match=re.escape(f"the results are in {where}-2")):
+        write(where, "mine", meanwhile, overwrite=overwrite)
+    assert (where / "thesis.txt").read_text() == "theirs"
+    assert (tmp_path / "out-2").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "out-2"]
+
+
+def test_a_run_that_ended_meanwhile_is_kept(tmp_path: Path) -> None:
+    """Of two writers with one name both results are there in the end."""
+    where = tmp_path / "table.csv"
+    with pytest.raises(UserError, match="exists"):
+        write(where, "second", lambda: where.write_text("first"))
+    assert where.read_text() == "first"
+    assert (tmp_path / "table.csv-2").read_text() == "second"
+
+
+def test_overwrite_replaces_a_run(tmp_path: Path) -> None:
+    """With `overwrite` an earlier run goes when the new one is whole, not before."""
+    where = tmp_path / "out"
+    where.mkdir()
+    (where / RUN_MARK).write_text("old")
+    with written_aside(where, overwrite=True) as directory:
+        directory.mkdir()
+        (directory / RUN_MARK).write_text("new")
+        assert (where / RUN_MARK).read_text() == "old"
+    assert (where / RUN_MARK).read_text() == "new"
+
+
+def test_what_another_process_writes_is_not_free(tmp_path: Path) -> None:
+    """A name that a running process writes is refused at once, and a default name goes past it."""
+    with other_process() as process:
+        (tmp_path / f".partial-{process}-out").mkdir()
+        with (
+            pytest.raises(UserError, match=f"is being written by process {process}"),
+            written_aside(tmp_path / "out", overwrite=True),
+        ):
+            pytest.fail("it began")
+        assert free_name(tmp_path, "out") == tmp_path / "out-2"
+    with written_aside(tmp_path / "out", overwrite=False) as directory:
+        directory.mkdir()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"], "what the ended process left is gone"
+
+
+def test_names_are_no_patterns(tmp_path: Path) -> None:
+    """Brackets and stars in a name mean themselves: what is written under other names is none of ours."""
+    with other_process() as process:
+        (tmp_path / f".partial-{process}-a").mkdir()
+        with written_aside(tmp_path / "[a]", overwrite=False) as directory:
+            directory.mkdir()
+    assert (tmp_path / "[a]").is_dir()
+
+
+def test_a_place_where_nothing_can_be_made_is_told_before_anything_runs(tmp_path: Path) -> None:
+    """`check_writable` raises OSError for a parent that is a file, and leaves nothing where it can write."""
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="File exists"):
+        check_writable(tmp_path / "file" / "out")
+    check_writable(tmp_path / "new" / "out")
+    assert not any((tmp_path / "new").iterdir())
+
+
+def test_a_failed_block_leaves_nothing(tmp_path: Path) -> None:
+    """Not the results, and not the folders that were made for them."""
+
+    def fail() -> None:
+        assert [path.name for path in (tmp_path / "runs").iterdir()] == [f".partial-{os.getpid()}-out"]
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write(tmp_path / "runs" / "out", "mine", fail)
+    assert not any(tmp_path.iterdir())
