@@ -9,6 +9,7 @@ itself, which passes it to the control actor between two batches.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import select
 import signal
@@ -54,6 +55,7 @@ from dataplane.results.replay import CLIENT_ORIGIN
 from dataplane.results.run_directory import PacketsParquet
 from dataplane.scenario.live import endless_source
 from dataplane.scenario.model import Scenario
+from dataplane.update.foreign import FOREIGN_SECONDS
 from dataplane.update.timeline import RequestMaker
 
 NAMESPACE = "vmmq"
@@ -62,6 +64,11 @@ NAMESPACE = "vmmq"
 IDLE_SECONDS = 0.005
 
 _END_SECONDS = 30
+
+#: How long an answer may take before somebody is told why.
+_PATIENCE_SECONDS = 2
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,6 +341,9 @@ def down(name: str | None, files: StateFiles | None = None) -> RunOutcome:
             outcome: RunOutcome = _answer(supervisor.stop.remote(), state.name, ended=True)
         except UserError as error:
             raise UserError(str(error), ExitCode.INCONCLUSIVE) from error
+        except KeyboardInterrupt:
+            why = f"interrupted: dataplane {state.name} is cleared away, and its results are lost"
+            raise UserError(why, ExitCode.INCONCLUSIVE) from None
     return outcome
 
 
@@ -375,8 +385,14 @@ def _supervisor(state: State, *, ended: bool = False) -> Any:
 
 
 def _answer(answer: Any, name: str | None = None, *, ended: bool = False) -> Any:
-    """`ray.get`, with deaths and the user's errors as UserError."""
+    """`ray.get`, with deaths and the user's errors as UserError; tells why it takes long."""
     try:
+        awaited = answer if isinstance(answer, list) else [answer]
+        if name and ray.wait(awaited, num_returns=len(awaited), timeout=_PATIENCE_SECONDS)[1]:
+            what = "is finishing what it has taken" if ended else "is busy"
+            limit = f"a policy may take up to {FOREIGN_SECONDS:.0f} s"
+            gives_up = "gives it up, and its results" if ended else "gives up"
+            _log.warning("vmmq: dataplane %s %s (%s): waiting; Ctrl-C %s", name, what, limit, gives_up)
         return ray.get(answer)
     except (ray.exceptions.RayActorError, ray.exceptions.ObjectLostError) as error:
         raise UserError(_died(name, "an actor of it is gone", ended=ended), ExitCode.WRONG_INPUT) from error

@@ -58,6 +58,7 @@ from dataplane.engine.experiment import (
     SideBySide,
     SourceFactory,
 )
+from dataplane.engine.interrupts import InterruptShield
 from dataplane.engine.loading import load_processor_kernels, load_steering_kernels
 from dataplane.engine.plan import plan_hosts
 from dataplane.errors import ExitCode, UserError
@@ -78,7 +79,7 @@ _PROBE_SECONDS = 6
 #: Of the folder for temporary files: Ray makes sockets some 80 characters below it, whose names are limited to 107.
 _FOLDER_LENGTH_MAX = 24
 
-#: Ends soon when there is an answer, whatever it is.
+#: Ends soon when there is an answer, with an error when it is not that of a cluster which lets us in.
 _PROBE = "import sys, actors, ray; ray._raylet.GcsClient(address=sys.argv[1])"
 
 _log = logging.getLogger(__name__)
@@ -385,12 +386,10 @@ def ray_session(address: str | None, *, actors: int, probe: bool = True) -> Iter
             _check_reachable(address, probe=probe)
             undo.callback(ray.shutdown)
             try:
-                ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+                with _whole():
+                    ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
             except Exception as error:  # Ray raises anything from ValueError to RuntimeError here
-                mode = os.environ["RAY_AUTH_MODE"]
-                raise UserError(
-                    f"no Ray cluster to be had at {address} with RAY_AUTH_MODE={mode}: {_first_line(error)}"
-                ) from error
+                raise _no_cluster(address, str(error)) from error
         else:
             temporary = tempfile.gettempdir()
             folder = tempfile.mkdtemp(
@@ -398,16 +397,29 @@ def ray_session(address: str | None, *, actors: int, probe: bool = True) -> Iter
             )
             undo.callback(shutil.rmtree, folder, ignore_errors=True)
             undo.callback(ray.shutdown)
-            ray.init(
-                address="local",
-                num_cpus=max(os.cpu_count() or 1, actors),  # processes for the actors are started at once
-                object_store_memory=_OBJECT_STORE_BYTES,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                _temp_dir=folder,
-            )
+            with _whole():
+                ray.init(
+                    address="local",
+                    num_cpus=max(os.cpu_count() or 1, actors),  # processes for the actors are started at once
+                    object_store_memory=_OBJECT_STORE_BYTES,
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    _temp_dir=folder,
+                )
         yield folder
+
+
+@contextmanager
+def _whole() -> Iterator[None]:
+    """Ctrl-C takes effect behind the block: Ray crashes when its start is cut in two."""
+    shield = InterruptShield()
+    shield.install()
+    try:
+        with shield:
+            yield
+    finally:
+        shield.remove()
 
 
 def _check_reachable(address: str, *, probe: bool) -> None:
@@ -417,24 +429,37 @@ def _check_reachable(address: str, *, probe: bool) -> None:
         raise UserError(
             f"{address} is an address for Ray clients: give HOST:PORT of a cluster that this machine is part of"
         )
-    if port.isdigit():
-        try:
-            socket.create_connection((host, int(port)), _CONNECT_SECONDS).close()
-        except OSError as error:
-            raise UserError(
-                f"no Ray cluster listens at {address} ({error}): start one with ray start --head"
-            ) from error
-        if not probe:
-            return
-        try:
-            quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-            subprocess.run([sys.executable, "-c", _PROBE, address], timeout=_PROBE_SECONDS, check=False, **quiet)
-        except subprocess.TimeoutExpired:
-            raise UserError(f"what listens at {address} does not answer as a Ray cluster does") from None
+    if address == "auto":
+        return
+    if not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
+        raise UserError(
+            f"{address!r} is no address of a Ray cluster: give HOST:PORT, as ray start --head says it, or auto"
+        )
+    try:
+        socket.create_connection((host, int(port)), _CONNECT_SECONDS).close()
+    except OSError as error:
+        raise UserError(f"no Ray cluster listens at {address} ({error}): start one with ray start --head") from error
+    if not probe:
+        return
+    try:
+        subprocess.run(
+            [sys.executable, "-c", _PROBE, address],
+            timeout=_PROBE_SECONDS,
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    except subprocess.TimeoutExpired:
+        raise UserError(f"what listens at {address} does not answer as a Ray cluster does") from None
+    except subprocess.CalledProcessError as error:
+        what = error.stderr.strip().rpartition("\n")[2]  # Ray's log, and a traceback that ends with what went wrong
+        raise _no_cluster(address, what.removeprefix("ray.exceptions.")) from None
 
 
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
+def _no_cluster(address: str, why: str) -> UserError:
+    mode, [first, *_] = os.environ["RAY_AUTH_MODE"], why.splitlines() or [""]
+    return UserError(f"no Ray cluster to be had at {address} with RAY_AUTH_MODE={mode}: {first}")
 
 
 @dataclass(frozen=True, slots=True)

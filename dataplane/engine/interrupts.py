@@ -1,4 +1,4 @@
-"""Ctrl-C between batches, never inside one: what a run has taken in is either whole or not there."""
+"""Ctrl-C between things that have to be whole, as batches, never inside one."""
 
 from __future__ import annotations
 

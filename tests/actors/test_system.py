@@ -8,6 +8,7 @@ from functools import partial
 
 import pytest
 
+from actors import system
 from actors.system import run_on_ray
 from dataplane.errors import UserError
 from tests.actors.small_hosts import SmallTraffic, ignore_progress, small_experiment, source_of
@@ -32,5 +33,31 @@ def test_address_without_a_cluster_is_refused_at_once() -> None:
         address = f"127.0.0.1:{unused.getsockname()[1]}"
         with pytest.raises(UserError, match=f"no Ray cluster listens at {address}"):
             run_on_ray(small_experiment(SEED, 1, 10), source_of(SEED, 1), None, ignore_progress, address=address)
-    with pytest.raises(UserError, match="Ray clients"):
-        run_on_ray(small_experiment(SEED, 1, 10), source_of(SEED, 1), None, ignore_progress, address="ray://a:1")
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("ray://a:1", "Ray clients"),
+        ("foo", "give HOST:PORT"),
+        (":6379", "give HOST:PORT"),
+        ("foo:0", "give HOST:PORT"),
+        ("foo:65536", "give HOST:PORT"),
+        ("local", "give HOST:PORT"),
+    ],
+)
+def test_what_is_no_address_is_refused(address: str, told: str) -> None:
+    """The line says what an address looks like."""
+    with pytest.raises(UserError, match=told):
+        run_on_ray(small_experiment(SEED, 1, 10), source_of(SEED, 1), None, ignore_progress, address=address)
+
+
+def test_what_answers_but_is_no_cluster_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Ray says to a first call is told in one line, in place of its own attempts and their log."""
+    monkeypatch.setattr(
+        system, "_PROBE", "import sys; sys.exit('a log\\nray.exceptions.RpcError: it is something else')"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(UserError, match=rf"at {address} with RAY_AUTH_MODE=\w+: RpcError: it is something else$"):
+            run_on_ray(small_experiment(SEED, 1, 10), source_of(SEED, 1), None, ignore_progress, address=address)
