@@ -940,9 +940,9 @@ def hash_command(
         return _verify_hash(as_json)
     if source is None or destination is None:
         raise UserError("give SRC and DST, for example vmmq hash 66.9.149.187:2794 161.142.100.80:1766")
-    from dataplane.hash_tuple import hash_secret_key, hash_tuple, indirection_table_index, parse_endpoint  # noqa: PLC0415
+    from dataplane.hash_tuple import hash_of_texts, indirection_table_index  # noqa: PLC0415
 
-    result = hash_tuple(hash_secret_key(key), parse_endpoint(source), parse_endpoint(destination), hash_type)
+    result = hash_of_texts(source, destination, key=key, hash_type=hash_type)
     entries = 128
     index = indirection_table_index(result.hash_value, entries)
     if as_json:

@@ -34,7 +34,7 @@ from dataplane.engine.experiment import (
 )
 from dataplane.engine.inline import run_inline, run_one_after_other
 from dataplane.engine.prepare import experiment
-from dataplane.errors import ExitCode, UserError
+from dataplane.errors import ExitCode, UserError, each
 from dataplane.ids import NdisVersion
 from dataplane.ndis.codec import Failure
 from dataplane.ndis.describe import Row, buffer_to_json, describe, json_to_buffer
@@ -130,7 +130,7 @@ def run_experiment(options: RunOptions, engine: Engine, progress: Progress) -> R
     if options.replay is None:
         return _run_one(_only_nic(_load(options)), options, engine, progress)
     past = read_past_run(options.replay)
-    return _run_one(load_scenario(past.scenario), options, engine, progress, past)
+    return _run_one(load_scenario(past.scenario, runs=True), options, engine, progress, past)
 
 
 def _run_one(
@@ -282,7 +282,7 @@ def answer_document(
 
 def live_experiment(path: Path, default_batch_frames: int, adapter: str | None = None) -> tuple[Scenario, Experiment]:
     """A scenario whose traffic has no end, and its experiment, which takes requests while it runs."""
-    scenario = load_scenario(path, adapter=adapter)
+    scenario = load_scenario(path, adapter=adapter, runs=True)
     check_endless(scenario)
     prepared = experiment(scenario, default_batch_frames=default_batch_frames)
     return scenario, replace(prepared, updates=prepared.updates or _no_updates(scenario))
@@ -327,6 +327,7 @@ def _load(options: RunOptions) -> Scenario | SeveralNics:
         seed=options.seed,
         capture=options.capture,
         adapter=options.adapter,
+        runs=True,
     )
 
 
@@ -357,13 +358,13 @@ def compare_policies(options: ComparisonOptions, progress: Progress) -> Comparis
         check_table_format(options.output)
     scenarios = repeated_scenario(options.scenario, seed=options.seed, seeds=options.seeds, adapter=options.adapter)
     first = scenarios[0]
-    policies = {policy_label(one): one for one in (parse_policy(text, first.policy) for text in options.policies)}
+    policies = {policy_label(one): one for one in each(partial(parse_policy, own=first.policy), options.policies)}
     if len(policies) < len(options.policies):
         raise UserError("a policy is named twice: there is nothing to compare in that")
     change = partial(with_policy, hand_over=options.hand_over, tick_ns=options.tick_ns)
     variants = [(label, change(one, policy)) for one in scenarios for label, policy in policies.items()]
-    for _, variant in variants[: len(policies)]:
-        experiment(variant)  # what is wrong with a policy is told before anything runs
+    # what is wrong with a policy is told before anything runs
+    each(experiment, [variant for _, variant in variants[: len(policies)]])
     runs: list[PolicyRun] = []
     interrupted = False
     with written_aside(options.output, overwrite=options.overwrite) if options.output else nullcontext() as aside:

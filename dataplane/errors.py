@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from enum import IntEnum
+from typing import TypeVar
+
+_Given = TypeVar("_Given")
+_Made = TypeVar("_Made")
 
 
 class ExitCode(IntEnum):
@@ -20,3 +25,16 @@ class UserError(Exception):
     def __init__(self, message: str, exit_code: ExitCode = ExitCode.WRONG_INPUT) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+def each(function: Callable[[_Given], _Made], given: Iterable[_Given]) -> list[_Made]:
+    """The function of each; one UserError with everything that is wrong with any, a line for each."""
+    made, wrong = [], []
+    for one in given:
+        try:
+            made.append(function(one))
+        except UserError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise UserError("\n".join(dict.fromkeys(wrong)))
+    return made

@@ -9,10 +9,13 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from dataplane.errors import UserError
+from dataplane.errors import UserError, each
 
 HASH_SECRET_KEYS = {
     "microsoft": bytes.fromhex(
@@ -95,6 +98,21 @@ def parse_endpoint(text: str) -> Endpoint:
     if not (port.isascii() and port.isdigit() and int(port) <= 0xFFFF):
         raise UserError(f"{text!r}: the port is a number from 0 to 65535")
     return Endpoint(parsed, int(port))
+
+
+def hash_of_texts(source: str, destination: str, *, key: str, hash_type: str | None) -> TupleHash:
+    """As `hash_tuple`, of what a user writes; UserError with everything that is wrong with it."""
+    types = [name for names in HASH_TYPES.values() for name in names]
+
+    def known_type() -> str | None:
+        if hash_type is not None and hash_type.lower() not in types:
+            raise UserError(f"{hash_type!r} is not a hash type: one of {', '.join(types)}")
+        return hash_type
+
+    ends = (partial(parse_endpoint, source), partial(parse_endpoint, destination))
+    reads: tuple[Callable[[], Any], ...] = (*ends, partial(hash_secret_key, key), known_type)
+    first, second, secret, kind = each(lambda read: read(), reads)
+    return hash_tuple(secret, first, second, kind)
 
 
 def hash_tuple(key: bytes, source: Endpoint, destination: Endpoint, hash_type: str | None = None) -> TupleHash:

@@ -44,10 +44,9 @@ def experiment(scenario: Scenario, *, default_batch_frames: int = DEFAULT_BATCH_
 
 def _update_plan(scenario: Scenario) -> UpdatePlan | None:
     """What changes while traffic flows; None when nothing does."""
-    policy = None
-    if scenario.policy.name != "none":
-        policy = PolicyPlan(scenario.policy.name, dict(scenario.policy.parameters))
-        make_policy(policy.name, policy.parameters)  # wrong parameters are told before anything starts
+    name, parameters = scenario.policy.name, dict(scenario.policy.parameters)
+    make_policy(name, parameters)  # wrong parameters are told before anything starts
+    policy = None if name == "none" else PolicyPlan(name, parameters)
     if not scenario.events and policy is None:
         return None
     return UpdatePlan(scheduled_requests(scenario), policy, scenario.policy.tick_ns, scenario.update.control_latency_ns)

@@ -58,12 +58,11 @@ class Base:
 def load_base(path: Path, *, seed: int | None = None) -> Base:
     """Read the scenario to be scaled, with another [run] seed if one is given.
 
-    Raises ScenarioError with all findings, UserError without traffic that can be read again and again, OSError.
+    Raises ScenarioError with all findings, UserError for traffic that cannot be read again and again, OSError.
     """
-    scenario = load_scenario(path, seed=seed)
+    scenario = load_scenario(path, seed=seed, runs=True)
     traffic = scenario.traffic
-    if traffic is None:
-        raise UserError(f"{path}: the scenario has no [traffic]: give it a capture or a profile")
+    assert traffic is not None, "what runs has traffic"
     if not path.is_file():
         raise UserError(f"{path} cannot be read again for every run: store the scenario in a file")
     document: Document = tomllib.loads(path.read_text("utf-8"))

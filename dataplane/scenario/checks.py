@@ -10,15 +10,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path as FilePath
 
 from dataplane.control import AdapterRefused
 from dataplane.control.capabilities import power_of_two
 from dataplane.control.processors import rss_candidates
+from dataplane.errors import UserError
 from dataplane.ids import ProcessorNumber, format_mac
+from dataplane.ndis.values import MalformedValue
 from dataplane.scenario.capabilities import allowed_hash_types, capability_of
+from dataplane.scenario.events import oid_request
 from dataplane.scenario.findings import Findings, Path
-from dataplane.scenario.model import Adapter, Event, Rss, RssChange, Scenario, Traffic
+from dataplane.scenario.model import Adapter, Event, Policy, Rss, RssChange, Scenario, Traffic
 from dataplane.scenario.set_up import RefusedRequest, set_up
+from dataplane.update.policies import find_policy, make_policy
 
 #: [adapter] keys that nearly every check looks at; when one is wrong those checks would only repeat it.
 _ESSENTIAL = {"ndis_version", "interface", "rss_processors", "rss_base_processor", "rss_max_processor"}
@@ -42,11 +47,17 @@ class Sheet:
         return not any(path[0] == table and len(path) <= 2 for path in self.broken)
 
 
-def check(sheet: Sheet, findings: Findings) -> None:
-    """Add everything that is wrong between the tables to `findings`."""
+def check(sheet: Sheet, findings: Findings, *, runs: bool) -> None:
+    """Add everything that is wrong between the tables to `findings`; of what only runs need, if it is to be run."""
     scenario = sheet.scenario
     if scenario.traffic:
-        _check_traffic(scenario.traffic, findings)
+        _check_traffic(scenario.traffic, findings, runs=runs)
+    elif runs and sheet.is_whole("traffic"):
+        findings.add((), "there is no [traffic]: give it a capture or a profile, or pass --capture FILE")
+    _check_policy(scenario.policy, findings, runs=runs)
+    if ("adapter", "ndis_version") not in sheet.broken:
+        for row, event in zip(sheet.numbered("event", scenario.events), scenario.events, strict=True):
+            _check_oid(("event", row, "oid"), event, scenario.adapter, findings)
     if any(path[0] == "adapter" and (len(path) < 2 or path[1] in _ESSENTIAL) for path in sheet.broken):
         return
     processors_are_right = _check_rss_processor_set(scenario.adapter, findings)
@@ -259,12 +270,37 @@ def _check_processors(sheet: Sheet, findings: Findings) -> None:
         seen.add(override.processor)
 
 
-def _check_traffic(traffic: Traffic, findings: Findings) -> None:
+def _check_traffic(traffic: Traffic, findings: Findings, *, runs: bool) -> None:
+    capture = traffic.capture
+    if runs and capture not in {None, "-"} and not FilePath(str(capture)).exists():
+        findings.add(("traffic", "capture"), f"there is no file {capture}")
     source = f'profile = "{traffic.profile}"' if traffic.profile else "a capture"
     for key in traffic.keys_without_effect:
         findings.add(("traffic", key), f"has no effect with {source} as it is written here")
     if traffic.profile == "single-flow" and traffic.flows not in {None, 1}:
         findings.add(("traffic", "flows"), 'must be 1 with profile = "single-flow"')
+
+
+def _check_policy(policy: Policy, findings: Findings, *, runs: bool) -> None:
+    """One of the model's own, and its parameters; that of a user is somebody's program, and looked at when it runs."""
+    if ":" in policy.name and not runs:
+        return
+    key = "name"
+    try:
+        find_policy(policy.name)
+        key = "parameters"
+        make_policy(policy.name, policy.parameters)
+    except UserError as error:
+        findings.add(("policy", key), str(error), "POL-01")
+
+
+def _check_oid(path: Path, event: Event, adapter: Adapter, findings: Findings) -> None:
+    if event.oid is None:
+        return
+    try:
+        oid_request(event.oid, adapter.ndis_version)
+    except MalformedValue as error:
+        findings.add(path, str(error))
 
 
 def _check_event(path: Path, event: Event, sheet: Sheet, findings: Findings) -> None:

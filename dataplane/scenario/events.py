@@ -27,7 +27,6 @@ from dataplane.ndis.structured import encode
 from dataplane.ndis.structures import EXCHANGES
 from dataplane.ndis.values import MalformedValue
 from dataplane.scenario import model
-from dataplane.scenario.findings import Finding, ScenarioError
 from dataplane.scenario.model import Adapter, Event, Scenario
 from dataplane.scenario.requests import hash_information
 from dataplane.switch.configuration import AdapterConfiguration, RssState
@@ -51,23 +50,12 @@ _NAMED_INDICES = {"default": DEFAULT_PROCESSOR_INDEX, "primary": PRIMARY_PROCESS
 
 
 def scheduled_requests(scenario: Scenario) -> tuple[ScheduledRequest, ...]:
-    """The events of a loaded scenario by time, simultaneous ones in file order (TIM-03).
-
-    Raises ScenarioError with a finding for every `oid` that is no request.
-    """
+    """The events of a loaded scenario by time, simultaneous ones in file order (TIM-03)."""
     scheduled: list[ScheduledRequest] = []
-    findings: list[Finding] = []
     for number, event in enumerate(scenario.events, 1):
         origin = f"[[event]] {number}"
-        try:
-            make = _maker(event, scenario.adapter, origin)
-        except MalformedValue as error:
-            findings.append(Finding(origin, "oid", str(error), path=("event", number - 1, "oid")))
-            continue
         expect = NdisStatus[event.expect] if event.expect else None
-        scheduled.append(ScheduledRequest(event.at_ns, origin, make, expect))
-    if findings:
-        raise ScenarioError(scenario.name, findings)
+        scheduled.append(ScheduledRequest(event.at_ns, origin, _maker(event, scenario.adapter, origin), expect))
     return tuple(sorted(scheduled, key=lambda one: one.at_ns))
 
 

@@ -45,8 +45,7 @@ def first_frames(scenario: Scenario, frames: int, *, endless: bool) -> TrafficSo
 def check_endless(scenario: Scenario) -> None:
     """UserError for traffic that cannot go on for ever."""
     traffic = scenario.traffic
-    if traffic is None:
-        raise UserError("the scenario has no [traffic]: give it a capture or a profile")
+    assert traffic is not None, "what runs has traffic"
     if traffic.capture == "-":
         raise UserError("standard input ends, and a dataplane's traffic goes on: save the capture to a file")
     if next(iter(traffic_source(scenario).batches(1)), None) is None:

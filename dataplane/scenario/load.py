@@ -17,11 +17,13 @@ from dataplane.scenario.adapters import SeveralNics, is_list_of_adapters, nic_do
 from dataplane.scenario.checks import Sheet, check
 from dataplane.scenario.complete import complete, listed_limits
 from dataplane.scenario.findings import Finding, Findings, Path, ScenarioError, locate
-from dataplane.scenario.model import Rule, Run, Scenario
+from dataplane.scenario.model import Event, Rule, Run, Scenario, Traffic
 
 _POSITION = re.compile(r"\(at line (\d+), column (\d+)\)|\(at end of document\)")
 #: Errors of pydantic that only follow from another one.
 _CONSEQUENCES = {"default_factory_not_called"}
+#: Tables in which every key has a default.
+_ALL_DEFAULTS = {"adapter", "processors", "update", "policy", "run"}
 _PLAIN_MESSAGES = {
     "missing": "is missing",
     "int_type": "must be a whole number",
@@ -43,15 +45,17 @@ def load_scenario(
     seed: int | None = None,
     capture: str | None = None,
     adapter: str | None = None,
+    runs: bool = False,
 ) -> Scenario:
     """Read a scenario from a file (a `pathlib.Path`) or from TOML text (a `str`), with every default made explicit.
 
     `name` stands in for the file when text is given. `seed` replaces that of [run], random keys included; `capture`
     replaces the source of [traffic], relative to the working directory. Other capture paths are relative to the file;
-    all become absolute. Of several NICs it is the one named `adapter`. Raises ScenarioError with all findings,
-    UserError when it is not clear which NIC is meant, OSError when the file cannot be read.
+    all become absolute. Of several NICs it is the one named `adapter`. With `runs` what only
+    a run needs is looked at, too: that there is traffic, its capture, and a policy of the user's. Raises ScenarioError
+    with all findings, UserError when it is not clear which NIC is meant, OSError when the file cannot be read.
     """
-    loaded = load_nics(source, name=name, seed=seed, capture=capture, adapter=adapter)
+    loaded = load_nics(source, name=name, seed=seed, capture=capture, adapter=adapter, runs=runs)
     if isinstance(loaded, Scenario):
         return loaded
     raise UserError(several_where_one(_label(source, name), loaded))
@@ -64,6 +68,7 @@ def load_nics(
     seed: int | None = None,
     capture: str | None = None,
     adapter: str | None = None,
+    runs: bool = False,
 ) -> Scenario | SeveralNics:
     """As `load_scenario`, but a file with [[adapter]] rows gives all its NICs unless `adapter` names one of them.
 
@@ -80,9 +85,9 @@ def load_nics(
         if adapter is not None:
             raise UserError(f"{label} has one NIC, which has no name: leave --adapter out")
         _replace(document, seed, capture)
-        scenario = _checked(document, findings, name)
+        scenario = _checked(document, findings, name, directory, runs=runs)
         _raise_found(label, findings)
-        return _with_absolute_capture(scenario, directory)
+        return scenario
     if capture is not None and adapter is None:
         raise UserError(f"{label} has several NICs: name the one that is to take the capture with --adapter")
     _replace(document, seed if adapter is None else None, None)
@@ -95,23 +100,22 @@ def load_nics(
         if not chosen:
             raise UserError(f"{label} has no NIC {adapter}: {', '.join(nic.name for nic in nics)}")
         _replace(chosen[0].document, seed, capture)
-    scenarios = {nic.name: _checked(nic.document, nic.findings, nic.name) for nic in nics}
+    loaded = {nic.name: _checked(nic.document, nic.findings, nic.name, directory, runs=runs) for nic in nics}
     _raise_found(label, findings)
-    loaded = {key: _with_absolute_capture(scenario, directory) for key, scenario in scenarios.items()}
     if adapter is not None:
         return loaded[adapter]
     run = Run.model_validate(document.get("run", {}))
     return SeveralNics(document.get("name", name), document.get("description", ""), run.seed, tuple(loaded.values()))
 
 
-def _checked(document: dict[str, Any], findings: Findings, name: str) -> Scenario:
+def _checked(document: dict[str, Any], findings: Findings, name: str, directory: FilePath, *, runs: bool) -> Scenario:
     """The scenario of a document with one NIC; what is wrong with it is noted."""
     adapter = document.get("adapter", {})
     if isinstance(adapter, dict):
         document["adapter"] = listed_limits(document) | adapter
     sheet = _validated(document, findings)
-    scenario = complete(sheet.scenario, name)
-    check(Sheet(scenario, sheet.rows, sheet.broken), findings)
+    scenario = _with_absolute_capture(complete(sheet.scenario, name), directory)
+    check(Sheet(scenario, sheet.rows, sheet.broken), findings, runs=runs)
     return scenario
 
 
@@ -167,6 +171,7 @@ def _validated(document: Mapping[str, Any], findings: Findings) -> Sheet:
     except ValidationError as error:
         errors = error.errors(include_url=False)
     _add_all(errors, findings)
+    _add_contradictions(document, errors, findings)
     broken = frozenset(_broken_part(details["loc"]) for details in errors)
     pruned, rows = _pruned(document, broken)
     if "adapter" in pruned:
@@ -178,7 +183,7 @@ def _broken_part(loc: Path) -> Path:
     """What to leave out for an error: as little as possible that has a default, else a row or a whole table."""
     if loc[0] in {"vport", "queue"} and len(loc) > 2 and loc[2] != "id":
         return loc[:3]
-    by_row_or_key = len(loc) > 1 and (loc[0] == "adapter" or isinstance(loc[1], int))
+    by_row_or_key = len(loc) > 1 and (loc[0] in _ALL_DEFAULTS or isinstance(loc[1], int))
     return loc[:2] if by_row_or_key else loc[:1]
 
 
@@ -192,7 +197,7 @@ def _pruned(document: Mapping[str, Any], broken: frozenset[Path]) -> tuple[dict[
         if isinstance(value, list):
             rows[key] = [i for i in range(len(value)) if (key, i) not in broken]
             pruned[key] = [_without(value[i], (key, i), broken) for i in rows[key]]
-        elif key == "adapter":
+        elif key in _ALL_DEFAULTS:
             pruned[key] = _without(value, (key,), broken)
         else:
             pruned[key] = value
@@ -220,6 +225,19 @@ def _add_all(errors: list[ErrorDetails], findings: Findings) -> None:
         rules[path] = _rule(model, path)
     for path, parts in messages.items():
         findings.add(path, " or ".join(dict.fromkeys(parts)), rules.get(path, ""))
+
+
+def _add_contradictions(document: Mapping[str, Any], errors: list[ErrorDetails], findings: Findings) -> None:
+    """Which keys of a table exclude each other, where wrong values have kept its class from looking at that."""
+    for loc in dict.fromkeys(details["loc"] for details in errors):
+        if loc[0] == "traffic" and len(loc) > 1:
+            path, table, problem = loc[:1], document["traffic"], Traffic.contradiction
+        elif loc[0] == "event" and len(loc) > 2:
+            path, table, problem = loc[:2], document["event"][loc[1]], Event.contradiction
+        else:
+            continue
+        if text := problem(table):
+            findings.add(path, text)
 
 
 def _message(details: ErrorDetails) -> str:

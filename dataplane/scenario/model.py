@@ -10,7 +10,7 @@ A field carries the rule it follows as `Rule` metadata, so that a finding can na
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -419,12 +419,17 @@ class Traffic(Table):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        given = {key for key, value in self if value is not None}
-        if len(given & {"capture", "profile"}) != 1:
-            raise ValueError(
-                f"needs exactly one of capture and profile: {'both are' if self.capture else 'neither is'} given"
-            )
+        if problem := self.contradiction({key for key, value in self if value is not None}):
+            raise ValueError(problem)
         return self
+
+    @staticmethod
+    def contradiction(given: Collection[str]) -> str | None:
+        """What is wrong with a table that has these keys, whatever their values."""
+        count = sum(key in given for key in ("capture", "profile"))
+        if count == 1:
+            return None
+        return f"needs exactly one of capture and profile: {'both are' if count else 'neither is'} given"
 
     @property
     def keys_without_effect(self) -> list[str]:
@@ -494,11 +499,18 @@ class Event(Table):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        actions = [key for key in ("move_entries", "rss", "oid") if getattr(self, key) is not None]
-        if len(actions) != 1:
-            given = f"{' and '.join(actions)} are given" if actions else "none is given"
-            raise ValueError(f"needs exactly one of move_entries, rss and oid: {given}")
+        if problem := self.contradiction({key for key, value in self if value is not None}):
+            raise ValueError(problem)
         return self
+
+    @staticmethod
+    def contradiction(given: Collection[str]) -> str | None:
+        """What is wrong with a table that has these keys, whatever their values."""
+        actions = [key for key in ("move_entries", "rss", "oid") if key in given]
+        if len(actions) == 1:
+            return None
+        what = f"{' and '.join(actions)} are given" if actions else "none is given"
+        return f"needs exactly one of move_entries, rss and oid: {what}"
 
 
 class Update(Table):

@@ -26,7 +26,10 @@ def parse_policy(text: str, own: Policy) -> Policy:
     head, equals, _ = text.partition("=")
     name, colon, last = head.rpartition(":")
     if equals and colon:
-        parameters = dict(_parameter(text, part) for part in text[len(name) + 1 :].split(","))
+        pairs = [_parameter(text, part) for part in text[len(name) + 1 :].split(",")]
+        parameters = dict(pairs)
+        if len(parameters) < len(pairs):
+            raise UserError(f"policy {text!r}: a parameter is given twice")
     elif name in POLICIES:
         raise UserError(f"policy {text!r}: parameters are written {name}:key=value,key=value, not {last!r}")
     else:
@@ -73,11 +76,10 @@ def repeated_scenario(path: Path, *, seed: int | None, seeds: int, adapter: str 
     Of several NICs it is the one named `adapter`.
 
     A seed of its own that [traffic] has goes up with them. Where nothing depends on the seed there is one scenario.
-    Raises UserError without [traffic], or when the traffic or the file cannot be read more than once.
+    Raises UserError when the traffic or the file cannot be read more than once.
     """
-    first = load_scenario(path, seed=seed, adapter=adapter)
-    if first.traffic is None:
-        raise UserError(f"{path}: the scenario has no [traffic]: give it a capture or a profile")
+    first = load_scenario(path, seed=seed, adapter=adapter, runs=True)
+    assert first.traffic is not None, "what runs has traffic"
     capture = first.traffic.capture
     if capture is not None and not _can_be_repeated(capture):
         raise UserError(f"{path}: the capture {capture} cannot be read again for every policy: store it in a file")
@@ -95,7 +97,7 @@ def _can_be_repeated(capture: str) -> bool:
 
 
 def _next_scenario(path: Path, first: Scenario, number: int, adapter: str | None) -> Scenario:
-    scenario = load_scenario(path, seed=first.run.seed + number, adapter=adapter)
+    scenario = load_scenario(path, seed=first.run.seed + number, adapter=adapter, runs=True)
     if first.traffic is None or first.traffic.seed is None:
         return scenario
     seed = (first.traffic.seed + number) % _SEEDS

@@ -134,3 +134,10 @@ def test_key_that_is_too_short_is_refused() -> None:
     """A 40-byte key hashes at most 36 bytes (HSH-05)."""
     with pytest.raises(ValueError, match="cannot hash 37 bytes"):
         hash_tuple.toeplitz(bytes(40), bytes(37))
+
+
+def test_everything_wrong_is_told_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """A line for each argument that is wrong, exit status 2."""
+    assert cli.main(["hash", "a", "1.2.3.4:x", "--key", "zz", "--type", "foo"]) == ExitCode.WRONG_INPUT
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split()[1].rstrip(":") for line in lines] == ["'a'", "'1.2.3.4:x'", "'zz'", "'foo'"]

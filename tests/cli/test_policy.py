@@ -310,3 +310,18 @@ def test_list_of_policies(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["policy", "list", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert [f"{one['name']:<12}  {one['does']}" for one in document] == lines
+
+
+def test_all_wrong_policies_are_told_at_once(scenario: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A line for each, before anything runs."""
+    assert compare("nopol", "none", "rsspp:treshold=1", "none:x=1", scenario) == 2
+    assert [line.partition(";")[0] for line in capsys.readouterr().err.splitlines()] == [
+        "vmmq: there is no policy 'nopol'",
+        "vmmq: policy rsspp has no parameter treshold",
+        "vmmq: policy none has no parameter x",
+    ]
+    assert compare("lpt:threshold=0.1,threshold=0.2", "lpt:=", scenario) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "vmmq: policy 'lpt:threshold=0.1,threshold=0.2': a parameter is given twice",
+        "vmmq: policy 'lpt:=': '=' is not key=value",
+    ]

@@ -138,5 +138,5 @@ def test_what_cannot_be_done_with_several(pair: Path, capsys: pytest.CaptureFixt
     assert "left and right read standard input" in capsys.readouterr().err
     pair.write_text("[[adapter]]\n[[adapter]]\n")
     assert vmmq("run", pair, "--out", "third") == 2
-    assert [line.split(":")[1].strip() for line in capsys.readouterr().err.splitlines()] == ["nic-1", "nic-2"]
+    assert capsys.readouterr().err.startswith(f"vmmq: {pair}: there is no [traffic]")
     assert not Path("third").exists()

@@ -473,17 +473,21 @@ def test_oid_events_are_oracle_steps(step: dict[str, Any]) -> None:
     assert oid_request(event, version, request_id="x") == parse_oid_step(step, "x", version).request
 
 
-def test_inputs_that_no_request_can_carry_are_found_before_anything_starts() -> None:
-    """All of them at once, each with its row."""
+def test_inputs_that_no_request_can_carry_are_findings() -> None:
+    """All of them at once, each with its row and line."""
     text = vport() + oid("OID_RECEIVE_FILTER_CLEAR_FILTER", {"filter": 1}) + oid("OID_RECEIVE_FILTER_CLEAR_FILTERS", {})
     text += rss("enabled = false") + oid("OID_GEN_CURRENT_PACKET_FILTER", {}, oid={"name": "OID_GEN_VLAN_ID", "in": {}})
     with pytest.raises(ScenarioError) as caught:
-        scheduled_requests(load_scenario(text, name="x"))
-    assert caught.value.lines == [
-        "x: [[event]] 1 oid: in: FILTER_CLEAR_PARAMETERS has no member 'filter'",
-        "x: [[event]] 2 oid: name: OID_RECEIVE_FILTER_CLEAR_FILTERS is not known; "
-        "did you mean OID_RECEIVE_FILTER_CLEAR_FILTER?",
-        "x: [[event]] 4 oid: in: this kind of request has no structured input",
+        load_scenario(text, name="x")
+    lines = text.splitlines()
+    assert [(lines[(finding.line or 0) - 1], str(finding)) for finding in caught.value.findings] == [
+        ("[event.oid]", "[[event]] 1 oid: in: FILTER_CLEAR_PARAMETERS has no member 'filter'"),
+        (
+            "[event.oid]",
+            "[[event]] 2 oid: name: OID_RECEIVE_FILTER_CLEAR_FILTERS is not known; "
+            "did you mean OID_RECEIVE_FILTER_CLEAR_FILTER?",
+        ),
+        ("[event.oid]", "[[event]] 4 oid: in: this kind of request has no structured input"),
     ]
 
 
@@ -499,7 +503,7 @@ def test_members_that_go_together(members: dict[str, Any], why: str) -> None:
     """As in the oracle protocol."""
     event = {"at_ns": 1, "oid": {"name": "OID_GEN_CURRENT_PACKET_FILTER"} | members}
     with pytest.raises(ScenarioError, match=why):
-        scheduled_requests(load_scenario(toml_text({"event": [event]})))
+        load_scenario(toml_text({"event": [event]}))
 
 
 MAC = "00:15:5d:01:02:01"

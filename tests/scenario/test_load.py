@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dataplane.ids import NdisVersion, ProcessorNumber
+from dataplane.scenario.findings import ScenarioError
 from dataplane.scenario.load import load_scenario
 from dataplane.scenario.model import ProcessorCosts, Scenario
 
@@ -228,3 +229,79 @@ def test_scenario_travels_between_processes() -> None:
     """A loaded scenario can be pickled: the Ray engine opens its source in another process."""
     scenario = load_scenario("vport = [{ id = 1, rss = {} }]\ntraffic = { profile = 'zipf' }")
     assert pickle.loads(pickle.dumps(scenario)) == scenario
+
+
+def test_findings_of_different_kinds_come_together() -> None:
+    """Wrong values, keys that exclude each other, policies and OIDs: one look at the file finds all of them."""
+    text = """
+[traffic]
+capture = "missing.pcap"
+profile = "zipf"
+packets = -1
+[[event]]
+at_ns = -5
+oid = { name = "OID_GEN_VLAN_ID" }
+rss = { enabled = false }
+[[event]]
+at_ns = 5
+oid = { name = "OID_FOO" }
+[policy]
+name = "nopolicy"
+tick_ns = 0
+"""
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario(text)
+    assert [line.partition(": ")[0::2] for line in caught.value.lines] == [
+        ("scenario:2", "[traffic]: needs exactly one of capture and profile: both are given"),
+        ("scenario:5", "[traffic] packets: must be at least 0, not -1"),
+        ("scenario:6", "[[event]] 1: needs exactly one of move_entries, rss and oid: rss and oid are given"),
+        ("scenario:7", "[[event]] 1 at_ns: must be at least 0, not -5 (TIM-03)"),
+        ("scenario:12", "[[event]] 2 oid: name: OID_FOO is not known; write its code as 0x........"),
+        (
+            "scenario:14",
+            "[policy] name: there is no policy 'nopolicy'; known are none round-robin least-loaded lpt rsspp "
+            'dynamic-vmmq sprayer and "package.module:Class" (POL-01)',
+        ),
+        ("scenario:15", "[policy] tick_ns: must be at least 1000, not 0 (POL-01)"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", ["scenario: there is no [traffic]: give it a capture or a profile, or pass --capture FILE"]),
+        ('[traffic]\ncapture = "/no/such.pcap"', ["scenario:2: [traffic] capture: there is no file /no/such.pcap"]),
+        (
+            '[traffic]\nprofile = "zipf"\n[policy]\nname = "no.such:Policy"',
+            ["scenario:4: [policy] name: policy 'no.such"],
+        ),
+        ('[traffic]\ncapture = "-"', []),
+    ],
+)
+def test_what_only_a_run_needs(text: str, found: list[str]) -> None:
+    """Is looked at only when the scenario is to be run."""
+    load_scenario(text)
+    if not found:
+        load_scenario(text, runs=True)
+        return
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario(text, runs=True)
+    for line, start in zip(caught.value.lines, found, strict=True):
+        assert line.startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("policy", "why"),
+    [
+        ('name = "none"\nparameters = { x = 1 }', "policy none has no parameter x; it has none"),
+        (
+            'name = "rsspp"\nparameters = { treshold = 1 }',
+            "policy rsspp has no parameter treshold; did you mean threshold?",
+        ),
+    ],
+)
+def test_parameters_of_a_policy(policy: str, why: str) -> None:
+    """Parameters that a policy does not have are findings with their line, of `none` as well (POL-01)."""
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario(f"[policy]\n{policy}")
+    assert caught.value.lines == [f"scenario:3: [policy] parameters: {why} (POL-01)"]

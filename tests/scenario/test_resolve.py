@@ -49,12 +49,12 @@ at_ns = 5
 rss = { vport = 1, hash_secret_key = "random", enabled = true }
 [[event]]
 at_ns = 6
-oid = { name = "0x00010227", issuer = "B", in = { a = [1, { b = "x" }], "odd key" = true } }
+oid = { name = "0x00010227", issuer = "B", in = { queue_id = 1 } }
 [update]
 hand_over = "ordered"
 [policy]
 name = "package.module:Class"
-parameters = { threshold = 0.5, names = [] }
+parameters = { threshold = 0.5, names = [], a = [1, { b = "x" }], "odd key" = true }
 [run]
 seed = 9
 batch_packets = 100

@@ -93,7 +93,6 @@ def test_traffic_that_ends_is_refused() -> None:
     for text in (
         '[traffic]\ncapture = "-"\n',
         '[traffic]\nprofile = "uniform"\npackets = 0\n',
-        "",
     ):
         with pytest.raises(UserError) as caught:
             check_endless(load_scenario(text))

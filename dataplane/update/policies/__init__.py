@@ -41,7 +41,7 @@ def make_policy(name: str, parameters: Mapping[str, Any]) -> Policy:
     Modules of the user are looked for in the installed packages, then in the current directory. UserError says in one
     line why there is no such policy or what it has against its parameters.
     """
-    policy_class = _policy_class(name)
+    policy_class = find_policy(name)
     try:
         signature = inspect.signature(policy_class)
     except ValueError:  # a class of somebody's C extension: let it speak for itself
@@ -60,7 +60,8 @@ def make_policy(name: str, parameters: Mapping[str, Any]) -> Policy:
         raise UserError(f"policy {name} does not take its parameters: {_one_line(error)}") from error
 
 
-def _policy_class(name: str) -> type[Policy]:
+def find_policy(name: str) -> type[Policy]:
+    """The class of that name, which is imported if it is the user's; UserError when there is none."""
     if name in POLICIES:
         return POLICIES[name]
     module_name, colon, class_name = name.partition(":")
