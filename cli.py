@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -304,7 +304,7 @@ def steer_command(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> int:
-    """One row for each frame of a capture: where the NIC sends it and why.
+    """One row for each frame of a capture: where the NIC sends it and why, before any [[event]] or [policy].
 
     \b
     Examples:
@@ -331,6 +331,7 @@ def steer_command(
         _print_rich(packets_screen(*steer_first_rows(steering, limit)))
     for finding in steering.findings:
         print(f"vmmq: {finding}", file=sys.stderr)
+    _print_remarks([] if quiet else steering.remarks)
     return ExitCode.FINDINGS if steering.findings else ExitCode.DONE
 
 
@@ -343,6 +344,8 @@ def explain_command(
     as_json: Json = False,
 ) -> int:
     """One frame, step by step: filters tried, target, hash input, hash, index, processor, each with its rule.
+
+    As the NIC steers before any [[event]] or [policy].
 
     \b
     Examples:
@@ -358,7 +361,13 @@ def explain_command(
         from dataplane.results.screen import steps_screen  # noqa: PLC0415
 
         _print_rich(steps_screen((one["step"], one["rule"], one["text"]) for one in document["steps"]))
+    _print_remarks(document["remarks"])
     return ExitCode.DONE
+
+
+def _print_remarks(remarks: Iterable[str]) -> None:
+    for remark in remarks:
+        print(f"vmmq: remark: {remark}", file=sys.stderr)
 
 
 @app.command("show")

@@ -45,6 +45,7 @@ class Steering:
     snapshot: SteeringSnapshot
     source: TrafficSource
     transmit_by_source: bool
+    remarks: list[str]  # what of the scenario was left out of it
     packets: int = 0
     drops: Any = field(default_factory=lambda: np.zeros(len(DROP_REASONS), np.int64))
 
@@ -75,6 +76,7 @@ class Steering:
             "dropped": dropped,
             "timestamp_regressions": self.source.timestamp_regressions,
             "findings": self.findings,
+            "remarks": self.remarks,
         }
 
 
@@ -82,7 +84,7 @@ def steer_capture(capture: str, config: Path, adapter: str | None = None) -> Ste
     """Open a capture to be steered by a scenario's NIC; of several it is the one named `adapter`."""
     scenario = load_scenario(config, adapter=adapter)
     by_source = scenario.traffic is not None and scenario.traffic.transmit == "by-source-mac"
-    return Steering(_snapshot(scenario), open_capture(capture), by_source)
+    return Steering(_snapshot(scenario), open_capture(capture), by_source, _left_out(scenario))
 
 
 def steer_to_file(
@@ -116,7 +118,16 @@ def explain_frame(frame: str, config: Path, adapter: str | None = None) -> dict[
     explanation = explain(snapshot, _one_frame(frame), transmit_by_source=by_source)
     steps = [{"step": one.step, "rule": one.rule, "text": one.text} for one in explanation.steps]
     row = PacketTable(snapshot).batch(explanation.batch, explanation.work).to_pylist()[0]
-    return {"steps": steps, "rule": explanation.rule, **row}
+    return {"steps": steps, "rule": explanation.rule, "remarks": _left_out(scenario), **row}
+
+
+def _left_out(scenario: Scenario) -> list[str]:
+    """A line about what would change steering in a run."""
+    changes = [f"{len(scenario.events)} [[event]]"] if scenario.events else []
+    if scenario.policy.name != "none":
+        changes.append(f"[policy] {scenario.policy.name}")
+    what = " and ".join(changes)
+    return [f"steered as before any change: the scenario's {what} take effect in vmmq run only"] if what else []
 
 
 def _one_frame(text: str) -> FrameBatch:

@@ -220,7 +220,24 @@ def test_explain_names_rules(scenario: Path, capture: Path, capsys: pytest.Captu
     from_bytes = json.loads(capsys.readouterr().out)
     assert from_bytes["steps"] == from_capture["steps"]
     assert vmmq("explain", f"{capture}:4", "--config", scenario) == 0
-    assert "runt" in capsys.readouterr().out
+    streams = capsys.readouterr()
+    assert "runt" in streams.out
+    assert not streams.err
+
+
+def test_steering_says_what_it_leaves_out(scenario: Path, capture: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Events and policy of the scenario are not applied to single frames: a remark says so, on both commands."""
+    with scenario.open("a") as file:
+        file.write('[[event]]\nat_ns = 0\nrss = { vport = 1, enabled = false }\n[policy]\nname = "lpt"\n')
+    told = "the scenario's 1 [[event]] and [policy] lpt take effect in vmmq run only"
+    assert vmmq("explain", f"{capture}:0", "--config", scenario, "--json") == 0
+    streams = capsys.readouterr()
+    assert told in streams.err
+    assert told in json.loads(streams.out)["remarks"][0]
+    assert vmmq("steer", capture, "--config", scenario) == 0
+    assert told in capsys.readouterr().err
+    assert vmmq("steer", capture, "--config", scenario, "--quiet") == 0
+    assert not capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
