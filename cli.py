@@ -625,10 +625,11 @@ def _print_answers(documents: Sequence[dict[str, Any]], as_json: bool, *, with_o
 
 
 class _OidGroup(typer.core.TyperGroup):
-    """`vmmq oid OID_...` is short for `vmmq oid send OID_...`: no other command begins so."""
+    """`vmmq oid OID_...` is short for `vmmq oid send OID_...`, options in front of the OID included."""
 
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        return super().resolve_command(ctx, ["send", *args] if args[:1] and args[0].startswith("OID_") else args)
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        is_short = not {*self.commands, "-h", "--help"} & {*args[:1]} and any(arg.startswith("OID_") for arg in args)
+        return super().parse_args(ctx, ["send", *args] if is_short else args)
 
 
 oid_app = typer.Typer(

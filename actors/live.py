@@ -51,11 +51,11 @@ from dataplane.engine.statistics import Sample
 from dataplane.errors import ExitCode, UserError
 from dataplane.processor.host import HostPlan
 from dataplane.results.aside import check_free, check_writable, remove_abandoned, written_aside
-from dataplane.results.replay import CLIENT_ORIGIN
 from dataplane.results.run_directory import PacketsParquet
 from dataplane.scenario.live import endless_source
 from dataplane.scenario.model import Scenario
 from dataplane.update.foreign import FOREIGN_SECONDS
+from dataplane.update.records import CLIENT_ORIGIN
 from dataplane.update.timeline import RequestMaker
 
 NAMESPACE = "vmmq"

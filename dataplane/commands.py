@@ -441,8 +441,11 @@ def encode_buffer(name: str, text: str, ndis_version: str, *, output: bool) -> s
     """The hexadecimal digits of a buffer from its members as JSON."""
     try:
         members = json.loads(text)
-        if not isinstance(members, dict):
-            raise UserError('the members are one JSON object: {"queue_id": 1}')
+    except ValueError as error:
+        raise UserError(f'the members are one JSON object, as {{"queue_id": 1}}: {error}') from None
+    if not isinstance(members, dict):
+        raise UserError('the members are one JSON object, as {"queue_id": 1}')
+    try:
         return json_to_buffer(name, members, NdisVersion.parse(ndis_version), output=output).hex()
     except ValueError as error:
         raise UserError(str(error)) from None

@@ -92,6 +92,8 @@ def parse_adapter(value: Any) -> AdapterSpecification:
     processors = _named("rss_processors", parse_processors, members)
     if not processors or any(processor.number > _PROCESSOR_NUMBER_MAX for processor in processors):
         raise MalformedValue("rss_processors: write at least one processor, numbers 0 to 63")
+    if len(set(processors)) < len(processors):
+        raise MalformedValue("rss_processors: a processor is listed twice")
     return AdapterSpecification(
         ndis_version=_named("ndis_version", _parse_version, members),
         permanent_address=_named("permanent_address", parse_address, members),

@@ -10,10 +10,8 @@ from typing import Any
 from dataplane.control.journal import JOURNAL_NAME
 from dataplane.control.records import JournalReader, Requested
 from dataplane.errors import UserError
+from dataplane.update.records import CLIENT_ORIGIN
 from dataplane.update.timeline import ScheduledRequest
-
-#: What the origin of a client's request begins with; the issuer follows.
-CLIENT_ORIGIN = "client "
 
 _NEEDED = ("scenario.toml", "summary.json", "updates.json", JOURNAL_NAME)
 

@@ -46,6 +46,7 @@ PROFILES = (
     "churn", "vlan-mix",
 )  # fmt: skip
 LENGTH_MIXES = ("imix:trex", "imix:csit", "imix:classic", "rsspp-campus")
+_RANGE = re.compile(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", re.ASCII)
 _EXPONENTIAL = re.compile(r"exponential:([1-9][0-9]{0,3})", re.ASCII)
 _PROFILE_KEYS = {
     "zipf": {"zipf_s"},
@@ -172,8 +173,10 @@ def _lengths(value: Any) -> Any:
 
 
 def _range(text: str) -> tuple[int, int]:
-    low, _, high = text.partition("-")
-    return int(low), int(high or low)
+    match = _RANGE.fullmatch(text)
+    if not match:
+        raise ValueError(f"{text!r} is no range")
+    return int(match[1]), int(match[2] or match[1])
 
 
 Rows = Annotated[tuple[T, ...], Field(strict=False)]  # a TOML array

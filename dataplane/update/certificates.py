@@ -86,7 +86,7 @@ class UpdateReport:
     certificates: tuple[Certificate, ...]  # by epoch
     totals: UpdateTotals
     other_requests: tuple[Json, ...]  # that led to no update: refused ones, and those that change no steering
-    failed_requests: tuple[Json, ...]  # that did not end as they were to
+    failed_requests: tuple[Json, ...]  # of events and policies, that did not end as they were to
 
 
 def certify(
@@ -184,7 +184,9 @@ def certify(
         certificates=tuple(certificate(update) for update in updates),
         totals=totals,
         other_requests=tuple(request_document(record, start_ns) for record in others),
-        failed_requests=tuple(request_document(record, start_ns) for record in requests if not record.as_expected),
+        failed_requests=tuple(
+            request_document(record, start_ns) for record in requests if not (record.as_expected or record.is_of_client)
+        ),
     )
 
 

@@ -12,12 +12,15 @@ if TYPE_CHECKING:  # an actor that has no use for the control plane need not loa
     from dataplane.control.requests import Completion, OidRequest
     from dataplane.ndis.status import NdisStatus
 
+#: What the origin of a request from outside begins with; the name of the client follows.
+CLIENT_ORIGIN = "client "
+
 
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
     """A request that was made while traffic flowed, and how it ended."""
 
-    origin: str  # who asked: "[[event]] 3", "policy rsspp", "client"
+    origin: str  # who asked: "[[event]] 3", "policy rsspp", "client A"
     requested_at_ns: int  # model time
     request: OidRequest | None  # None when no request could be made of what was asked, see `why`
     completion: Completion | None
@@ -36,6 +39,11 @@ class RequestRecord:
         if self.expect is not None:
             return self.status is self.expect
         return self.completion is not None and self.completion.accepted
+
+    @property
+    def is_of_client(self) -> bool:
+        """Whether it came from outside: whoever asked has had the answer, and no scenario says what it should be."""
+        return self.origin.startswith(CLIENT_ORIGIN)
 
     def later(self, time_ns: int) -> RequestRecord:
         """The same so much later, as `Stretch.later`."""

@@ -180,3 +180,23 @@ def test_wrong_scenario_is_findings(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert output.out == ""
     assert output.err.count("(VPT-11)\n") == 2
     assert "x.toml:3: [[vport]] 1 processor_affinity: processor 0:50" in output.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["OID_GEN_VLAN_ID", "--name", "nobody"], ["--name", "nobody", "OID_GEN_VLAN_ID"]],
+)
+def test_options_stand_on_both_sides_of_an_oid(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`oid` without `send` takes what `send` takes."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert cli.main(["oid", *arguments]) == 2
+    assert capsys.readouterr().err == "vmmq: no dataplane nobody runs: start one with vmmq up SCENARIO\n"
+
+
+def test_members_that_are_no_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """The line says what members look like."""
+    for members in ("x", "[1]"):
+        assert cli.main(["oid", "encode", "OID_RECEIVE_FILTER_CLEAR_FILTER", members]) == 2
+        assert 'one JSON object, as {"queue_id": 1}' in capsys.readouterr().err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dataplane.ids import parse_mac
+from dataplane.ndis.values import MalformedValue
 from dataplane.oracle.specification import parse_adapter, presets
 from dataplane.switch.configuration import PacketFilter
 from tests.control.host import processor, processors
@@ -35,6 +36,12 @@ def test_base_and_max_follow_the_array() -> None:
     assert (own.rss_base_processor, str(own.rss_max_processor)) == (processor(5), "1:3")
     assert own.rss_processors[0].group == 1  # the array keeps its order
     assert parse_adapter({"preset": "CFG-S", "rss_processors": [4, 6]}).rss_base_processor == processor(0)
+
+
+def test_a_processor_is_listed_once() -> None:
+    """The RSS processor array is a set of processors: a list with a double one is malformed (CAP-31)."""
+    with pytest.raises(MalformedValue, match="listed twice"):
+        parse_adapter({"rss_processors": [0, 2, 0]})
 
 
 @pytest.mark.parametrize(

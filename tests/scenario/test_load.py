@@ -305,3 +305,10 @@ def test_parameters_of_a_policy(policy: str, why: str) -> None:
     with pytest.raises(ScenarioError) as caught:
         load_scenario(f"[policy]\n{policy}")
     assert caught.value.lines == [f"scenario:3: [policy] parameters: {why} (POL-01)"]
+
+
+@pytest.mark.parametrize("indices", ["\u0663", "1-", "-1", "1_0", "+1", "1-2-3", ""])
+def test_indices_are_plain_numbers(indices: str) -> None:
+    """Nothing but what the format says is taken for a range (UPD-37)."""
+    with pytest.raises(ScenarioError, match="are no indices"):
+        load_scenario(f'[[event]]\nat_ns = 0\nmove_entries = {{ indices = "{indices}", target = 0 }}')

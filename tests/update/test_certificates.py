@@ -215,6 +215,14 @@ def test_requests() -> None:
     assert (impossible_document["status"], impossible_document["why"]) == (None, "VPort 9 is gone")
 
 
+def test_what_clients_asked_for_is_told_and_does_not_count() -> None:
+    """Whoever asked has had the answer: a refusal is on record, but no failure of the run."""
+    of_client = replace(request(5, REFUSED), origin="client A")
+    report = report_of([], [None, None], [of_client])
+    assert [one["origin"] for one in report.other_requests] == ["client A"]
+    assert report.failed_requests == ()
+
+
 def test_a_run_without_updates() -> None:
     """No certificates, and totals of nothing; refused requests are told all the same."""
     report = report_of([], [None, None], [request(5, REFUSED)])
