@@ -165,7 +165,8 @@ def _load_part(value: Structure, part: Part, revision: RevisionLayout, view: mem
     stride = getattr(value, part.element_size) if part.element_size else part.item.size_of(revision.revision)
     if stride < part.item.size_of(revision.revision):
         return ()  # processor masks with an absurd element size: inside the buffer, otherwise ignored (RSS-29)
-    starts = range(offset, offset + size - size % stride, stride)
+    size -= size % stride  # a last element that is cut off is none
+    starts = range(offset, offset + size, stride)
     if part.item.structure:
         return _load_elements(part.item.structure, view, starts)
     assert c_type is not None

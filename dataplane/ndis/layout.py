@@ -13,7 +13,7 @@ import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar, Final, NamedTuple, TypeVar, cast
+from typing import Any, ClassVar, Final, NamedTuple, TypeVar, cast, dataclass_transform
 
 from dataplane.ids import NdisVersion, ProcessorNumber
 from dataplane.ndis import values
@@ -351,8 +351,23 @@ class Structure:
         """The variable parts a request with these members carries; the others are neither validated nor read."""
         return [name for name, part in self.layout.parts.items() if not part.result_only]
 
+    # one of each for all classes: making them for every class would be a third of the start of a short command
 
-@dataclass(frozen=True, slots=True)
+    def __repr__(self) -> str:
+        members = zip(self.layout.fields, self._values(), strict=True)
+        return f"{type(self).__qualname__}({', '.join(f'{name}={value!r}' for name, value in members)})"
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and other._values() == self._values()
+
+    def __hash__(self) -> int:
+        return hash(self._values())
+
+    def _values(self) -> tuple[Any, ...]:
+        return tuple([getattr(self, name) for name in self.layout.fields])
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class HeadedStructure(Structure):
     """Base of the structures that begin with NDIS_OBJECT_HEADER."""
 
@@ -365,15 +380,17 @@ AnyStructure = TypeVar("AnyStructure", bound=Structure)
 STRUCTURES: dict[str, type[Structure]] = {}
 
 
+@dataclass_transform(frozen_default=True)  # what stands behind "=", member() or part(), is a default
 def structure(
     name: str, *, alias: str = "", object_type: int = 0x80, versions: Sequence[tuple[int, int]] = ((6, 0),)
 ) -> Callable[[type[AnyStructure]], type[AnyStructure]]:
-    """Give a dataclass its layout and register it.
+    """Make a class a frozen dataclass with slots, give it its layout and register it.
 
     `versions` are the NDIS versions that brought revision 1, 2, ... (an older adapter still uses revision 1).
     """
 
-    def decorate(cls: type[AnyStructure]) -> type[AnyStructure]:
+    def decorate(declared: type[AnyStructure]) -> type[AnyStructure]:
+        cls = dataclass(frozen=True, slots=True, repr=False, eq=False)(declared)
         headed = issubclass(cls, HeadedStructure)
         cls.layout = Layout(cls, name, alias, object_type if headed else None, [NdisVersion(*v) for v in versions])
         STRUCTURES[name] = cls

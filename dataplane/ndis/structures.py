@@ -1,4 +1,3 @@
-# ruff: noqa: RUF009 - member() and part() make dataclass fields
 """Every structure that crosses the driver boundary, declared as a typed value.
 
 The attributes are the snake_case names of the documented members; integers for numbers, flags and enumerations (compare
@@ -53,7 +52,6 @@ _FUNCTION = values.FUNCTION
 
 
 @structure("PACKET_FILTER", alias="PACKET_FILTER")
-@dataclass(frozen=True, slots=True)
 class PacketFilter(Structure):
     """The ULONG of OID_GEN_CURRENT_PACKET_FILTER."""
 
@@ -61,7 +59,6 @@ class PacketFilter(Structure):
 
 
 @structure("CURRENT_ADDRESS", alias="CURRENT_ADDRESS")
-@dataclass(frozen=True, slots=True)
 class CurrentAddress(Structure):
     """The six bytes of OID_802_3_CURRENT_ADDRESS."""
 
@@ -69,7 +66,6 @@ class CurrentAddress(Structure):
 
 
 @structure("MULTICAST_LIST", alias="MULTICAST_LIST")
-@dataclass(frozen=True, slots=True)
 class MulticastList(Structure):
     """The addresses of OID_802_3_MULTICAST_LIST: the whole buffer, six bytes each."""
 
@@ -109,7 +105,6 @@ _FIELD_VALUE_TYPE = values.ValueType("mac, int or hex", parse_field_value, bytes
 
 
 @structure("NDIS_RECEIVE_FILTER_FIELD_PARAMETERS", versions=((6, 20), (6, 30)))
-@dataclass(frozen=True, slots=True)
 class FieldParameters(HeadedStructure):
     """One field test; `field_value` and `result_value` are the 16 raw bytes of their unions, in wire order (FLT-13)."""
 
@@ -151,7 +146,6 @@ def default_header_field(field_value: Any) -> int:
 
 
 @structure("NDIS_RECEIVE_FILTER_PARAMETERS", alias="FILTER_PARAMETERS", versions=((6, 20), (6, 30)))
-@dataclass(frozen=True, slots=True)
 class FilterParameters(HeadedStructure):
     """A receive filter with its field tests."""
 
@@ -176,7 +170,6 @@ class FilterParameters(HeadedStructure):
 
 
 @structure("NDIS_RECEIVE_FILTER_CLEAR_PARAMETERS", alias="FILTER_CLEAR_PARAMETERS")
-@dataclass(frozen=True, slots=True)
 class FilterClearParameters(HeadedStructure):
     """Which filter to clear."""
 
@@ -186,7 +179,6 @@ class FilterClearParameters(HeadedStructure):
 
 
 @structure("NDIS_RECEIVE_FILTER_MOVE_FILTER_PARAMETERS", alias="MOVE_FILTER_PARAMETERS")
-@dataclass(frozen=True, slots=True)
 class MoveFilterParameters(HeadedStructure):
     """Which filter to move, from where to where."""
 
@@ -198,7 +190,6 @@ class MoveFilterParameters(HeadedStructure):
 
 
 @structure("NDIS_RECEIVE_FILTER_INFO")
-@dataclass(frozen=True, slots=True)
 class FilterInfo(HeadedStructure):
     """One filter of an enumeration."""
 
@@ -208,7 +199,6 @@ class FilterInfo(HeadedStructure):
 
 
 @structure("NDIS_RECEIVE_FILTER_INFO_ARRAY", alias="FILTER_INFO_ARRAY", versions=((6, 20), (6, 30)))
-@dataclass(frozen=True, slots=True)
 class FilterInfoArray(HeadedStructure):
     """The filters of one queue or VPort."""
 
@@ -228,7 +218,6 @@ class FilterInfoArray(HeadedStructure):
 
 
 @structure("NDIS_RECEIVE_FILTER_GLOBAL_PARAMETERS", alias="GLOBAL_PARAMETERS")
-@dataclass(frozen=True, slots=True)
 class FilterGlobalParameters(HeadedStructure):
     """What kinds of filters and queues are enabled."""
 
@@ -238,7 +227,6 @@ class FilterGlobalParameters(HeadedStructure):
 
 
 @structure("NDIS_RECEIVE_FILTER_CAPABILITIES", alias="FILTER_CAPABILITIES", versions=((6, 20), (6, 30)))
-@dataclass(frozen=True, slots=True)
 class FilterCapabilities(HeadedStructure):
     """Receive filter capabilities, hardware or current (CAP-09)."""
 
@@ -276,7 +264,6 @@ class FilterCapabilities(HeadedStructure):
 
 
 @structure("NDIS_RECEIVE_QUEUE_PARAMETERS", alias="QUEUE_PARAMETERS", versions=((6, 20), (6, 30), (6, 50)))
-@dataclass(frozen=True, slots=True)
 class QueueParameters(HeadedStructure):
     """A VMQ receive queue."""
 
@@ -296,7 +283,6 @@ class QueueParameters(HeadedStructure):
 
 
 @structure("NDIS_RECEIVE_QUEUE_FREE_PARAMETERS", alias="QUEUE_FREE_PARAMETERS")
-@dataclass(frozen=True, slots=True)
 class QueueFreeParameters(HeadedStructure):
     """Which queue to free."""
 
@@ -305,7 +291,6 @@ class QueueFreeParameters(HeadedStructure):
 
 
 @structure("NDIS_RECEIVE_QUEUE_ALLOCATION_COMPLETE_PARAMETERS")
-@dataclass(frozen=True, slots=True)
 class AllocationCompleteParameters(HeadedStructure):
     """One queue whose allocation is complete, and what came of it."""
 
@@ -315,7 +300,6 @@ class AllocationCompleteParameters(HeadedStructure):
 
 
 @structure("NDIS_RECEIVE_QUEUE_ALLOCATION_COMPLETE_ARRAY", alias="ALLOCATION_COMPLETE_ARRAY")
-@dataclass(frozen=True, slots=True)
 class AllocationCompleteArray(HeadedStructure):
     """The queues whose allocation is complete."""
 
@@ -332,7 +316,6 @@ class AllocationCompleteArray(HeadedStructure):
 
 
 @structure("NDIS_RECEIVE_QUEUE_INFO", versions=((6, 20), (6, 30)))
-@dataclass(frozen=True, slots=True)
 class QueueInfo(HeadedStructure):
     """One queue of an enumeration; unlike NDIS_RECEIVE_QUEUE_PARAMETERS it has QueueState before ProcessorAffinity."""
 
@@ -352,7 +335,6 @@ class QueueInfo(HeadedStructure):
 
 
 @structure("NDIS_RECEIVE_QUEUE_INFO_ARRAY", alias="QUEUE_INFO_ARRAY")
-@dataclass(frozen=True, slots=True)
 class QueueInfoArray(HeadedStructure):
     """The queues of the adapter."""
 
@@ -369,7 +351,6 @@ class QueueInfoArray(HeadedStructure):
 
 
 @structure("NDIS_RECEIVE_QUEUE_STATE", alias="QUEUE_STATE")
-@dataclass(frozen=True, slots=True)
 class QueueState(HeadedStructure):
     """Status buffer of NDIS_STATUS_RECEIVE_QUEUE_STATE."""
 
@@ -382,7 +363,6 @@ class QueueState(HeadedStructure):
 
 
 @structure("NDIS_NIC_SWITCH_CAPABILITIES", alias="NIC_SWITCH_CAPABILITIES", versions=((6, 20), (6, 30), (6, 60)))
-@dataclass(frozen=True, slots=True)
 class NicSwitchCapabilities(HeadedStructure):
     """NIC switch capabilities, hardware or current (CAP-09)."""
 
@@ -427,7 +407,6 @@ class NicSwitchCapabilities(HeadedStructure):
 
 
 @structure("NDIS_NIC_SWITCH_PARAMETERS", alias="NIC_SWITCH_PARAMETERS", versions=((6, 30), (6, 60)))
-@dataclass(frozen=True, slots=True)
 class NicSwitchParameters(HeadedStructure):
     """A NIC switch."""
 
@@ -445,7 +424,6 @@ class NicSwitchParameters(HeadedStructure):
 
 
 @structure("NDIS_NIC_SWITCH_DELETE_SWITCH_PARAMETERS", alias="DELETE_SWITCH_PARAMETERS")
-@dataclass(frozen=True, slots=True)
 class DeleteSwitchParameters(HeadedStructure):
     """Which switch to delete."""
 
@@ -454,7 +432,6 @@ class DeleteSwitchParameters(HeadedStructure):
 
 
 @structure("NDIS_NIC_SWITCH_INFO")
-@dataclass(frozen=True, slots=True)
 class NicSwitchInfo(HeadedStructure):
     """One switch of an enumeration."""
 
@@ -475,7 +452,6 @@ class NicSwitchInfo(HeadedStructure):
 
 
 @structure("NDIS_NIC_SWITCH_INFO_ARRAY", alias="NIC_SWITCH_INFO_ARRAY")
-@dataclass(frozen=True, slots=True)
 class NicSwitchInfoArray(HeadedStructure):
     """The switches of the adapter."""
 
@@ -492,7 +468,6 @@ class NicSwitchInfoArray(HeadedStructure):
 
 
 @structure("NDIS_NDK_CAPABILITIES")
-@dataclass(frozen=True, slots=True)
 class NdkCapabilities(HeadedStructure):
     """NDK capabilities; the model only knows where they lie."""
 
@@ -510,7 +485,6 @@ class NdkCapabilities(HeadedStructure):
 
 
 @structure("NDIS_NDK_PARAMETERS")
-@dataclass(frozen=True, slots=True)
 class NdkParameters(Structure):
     """NDK parameters of a VPort; the model only knows where they lie."""
 
@@ -525,7 +499,6 @@ class NdkParameters(Structure):
 
 
 @structure("NDIS_NIC_SWITCH_VPORT_PARAMETERS", alias="VPORT_PARAMETERS", versions=((6, 30), (6, 50)))
-@dataclass(frozen=True, slots=True)
 class VPortParameters(HeadedStructure):
     """A VPort; NdkParams is opaque and written as zeros."""
 
@@ -544,7 +517,6 @@ class VPortParameters(HeadedStructure):
 
 
 @structure("NDIS_NIC_SWITCH_DELETE_VPORT_PARAMETERS", alias="DELETE_VPORT_PARAMETERS")
-@dataclass(frozen=True, slots=True)
 class DeleteVPortParameters(HeadedStructure):
     """Which VPort to delete."""
 
@@ -553,7 +525,6 @@ class DeleteVPortParameters(HeadedStructure):
 
 
 @structure("NDIS_NIC_SWITCH_VPORT_INFO")
-@dataclass(frozen=True, slots=True)
 class VPortInfo(HeadedStructure):
     """One VPort of an enumeration; VPortId comes before Flags and SwitchId here."""
 
@@ -571,7 +542,6 @@ class VPortInfo(HeadedStructure):
 
 
 @structure("NDIS_NIC_SWITCH_VPORT_INFO_ARRAY", alias="VPORT_INFO_ARRAY")
-@dataclass(frozen=True, slots=True)
 class VPortInfoArray(HeadedStructure):
     """The VPorts of the adapter, of one function or of one switch."""
 
@@ -591,7 +561,6 @@ class VPortInfoArray(HeadedStructure):
 
 
 @structure("NDIS_NIC_SWITCH_VF_PARAMETERS", alias="VF_PARAMETERS")
-@dataclass(frozen=True, slots=True)
 class VfParameters(HeadedStructure):
     """A virtual function."""
 
@@ -608,7 +577,6 @@ class VfParameters(HeadedStructure):
 
 
 @structure("NDIS_NIC_SWITCH_FREE_VF_PARAMETERS", alias="FREE_VF_PARAMETERS")
-@dataclass(frozen=True, slots=True)
 class FreeVfParameters(HeadedStructure):
     """Which virtual function to free."""
 
@@ -657,7 +625,6 @@ def _key() -> Any:
     object_type=c.ObjectType.RSS_CAPABILITIES,
     versions=((6, 0), (6, 30), (6, 60)),
 )
-@dataclass(frozen=True, slots=True)
 class ScaleCapabilities(HeadedStructure):
     """RSS capabilities (CAP-09)."""
 
@@ -673,7 +640,6 @@ class ScaleCapabilities(HeadedStructure):
     object_type=c.ObjectType.RSS_PARAMETERS,
     versions=((6, 0), (6, 20), (6, 60)),
 )
-@dataclass(frozen=True, slots=True)
 class ScaleParameters(HeadedStructure):
     """RSS parameters, generation 1.
 
@@ -729,7 +695,6 @@ class ScaleParameters(HeadedStructure):
     object_type=c.ObjectType.RSS_PARAMETERS_V2,
     versions=((6, 80),),
 )
-@dataclass(frozen=True, slots=True)
 class ScaleParametersV2(HeadedStructure):
     """RSS parameters, generation 2: everything but the table."""
 
@@ -754,7 +719,6 @@ class ScaleParametersV2(HeadedStructure):
 
 
 @structure("NDIS_RSS_SET_INDIRECTION_ENTRY", versions=((6, 80),))
-@dataclass(frozen=True, slots=True)
 class SetIndirectionEntry(Structure):
     """One move command (UPD-37)."""
 
@@ -772,7 +736,6 @@ class SetIndirectionEntry(Structure):
     object_type=c.ObjectType.RSS_SET_INDIRECTION_ENTRIES,
     versions=((6, 80),),
 )
-@dataclass(frozen=True, slots=True)
 class SetIndirectionEntries(HeadedStructure):
     """Move commands in the order they are to be executed (UPD-31)."""
 
@@ -789,7 +752,6 @@ class SetIndirectionEntries(HeadedStructure):
 
 
 @structure("NDIS_RECEIVE_HASH_PARAMETERS", alias="HASH_PARAMETERS")
-@dataclass(frozen=True, slots=True)
 class HashParameters(HeadedStructure):
     """Hashing without spreading (RSS-23)."""
 
@@ -806,7 +768,6 @@ class HashParameters(HeadedStructure):
 
 
 @structure("NDIS_RSS_PROCESSOR")
-@dataclass(frozen=True, slots=True)
 class RssProcessor(Structure):
     """One processor of the RSS processor array."""
 
@@ -821,7 +782,6 @@ class RssProcessor(Structure):
     object_type=c.ObjectType.RSS_PROCESSOR_INFO,
     versions=((6, 0), (6, 30)),
 )
-@dataclass(frozen=True, slots=True)
 class RssProcessorInfo(HeadedStructure):
     """What NdisGetRssProcessorInformation returns: the RSS processor array and its range."""
 
@@ -846,7 +806,6 @@ class RssProcessorInfo(HeadedStructure):
 
 
 @structure("NDIS_OID_REQUEST", object_type=c.ObjectType.OID_REQUEST, versions=((6, 0), (6, 50)))
-@dataclass(frozen=True, slots=True)
 class OidRequest(HeadedStructure):
     """The request itself. It holds pointers and is not marshalled; the layout is here for reading dumps.
 
@@ -871,7 +830,6 @@ class OidRequest(HeadedStructure):
 
 
 @structure("NDIS_OID_REQUEST.DATA.QUERY_INFORMATION")
-@dataclass(frozen=True, slots=True)
 class QueryInformation(Structure):
     """DATA of a query request."""
 
@@ -883,7 +841,6 @@ class QueryInformation(Structure):
 
 
 @structure("NDIS_OID_REQUEST.DATA.SET_INFORMATION")
-@dataclass(frozen=True, slots=True)
 class SetInformation(Structure):
     """DATA of a set request."""
 
@@ -895,7 +852,6 @@ class SetInformation(Structure):
 
 
 @structure("NDIS_OID_REQUEST.DATA.METHOD_INFORMATION")
-@dataclass(frozen=True, slots=True)
 class MethodInformation(Structure):
     """DATA of a method request."""
 

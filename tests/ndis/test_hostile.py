@@ -97,6 +97,21 @@ def test_absurd_numbers(cls: type[Structure], data: st.DataObject, cut: int, out
 
 
 @pytest.mark.parametrize("output", [False, True])
+def test_an_array_with_a_cut_off_element(output: bool) -> None:
+    """A size that ends inside an element ends in front of it: no error, whatever the buffer is for (STR-05)."""
+    cls = s.ScaleParameters
+    buffer = bytearray(encode(cls, _FULL[cls], V680))
+    placed = cls.layout.members["indirection_table_size"]
+    [size] = struct.unpack_from("<H", buffer, placed.offset)
+    assert len(cls.layout.parts["indirection_table"].numbers) == 2
+    struct.pack_into("<H", buffer, placed.offset, size - 1)
+    check(cls, bytes(buffer), output)
+    decoded = decode(cls, bytes(buffer), output=True)
+    assert isinstance(decoded, cls)
+    assert len(decoded.indirection_table) == size // 4 - 1
+
+
+@pytest.mark.parametrize("output", [False, True])
 @pytest.mark.parametrize("cls", _FULL, ids=lambda cls: cls.layout.name)
 def test_every_cut_of_a_good_buffer_is_too_short(cls: type[Structure], output: bool) -> None:
     """No prefix of a buffer that is used to its end is accepted, and each names the bytes it needs (OID-09)."""
