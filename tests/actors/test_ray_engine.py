@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from actors.system import ray_session, run_on_ray
+from actors.system import ray_session, run_on_ray, run_side_by_side
+from dataplane.engine.experiment import NicRun
 from dataplane.engine.inline import run_inline
 from dataplane.errors import ExitCode, UserError
 from dataplane.traffic.batch import FrameBatch
@@ -150,18 +151,23 @@ def endless_source() -> EndlessSource:
 
 
 def whole_program() -> None:
-    """Run until interrupted, with a Ray of its own; tell when frames flow, and what the result is."""
-    rows = KeptRows()
-    result = run_on_ray(
-        small_experiment(SEED, 2, FRAMES), endless_source, rows, lambda frames, share: print("running", flush=True)
-    )
-    served = sum(report.counters["accepted"] + report.counters["dropped"] for report in result.processors)
-    finished = served + sum(result.dropped.values())
-    print(json.dumps([result.interrupted, result.arrived, finished, rows.frames]))
+    """Run two NICs until interrupted, with a Ray of their own; tell when frames flow, and what the results are."""
+    rows = KeptRows(), KeptRows()
+    runs = [NicRun(small_experiment(SEED, 2, FRAMES), endless_source, one) for one in rows]
+    results = run_side_by_side(runs, lambda frames, share: print("running", flush=True)).results
+    told = []
+    for result, kept in zip(results, rows, strict=True):
+        served = sum(report.counters["accepted"] + report.counters["dropped"] for report in result.processors)
+        finished = served + sum(result.dropped.values())
+        told.append([result.interrupted, result.arrived, finished, kept.frames])
+    print(json.dumps(told))
 
 
 def test_interrupted_program_finishes_what_it_took_and_leaves_nothing() -> None:
-    """Ctrl-C on a terminal reaches every process; nothing that arrived is lost (ENG-03), no file or process remains."""
+    """Ctrl-C on a terminal reaches every process and ends all NICs of a run.
+
+    Nothing that arrived is lost (ENG-03), no file or process remains.
+    """
     shared_memory_before = set(os.listdir("/dev/shm"))
     folder = Path(tempfile.mkdtemp())  # not pytest's: its name would be too long for Ray
     program = subprocess.Popen(
@@ -177,10 +183,12 @@ def test_interrupted_program_finishes_what_it_took_and_leaves_nothing() -> None:
     os.killpg(program.pid, signal.SIGINT)
     output, _ = program.communicate(timeout=60)
     assert program.returncode == 0
-    interrupted, arrived, finished, rows = json.loads(output.splitlines()[-1])
-    assert interrupted
-    assert arrived > 0
-    assert arrived == finished == rows
+    nics = json.loads(output.splitlines()[-1])
+    assert len(nics) == 2
+    for interrupted, arrived, finished, rows in nics:
+        assert interrupted
+        assert arrived > 0
+        assert arrived == finished == rows
     assert len(processes) > 4
     assert all(wait_for_end(process) for process in processes)
     folder.rmdir()  # it is empty
