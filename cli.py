@@ -43,7 +43,7 @@ _WrongUsage: type[BaseException] = next(
 )
 
 #: What the names of unfinished files begin with: the user asked for the name behind it.
-_WRITTEN_ASIDE = re.compile(r"\.partial-\d+-")
+_WRITTEN_ASIDE = re.compile(r"\.partial-\d+@\w+-")
 
 Adapter = Annotated[
     str | None, typer.Option("--adapter", metavar="NIC", help="Which NIC, by name, of a scenario with several.")

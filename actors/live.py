@@ -163,7 +163,7 @@ class DataplaneActor:
     def _run(self) -> RunOutcome:
         plan, prepared = self._plan, self._plan.experiment
         where = Path(plan.directory)
-        with written_aside(where, overwrite=plan.overwrite) as directory:
+        with written_aside(where, overwrite=plan.overwrite, directory=True) as directory:
             directory.mkdir()
             sink = PacketsParquet(directory, prepared.snapshot) if plan.scenario.run.per_packet else None
             nic_plan = NicPlan(
@@ -213,7 +213,7 @@ def up(options: UpOptions, files: StateFiles | None = None) -> State:
     with ExitStack() as undo:
         files.claim(state)
         undo.callback(files.remove, name)
-        check_free(where, overwrite=options.overwrite)
+        check_free(where, overwrite=options.overwrite, directory=True)
         undo.callback(_remove_traces, where, made_parent=not where.parent.exists())
         check_writable(where)
         plans = tuple(plan_hosts(prepared, options.processors_per_actor, rows_wanted=scenario.run.per_packet))

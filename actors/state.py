@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dataplane.errors import UserError
-from dataplane.results.aside import remove_abandoned
+from dataplane.results.aside import MACHINE, remove_abandoned
 
 #: The dataplane that is meant when none is named.
 DEFAULT_NAME = "vmmq"
@@ -71,9 +71,9 @@ class StateFiles:
     """The state files of a user."""
 
     def __init__(self, directory: Path | None = None) -> None:
-        """Default: $XDG_STATE_HOME/vmmq, or ~/.local/state/vmmq."""
+        """Default: $XDG_STATE_HOME/vmmq/MACHINE, or ~/.local/state/vmmq/MACHINE: nothing can be said of other ones."""
         home = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-        self._directory = directory or Path(home) / "vmmq"
+        self._directory = directory or Path(home) / "vmmq" / MACHINE
 
     def claim(self, state: State) -> None:
         """Take a name for a dataplane that is about to start; UserError when it is taken or no name."""
@@ -82,17 +82,17 @@ class StateFiles:
             doing = "is being started" if known.is_starting else "runs already"
             raise UserError(f"dataplane {state.name} {doing}: take it down with vmmq down, or choose another --name")
         self._directory.mkdir(parents=True, exist_ok=True)
+        aside = self._written_aside(state)
         try:
-            with self._path(state.name).open("x", encoding="utf-8") as file:
-                file.write(_text(state))
+            self._path(state.name).hardlink_to(aside)  # whoever reads it finds all of it
         except FileExistsError:
             raise UserError(f"dataplane {state.name} is being started by somebody else") from None
+        finally:
+            aside.unlink()
 
     def write(self, state: State) -> None:
         """Replace what is known of a dataplane."""
-        aside = self._path(f".{state.name}.{os.getpid()}")
-        aside.write_text(_text(state), encoding="utf-8")
-        aside.replace(self._path(state.name))
+        self._written_aside(state).replace(self._path(state.name))
 
     def read(self, name: str) -> State | None:
         """What is known of a dataplane; a stale file is removed, with what its processes have left behind."""
@@ -137,6 +137,11 @@ class StateFiles:
         if state.is_starting:
             raise UserError(f"dataplane {name} is being started: wait until it is ready")
         return state
+
+    def _written_aside(self, state: State) -> Path:
+        aside = self._path(f".{state.name}.{os.getpid()}")
+        aside.write_text(_text(state), encoding="utf-8")
+        return aside
 
     def _path(self, name: str) -> Path:
         return self._directory / f"{name}.json"

@@ -143,7 +143,7 @@ def _run_one(
         if past.cut:
             open_source = partial(first_frames, scenario, past.frames, endless=past.endless)
     where = options.out or free_name(Path("runs"), scenario.name)
-    with written_aside(where, overwrite=options.overwrite) as directory:
+    with written_aside(where, overwrite=options.overwrite, directory=True) as directory:
         directory.mkdir()
         sink = PacketsParquet(directory, prepared.snapshot) if scenario.run.per_packet else None
         started = time.perf_counter()
@@ -167,7 +167,7 @@ def _run_several(several: SeveralNics, options: RunOptions, engine: Engine, prog
     """Run all NICs of a scenario; each gets a directory with what a run of it alone writes."""
     prepared = _prepare_all(several, engine)
     where = options.out or free_name(Path("runs"), several.name)
-    with written_aside(where, overwrite=options.overwrite) as directory, ExitStack() as sinks:
+    with written_aside(where, overwrite=options.overwrite, directory=True) as directory, ExitStack() as sinks:
         runs = []
         for nic, one in zip(several.nics, prepared, strict=True):
             (directory / nic.name).mkdir(parents=True)

@@ -4,32 +4,38 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from dataplane.errors import UserError
+
+#: This machine in names of files, to tell the processes of several that share a folder apart.
+MACHINE = re.sub(r"[^A-Za-z0-9]", "_", os.uname().nodename) or "_"
 
 #: The file that makes a directory one of a run.
 RUN_MARK = "summary.json"
 
 
 @contextmanager
-def written_aside(path: Path, *, overwrite: bool) -> Iterator[Path]:
+def written_aside(path: Path, *, overwrite: bool, directory: bool = False) -> Iterator[Path]:
     """A temporary path beside `path` that takes its name when the block ends well, and vanishes when it does not.
 
-    Raises UserError when `path` is not free, as `check_free` says. When it has been taken meanwhile, what was written
-    gets a name beside it, and the UserError says which.
+    The block makes a directory there if `directory`, else a file. Raises UserError when `path` is not free, as
+    `check_free` says. When it has been taken meanwhile, what was written gets a name beside it, and the UserError says
+    which.
     """
-    check_free(path, overwrite=overwrite)
+    check_free(path, overwrite=overwrite, directory=directory)
     made_parent = not path.parent.exists()
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = _aside(path)
+    aside = _beside(path, "partial")
     remove_abandoned(path)
     try:
         yield aside
-        _rename(aside, path, overwrite=overwrite)
+        _rename(aside, path, overwrite=overwrite, directory=directory)
     finally:
         _remove(aside)
         if made_parent:
@@ -37,22 +43,25 @@ def written_aside(path: Path, *, overwrite: bool) -> Iterator[Path]:
                 path.parent.rmdir()
 
 
-def check_free(path: Path, *, overwrite: bool) -> None:
-    """UserError when results may not be put at `path`: it is there, or another process is writing it."""
-    if writer := next((process for process, _ in _written(path) if _is_other(process)), None):
-        raise UserError(f"{path} is being written by process {writer}: give another name")
+def check_free(path: Path, *, overwrite: bool, directory: bool = False) -> None:
+    """UserError when results, a directory or else a file, may not be put at `path`: something is or will be there."""
+    if writer := next((writer for writer, _ in _written(path) if writer.may_run), None):
+        raise UserError(f"{path} is being written by {writer}: give another name")
     if not path.exists():
         return
     if not overwrite:
         raise UserError(f"{path} exists: give another name or --overwrite")
-    if path.is_dir() and any(path.iterdir()) and not (path / RUN_MARK).exists():
+    if path.is_dir() != directory:
+        what, wanted = ("file", "directory") if directory else ("directory", "file")
+        raise UserError(f"{path} is a {what}, and a {wanted} is to be written: give another name")
+    if directory and any(path.iterdir()) and not (path / RUN_MARK).exists():
         raise UserError(f"{path} is a directory but not one of a run: it is not overwritten; give another name")
 
 
 def check_writable(directory: Path) -> None:
     """OSError when no directory of that name can be made; what is missing above it is made and stays."""
     directory.parent.mkdir(parents=True, exist_ok=True)
-    aside = _aside(directory)
+    aside = _beside(directory, "partial")
     aside.mkdir()
     aside.rmdir()
 
@@ -60,46 +69,73 @@ def check_writable(directory: Path) -> None:
 def free_name(parent: Path, name: str) -> Path:
     """`parent/name`, or with the first number that is neither taken nor being written."""
     path, number = parent / name, 2
-    while path.exists() or any(_is_other(process) for process, _ in _written(path)):
+    while path.exists() or any(writer.may_run for writer, _ in _written(path)):
         path, number = parent / f"{name}-{number}", number + 1
     return path
 
 
 def remove_abandoned(path: Path) -> None:
-    """Remove what processes that are no more left beside `path`."""
-    for process, aside in _written(path):
-        if not _is_other(process):
+    """Remove what processes of this machine that are no more left beside `path`; what had its name gets it back."""
+    for writer, aside in _written(path):
+        if writer.may_run:
+            continue
+        if aside.name.startswith(".replaced-") and not path.exists():
+            aside.rename(path)
+        else:
             _remove(aside)
 
 
-def _aside(path: Path) -> Path:
-    """Where this process writes what is going to be `path`: same folder, same ending."""
-    return path.parent / f".partial-{os.getpid()}-{path.name}"
+class _Writer(NamedTuple):
+    """Who writes something."""
+
+    process: int
+    machine: str
+
+    @property
+    def may_run(self) -> bool:
+        """Whether another process may be at it, as far as can be told: this one has nothing aside before it begins."""
+        if self.machine != MACHINE:
+            return True
+        return self.process != os.getpid() and Path(f"/proc/{self.process}").exists()
+
+    def __str__(self) -> str:
+        return f"process {self.process}" + (f" of {self.machine}" if self.machine != MACHINE else "")
 
 
-def _written(path: Path) -> Iterator[tuple[int, Path]]:
-    """What processes, running or not, have written for `path`, each with its process."""
-    for aside in path.parent.glob(f".partial-*-{glob.escape(path.name)}"):
-        process = aside.name.removeprefix(".partial-").removesuffix(f"-{path.name}")
-        if process.isdigit():
-            yield int(process), aside
+def _beside(path: Path, what: str) -> Path:
+    """A name of this process for what is going to be `path`, or was: same folder, same ending."""
+    return path.parent / f".{what}-{os.getpid()}@{MACHINE}-{path.name}"
 
 
-def _is_other(process: int) -> bool:
-    """Whether a process runs that is not this one, which has nothing aside before it begins."""
-    return process != os.getpid() and Path(f"/proc/{process}").exists()
+def _written(path: Path) -> Iterator[tuple[_Writer, Path]]:
+    """What processes, running or not, have beside `path`, each with its process."""
+    for what in ("partial", "replaced"):
+        for aside in path.parent.glob(f".{what}-*@*-{glob.escape(path.name)}"):
+            process, _, machine = aside.name.removeprefix(f".{what}-").removesuffix(f"-{path.name}").partition("@")
+            if process.isdecimal() and "-" not in machine:
+                yield _Writer(int(process), machine), aside
 
 
-def _rename(aside: Path, path: Path, *, overwrite: bool) -> None:
+def _rename(aside: Path, path: Path, *, overwrite: bool, directory: bool) -> None:
     """Give what was written its name; a name beside it, and a UserError, when that has been taken meanwhile."""
     try:
-        check_free(path, overwrite=overwrite)
+        check_free(path, overwrite=overwrite, directory=directory)
     except UserError as error:
         other = free_name(path.parent, path.name)
         aside.rename(other)
         raise UserError(f"{error}; the results are in {other}") from None
-    _remove(path)
-    aside.rename(path)
+    if not path.exists():
+        aside.rename(path)
+        return
+    replaced = _beside(path, "replaced")
+    path.rename(replaced)
+    try:
+        aside.rename(path)
+    except BaseException:
+        if not path.exists():
+            replaced.rename(path)
+        raise
+    _remove(replaced)
 
 
 def _remove(path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from actors.state import Process, State, StateFiles
 from dataplane.errors import UserError
+from dataplane.results.aside import MACHINE
 
 
 def state_of(name: str, directory: Path) -> State:
@@ -55,7 +56,7 @@ def test_stale_files_vanish_silently(tmp_path: Path) -> None:
     dead = dead_process()
     left = tmp_path / "cluster"
     left.mkdir()
-    unfinished = tmp_path / f".partial-{dead.id}-run"
+    unfinished = tmp_path / f".partial-{dead.id}@{MACHINE}-run"
     unfinished.mkdir()
     files.claim(replace(state_of("a", tmp_path), address="127.0.0.1:1", holder=dead, folder=str(left)))
     files.claim(replace(state_of("b", tmp_path), starter=dead))

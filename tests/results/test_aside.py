@@ -13,7 +13,16 @@ from pathlib import Path
 import pytest
 
 from dataplane.errors import UserError
-from dataplane.results.aside import RUN_MARK, check_writable, free_name, written_aside
+from dataplane.results import aside
+from dataplane.results.aside import (
+    MACHINE,
+    RUN_MARK,
+    check_free,
+    check_writable,
+    free_name,
+    remove_abandoned,
+    written_aside,
+)
 
 
 @contextmanager
@@ -25,8 +34,8 @@ def other_process() -> Iterator[int]:
 
 def write(where: Path, text: str, meanwhile: Callable[[], object], *, overwrite: bool = False) -> None:
     """Write a file at `where`; what happens meanwhile."""
-    with written_aside(where, overwrite=overwrite) as aside:
-        aside.write_text(text)
+    with written_aside(where, overwrite=overwrite) as path:
+        path.write_text(text)
         meanwhile()
 
 
@@ -62,7 +71,7 @@ def test_overwrite_replaces_a_run(tmp_path: Path) -> None:
     where = tmp_path / "out"
     where.mkdir()
     (where / RUN_MARK).write_text("old")
-    with written_aside(where, overwrite=True) as directory:
+    with written_aside(where, overwrite=True, directory=True) as directory:
         directory.mkdir()
         (directory / RUN_MARK).write_text("new")
         assert (where / RUN_MARK).read_text() == "old"
@@ -72,14 +81,14 @@ def test_overwrite_replaces_a_run(tmp_path: Path) -> None:
 def test_what_another_process_writes_is_not_free(tmp_path: Path) -> None:
     """A name that a running process writes is refused at once, and a default name goes past it."""
     with other_process() as process:
-        (tmp_path / f".partial-{process}-out").mkdir()
+        (tmp_path / f".partial-{process}@{MACHINE}-out").mkdir()
         with (
             pytest.raises(UserError, match=f"is being written by process {process}"),
             written_aside(tmp_path / "out", overwrite=True),
         ):
             pytest.fail("it began")
         assert free_name(tmp_path, "out") == tmp_path / "out-2"
-    with written_aside(tmp_path / "out", overwrite=False) as directory:
+    with written_aside(tmp_path / "out", overwrite=False, directory=True) as directory:
         directory.mkdir()
     assert [path.name for path in tmp_path.iterdir()] == ["out"], "what the ended process left is gone"
 
@@ -87,8 +96,8 @@ def test_what_another_process_writes_is_not_free(tmp_path: Path) -> None:
 def test_names_are_no_patterns(tmp_path: Path) -> None:
     """Brackets and stars in a name mean themselves: what is written under other names is none of ours."""
     with other_process() as process:
-        (tmp_path / f".partial-{process}-a").mkdir()
-        with written_aside(tmp_path / "[a]", overwrite=False) as directory:
+        (tmp_path / f".partial-{process}@{MACHINE}-a").mkdir()
+        with written_aside(tmp_path / "[a]", overwrite=False, directory=True) as directory:
             directory.mkdir()
     assert (tmp_path / "[a]").is_dir()
 
@@ -106,9 +115,68 @@ def test_a_failed_block_leaves_nothing(tmp_path: Path) -> None:
     """Not the results, and not the folders that were made for them."""
 
     def fail() -> None:
-        assert [path.name for path in (tmp_path / "runs").iterdir()] == [f".partial-{os.getpid()}-out"]
+        assert [path.name for path in (tmp_path / "runs").iterdir()] == [f".partial-{os.getpid()}@{MACHINE}-out"]
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         write(tmp_path / "runs" / "out", "mine", fail)
     assert not any(tmp_path.iterdir())
+
+
+def test_what_is_replaced_goes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever ends the replacement in the middle, what has the name is whole: the old results, or the new ones."""
+    where = tmp_path / "table.csv"
+    where.write_text("old")
+    rename = Path.rename
+
+    def interrupted_at(number: int) -> Callable[[Path, Path], Path]:
+        calls = iter(range(10))
+
+        def renamed(self: Path, target: Path) -> Path:
+            if next(calls) == number:
+                raise KeyboardInterrupt
+            return rename(self, target)
+
+        return renamed
+
+    for number in (0, 1):
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "rename", interrupted_at(number))
+            with pytest.raises(KeyboardInterrupt):
+                write(where, "new", lambda: None, overwrite=True)
+        assert where.read_text() == "old"
+        assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
+    monkeypatch.setattr(aside, "_remove", lambda path: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        write(where, "new", lambda: None, overwrite=True)
+    assert where.read_text() == "new"
+
+
+def test_what_a_killed_process_was_replacing_comes_back(tmp_path: Path) -> None:
+    """Old results that were on their way out when there were no new ones yet."""
+    with other_process() as process:
+        pass
+    (tmp_path / f".replaced-{process}@{MACHINE}-out").write_text("old")
+    remove_abandoned(tmp_path / "out")
+    assert (tmp_path / "out").read_text() == "old"
+
+
+def test_files_do_not_replace_directories_nor_the_other_way_round(tmp_path: Path) -> None:
+    """`--overwrite` takes the place of the same kind of results only."""
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / RUN_MARK).touch()
+    with pytest.raises(UserError, match=r"notes\.txt is a file"):
+        check_free(tmp_path / "notes.txt", overwrite=True, directory=True)
+    with pytest.raises(UserError, match="run is a directory"):
+        check_free(tmp_path / "run", overwrite=True)
+
+
+def test_processes_of_other_machines_may_run(tmp_path: Path) -> None:
+    """Nobody can tell from here: what they write in a shared folder stays, and the name is theirs."""
+    theirs = tmp_path / ".partial-1@elsewhere-out"
+    theirs.mkdir()
+    with pytest.raises(UserError, match="is being written by process 1 of elsewhere"):
+        check_free(tmp_path / "out", overwrite=True)
+    remove_abandoned(tmp_path / "out")
+    assert theirs.is_dir()
