@@ -386,7 +386,7 @@ def show_command(
       vmmq show my.toml
       vmmq show vmmq --json
     """
-    if not scenario.exists() and re.fullmatch(r"[\w.-]+", str(scenario)) and scenario.suffix != ".toml":
+    if not scenario.is_file() and re.fullmatch(r"[\w.-]+", str(scenario)) and scenario.suffix != ".toml":
         from actors.live import connected  # noqa: PLC0415
 
         if adapter is not None:

@@ -23,7 +23,6 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: end.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with ray_session(None, actors=int(sys.argv[1])) as folder:
-        signal.signal(signal.SIGTERM, lambda number, frame: end.set())  # Ray has put its own in the place of ours
         print(json.dumps({"address": ray.get_runtime_context().gcs_address, "folder": folder}), flush=True)
         threading.Thread(target=_wait_to_stay, args=(end,), daemon=True).start()
         while not end.wait(3600):

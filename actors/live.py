@@ -163,9 +163,11 @@ class DataplaneActor:
     def _run(self) -> RunOutcome:
         plan, prepared = self._plan, self._plan.experiment
         where = Path(plan.directory)
-        with written_aside(where, overwrite=plan.overwrite, directory=True) as directory:
+        with written_aside(where, overwrite=plan.overwrite, directory=True) as directory, ExitStack() as sinks:
             directory.mkdir()
-            sink = PacketsParquet(directory, prepared.snapshot) if plan.scenario.run.per_packet else None
+            sink = None
+            if plan.scenario.run.per_packet:
+                sink = sinks.enter_context(PacketsParquet(directory, prepared.snapshot))
             nic_plan = NicPlan(
                 open_source=partial(endless_source, plan.scenario, paced=plan.paced),
                 transmit_by_source=prepared.transmit_by_source,
@@ -191,8 +193,7 @@ class DataplaneActor:
                 facts = host_facts(host, nic_plan, report, follower.received)
             self._host = None
             ended = time.perf_counter()
-            if sink is not None:
-                sink.close()
+            sinks.close()
             result = replace(result, startup_seconds=follower.started - began, engine_facts=facts)
             pace = {"pace": "real" if plan.paced else "none"}
             return write_run(directory, where, plan.scenario, result, ended - began, pace)

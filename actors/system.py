@@ -74,6 +74,7 @@ ATTEMPTS = 3
 
 _OBJECT_STORE_BYTES = 200_000_000
 _CONNECT_SECONDS = 3
+_CAUSE_SECONDS = 5
 _PROBE_SECONDS = 6
 
 #: Of the folder for temporary files: Ray makes sockets some 80 characters below it, whose names are limited to 107.
@@ -255,7 +256,9 @@ class _HostRun:
     def begin_again(self, placed: Seats, lost: HostLostError, *, interrupted: bool) -> None:
         """After a death, unless that has happened too often; UserError then."""
         self.close()
-        if self._attempts == ATTEMPTS or interrupted:
+        if interrupted:
+            raise UserError(f"{lost} while the run was being ended: it has no results", ExitCode.INCONCLUSIVE) from lost
+        if self._attempts == ATTEMPTS:
             raise UserError(
                 f"{lost} in each of {self._attempts} attempts: see the machine's memory, or run with --engine inline",
                 ExitCode.INCONCLUSIVE,
@@ -412,13 +415,19 @@ def ray_session(address: str | None, *, actors: int, probe: bool = True) -> Iter
 
 @contextmanager
 def _whole() -> Iterator[None]:
-    """Ctrl-C takes effect behind the block: Ray crashes when its start is cut in two."""
+    """Around the start of Ray: Ctrl-C takes effect behind it, as Ray crashes when it is cut in two.
+
+    Ray takes SIGTERM for itself, and would end this process in the middle of anything: whoever had it gets it back.
+    """
     shield = InterruptShield()
     shield.install()
+    terminate = signal.getsignal(signal.SIGTERM)
     try:
         with shield:
             yield
     finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, terminate)
         shield.remove()
 
 
@@ -584,6 +593,13 @@ class Follower:
 
     def take(self, host: SimulatedHost, ready: Any) -> NicReport | None:
         """Take what one of those that the host has `watched` has to say; HostLostError when an actor has died."""
+        try:
+            return self._take(host, ready)
+        except HostLostError as lost:
+            host.watched.remove(ready)
+            raise _cause(host, lost) from lost
+
+    def _take(self, host: SimulatedHost, ready: Any) -> NicReport | None:
         if ready is not host.stream:
             _get(ready)
             host.watched.remove(ready)
@@ -610,6 +626,23 @@ class Follower:
             assert self._sink is not None, "rows come when somebody wants them"
             self._sink.write(item.complete)
             self._frames_written = item.first_frame + item.rows
+
+
+def _cause(host: SimulatedHost, lost: HostLostError) -> Exception:
+    """What one of the other actors has failed with, when that is why one is lost: who fails leaves the others alone."""
+    deadline = time.monotonic() + _CAUSE_SECONDS
+    while host.watched and (left := deadline - time.monotonic()) > 0:
+        for one in ray.wait(host.watched, num_returns=1, timeout=left, fetch_local=False)[0]:
+            try:
+                _get(next(one) if one is host.stream else one)
+            except (HostLostError, StopIteration):
+                host.watched.remove(one)
+            except Exception as cause:
+                return cause
+            else:
+                if one is not host.stream:
+                    host.watched.remove(one)
+    return lost
 
 
 def _get(answer: Any) -> Any:

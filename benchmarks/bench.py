@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, cast
 from benchmarks import machine
 from benchmarks.measure import Figure, Session
 from dataplane.errors import ExitCode, UserError
-from dataplane.results.aside import written_aside
+from dataplane.results.aside import check_free, check_writable, written_aside
 
 #: Of the JSON document; docs/cli.md describes it.
 SCHEMA_VERSION = 1
@@ -67,8 +67,13 @@ class Options:
         if output is not None:
             if output.suffix != ".json":
                 problems.append(f"--output {output}: the figures are JSON: give a name that ends in .json")
-            if output.is_dir() or (output.exists() and not overwrite):
-                problems.append(f"--output {output} exists: give another name or --overwrite")
+            try:
+                check_free(output, overwrite=overwrite)
+                check_writable(output)
+            except UserError as error:
+                problems.append(f"--output: {error}")
+            except OSError as error:
+                problems.append(f"--output {output}: {error.strerror}")
         if problems:
             raise UserError("\n".join(problems))
         return cls(tuple(dict.fromkeys(names)), rounds, quick, output, overwrite)
@@ -115,8 +120,9 @@ def run(options: Options, progress: Progress) -> Outcome:
             try:
                 for name, figure in group.measure(session):
                     measured[name] = figure
-            except (UserError, OSError, ArithmeticError, AssertionError) as error:
-                session.findings.append(f"{group.name}: {error or type(error).__name__}".replace("\n", "; "))
+            except Exception as error:  # of a child process, of Ray, of a peer: what the others measure is kept
+                text = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+                session.findings.append(f"{group.name}: {text}".replace("\n", "; "))
             before += group.seconds
             if session.interrupted:
                 break

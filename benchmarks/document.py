@@ -7,7 +7,6 @@ the document that has its name. A JSON of some groups makes a document of these.
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -201,10 +200,11 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def write_document(document: Mapping[str, Any], target: Path) -> None:
-    """The Markdown file, and its plots in a folder beside it, which holds nothing else."""
+    """The Markdown file, and its plots in a folder beside it, from which older plots go."""
     folder = target.with_suffix("")
     target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(folder, ignore_errors=True)
+    for plot in folder.glob("*.svg"):
+        plot.unlink()
     target.write_text("\n".join(_parts(document, folder)), "utf-8")
 
 

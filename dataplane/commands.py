@@ -143,14 +143,13 @@ def _run_one(
         if past.cut:
             open_source = partial(first_frames, scenario, past.frames, endless=past.endless)
     where = options.out or free_name(Path("runs"), scenario.name)
-    with written_aside(where, overwrite=options.overwrite, directory=True) as directory:
+    with written_aside(where, overwrite=options.overwrite, directory=True) as directory, ExitStack() as sinks:
         directory.mkdir()
-        sink = PacketsParquet(directory, prepared.snapshot) if scenario.run.per_packet else None
+        sink = _sink(directory, scenario, prepared, sinks)
         started = time.perf_counter()
         result = engine.run(prepared, open_source, sink, progress)
         seconds = time.perf_counter() - started
-        if sink is not None:
-            sink.close()
+        sinks.close()
         wall: dict[str, Any] = {}
         if past:
             if not result.interrupted:
@@ -171,11 +170,7 @@ def _run_several(several: SeveralNics, options: RunOptions, engine: Engine, prog
         runs = []
         for nic, one in zip(several.nics, prepared, strict=True):
             (directory / nic.name).mkdir(parents=True)
-            sink = None
-            if nic.run.per_packet:
-                sink = PacketsParquet(directory / nic.name, one.snapshot)
-                sinks.callback(sink.close)
-            runs.append(NicRun(one, partial(traffic_source, nic), sink))
+            runs.append(NicRun(one, partial(traffic_source, nic), _sink(directory / nic.name, nic, one, sinks)))
         started = time.perf_counter()
         done = engine.run_all(runs, progress)
         seconds = time.perf_counter() - started
@@ -206,6 +201,11 @@ def _run_several(several: SeveralNics, options: RunOptions, engine: Engine, prog
         }
         write_whole(directory, summary, resolved_nics_toml(several))
     return SeveralOutcome(where, summary, tuple(outcomes))
+
+
+def _sink(directory: Path, scenario: Scenario, prepared: Experiment, sinks: ExitStack) -> PacketsParquet | None:
+    """Where the rows of a run go, if somebody wants them; `sinks` closes it."""
+    return sinks.enter_context(PacketsParquet(directory, prepared.snapshot)) if scenario.run.per_packet else None
 
 
 def _prepared(scenario: Scenario, engine: Engine) -> Experiment:

@@ -20,7 +20,7 @@ class ExitCode(IntEnum):
 
 
 class UserError(Exception):
-    """Something the user can put right; `str()` is one line fit for the terminal."""
+    """Something the user can put right; `str()` is fit for the terminal, a line for each thing that is wrong."""
 
     def __init__(self, message: str, exit_code: ExitCode = ExitCode.WRONG_INPUT) -> None:
         super().__init__(message)

@@ -35,6 +35,8 @@ from dataplane.traffic.batch import FrameBatch, TrafficSource
 from dataplane.traffic.capture import open_capture, read_frame
 
 _BATCH_FRAMES = 65_536
+_NAME_MAX = 255
+_NUMBERED = re.compile(r"(.+):([0-9]+)", re.DOTALL)
 _HEX = re.compile(r"(?:0x)?((?:[0-9a-fA-F]{2}[:\s]?)+)")
 
 
@@ -131,10 +133,12 @@ def _left_out(scenario: Scenario) -> list[str]:
 
 
 def _one_frame(text: str) -> FrameBatch:
-    path, colon, number = text.rpartition(":")
-    if colon and number.isdigit() and (Path(path).exists() or not _HEX.fullmatch(text)):
-        return read_frame(path, int(number))
     match = _HEX.fullmatch(text.strip())
+    numbered = _NUMBERED.fullmatch(text)
+    if numbered and not (match and len(text) > _NAME_MAX):  # bytes with colons look like it, too
+        path, number = numbered.groups()
+        if not match or Path(path).exists():
+            return read_frame(path, int(number))
     if not match:
         odd = re.fullmatch(r"(0x)?[0-9a-fA-F]+", text.strip())
         what = (

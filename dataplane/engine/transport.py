@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from dataplane.processor.host import HostPlan, HostReport, ProcessorHost
-from dataplane.processor.messages import Acknowledge, End, Ended, FromHost, Segment, Settle, Work
+from dataplane.processor.messages import Acknowledge, End, FromHost, Segment, Settle, Work
 from dataplane.processor.slot import SEGMENTS_MAX, Slot, slot_of
 from dataplane.receive.work import new_work_columns
 
@@ -118,6 +118,3 @@ class LocalTransport:
                 self._back.append(self._sent)
                 self._sent = None
         self._messages += messages
-
-
-__all__ = ["Ended", "LocalTransport", "Sent", "Transport"]

@@ -80,7 +80,7 @@ STATE = np.dtype(
 #: One closed load window of a processor.
 BUSY_ROW = np.dtype([("window", np.int64), ("busy_ns", np.int64)])
 
-#: Latency histogram: exact below 128 ns, then 128 buckets for each power of two: relative error below 1/128.
+#: Latency histogram: exact below 256 ns, then 128 buckets for each power of two: relative error below 1/128.
 HISTOGRAM_BUCKETS = 64 * 128
 
 _TRANSMIT = 2

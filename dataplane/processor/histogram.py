@@ -1,6 +1,6 @@
 """Mergeable log-linear latency histograms (PRC-06).
 
-128 buckets for each power of two: a quantile is off by less than 1/256 (0.4 %) of its value, and exact below 128 ns.
+128 buckets for each power of two: a quantile is off by less than 1/256 (0.4 %) of its value, and exact below 256 ns.
 Count, sum, minimum and maximum are exact. Merging adds buckets: it is associative and commutative.
 """
 

@@ -58,20 +58,26 @@ def check_free(path: Path, *, overwrite: bool, directory: bool = False) -> None:
         raise UserError(f"{path} is a directory but not one of a run: it is not overwritten; give another name")
 
 
-def check_writable(directory: Path) -> None:
-    """OSError when no directory of that name can be made; what is missing above it is made and stays."""
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    aside = _beside(directory, "partial")
+def check_writable(path: Path) -> None:
+    """OSError when nothing of that name can be made; folders that are missing above it are made and stay."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = _beside(path, "partial")
     aside.mkdir()
     aside.rmdir()
 
 
 def free_name(parent: Path, name: str) -> Path:
-    """`parent/name`, or with the first number that is neither taken nor being written."""
+    """What is called `name` below `parent`, with the first number that is neither taken nor being written."""
+    name = directory_name(name)
     path, number = parent / name, 2
     while path.exists() or any(writer.may_run for writer, _ in _written(path)):
         path, number = parent / f"{name}-{number}", number + 1
     return path
+
+
+def directory_name(name: str) -> str:
+    """The name of a scenario as that of one directory, whatever it has been called."""
+    return re.sub(r"[^\w.-]+", "-", name).strip(".-") or "scenario"
 
 
 def remove_abandoned(path: Path) -> None:

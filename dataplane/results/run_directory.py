@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from itertools import chain
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import pyarrow.parquet
@@ -36,9 +37,14 @@ class PacketsParquet(PacketSink):
         """Append the frames of a batch."""
         self._writer.write(self._table.served_batch(rows))
 
-    def close(self) -> None:
-        """Finish the file."""
-        self._writer.close()
+    def __enter__(self) -> PacketsParquet:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Finish the file, or leave it when the run has failed."""
+        self._writer.__exit__(kind, value, traceback)
 
 
 def write_results(

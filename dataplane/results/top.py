@@ -70,7 +70,7 @@ def rates(before: Sample, after: Sample, numbers: Sequence[str]) -> Rates:
             number,
             count / seconds,
             count / total,
-            (new.busy_ns - old.busy_ns) / max(nic.now_ns - before.nic.now_ns, 1),
+            (new.busy_ns - old.busy_ns) / max(new.now_ns - old.now_ns, 1),
             new.queue_depth,
             new.dropped,
         )

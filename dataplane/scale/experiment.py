@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ import pyarrow.parquet
 from dataplane.engine.experiment import DEFAULT_BATCH_FRAMES, DEFAULT_BATCH_FRAMES_ON_RAY, Progress
 from dataplane.engine.prepare import experiment
 from dataplane.errors import UserError
+from dataplane.results.aside import directory_name
 from dataplane.scale.measure import NicJob
 from dataplane.scale.points import EngineName, GridOptions, Run, read_points, runs_of
 from dataplane.scale.rows import RunRow, run_row, runs_table
@@ -78,7 +80,7 @@ def plan(options: ScaleOptions) -> ScalePlan:
             problems += variant_problems(base, axis, value)
     if problems or base is None:
         raise UserError("\n".join(dict.fromkeys(problems)))
-    store = Store(options.out or Path("runs") / f"scale-{base.name}", base)
+    store = Store(options.out or Path("runs") / f"scale-{directory_name(base.name)}", base)
     store.open(overwrite=options.overwrite)
     keys = {run: store.key(run, list(_texts(base, run))) for run in runs_of(points, options.grid.repeat)}
     return ScalePlan(base, store, keys, store.rows())
@@ -126,7 +128,7 @@ def write_tables(plan: ScalePlan) -> Summary:
     """Write `runs.parquet` from everything there is."""
     summary = plan.summary()
     table = runs_table((row for one in summary.points for row in one.rows), summary.derived())
-    aside = plan.store.directory / f".partial-{TABLE}"
+    aside = plan.store.directory / f".partial-{os.getpid()}-{TABLE}"
     pyarrow.parquet.write_table(table, aside)
     aside.replace(plan.store.directory / TABLE)
     return summary

@@ -17,7 +17,7 @@ NICS_MAX = 1_000
 BATCH_FRAMES_MIN, BATCH_FRAMES_MAX = 64, 1 << 24  # smaller ones measure nothing but calls
 REPEATS_MAX = 100
 
-_WHOLE = re.compile(r"[0-9_]+(?:[eE][0-9]+)?", re.ASCII)
+_WHOLE = re.compile(r"[0-9]+(?:_[0-9]+)*(?:[eE][0-9]+)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +61,6 @@ class GridOptions:
     processors_per_actor: str | None = None
     grow: tuple[str, ...] = ()
     repeat: int = 3
-
-    @property
-    def needs_ray(self) -> bool:
-        """Whether the Ray engine is asked for."""
-        return "ray" in (self.engine or "")
 
 
 def read_points(options: GridOptions, batch_frames: Mapping[EngineName, int], problems: list[str]) -> list[Point]:
@@ -156,7 +151,7 @@ def _whole(text: str, high: int) -> int:
     digits, _, power = text.lower().partition("e")
     if int(power or 0) > 18 or len(digits) > 20:
         return high + 1
-    return int(digits.strip("_") or 0) * int("1" + "0" * int(power or 0))
+    return int(digits) * int("1" + "0" * int(power or 0))
 
 
 def _distinct(points: Iterable[Point]) -> list[Point]:

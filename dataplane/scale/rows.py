@@ -137,10 +137,9 @@ def runs_table(rows: Iterable[RunRow], derived: Mapping[RunRow, Mapping[str, flo
     return pa.Table.from_pylist(listed, schema=SCHEMA)
 
 
-def row_from_json(document: Mapping[str, Any]) -> RunRow:
+def row_from_json(document: Any) -> RunRow:
     """The row that `asdict` made a document of; ValueError when it is none."""
-    names = [field.name for field in fields(RunRow)]
-    if set(document) != set(names):
+    if not isinstance(document, dict) or document.keys() != {field.name for field in fields(RunRow)}:
         raise ValueError("no run of this version of the program")
     return RunRow(**document)
 

@@ -93,8 +93,8 @@ def identity(base: Base) -> dict[str, Any]:
 def _differing(manifest: Path, wanted: Mapping[str, Any]) -> str | None:
     """What the directory has of another kind, in words; None when nothing."""
     try:
-        found = json.loads(manifest.read_text("utf-8"))
-    except ValueError:
+        found = dict(json.loads(manifest.read_text("utf-8")))
+    except (ValueError, TypeError):
         return "program (scale.json cannot be read)"
     names = {"schema_version": "version of the program", "version": "version of the program", "name": "scenario",
              "scenario": "scenario", "capture": "capture"}  # fmt: skip

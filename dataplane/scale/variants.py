@@ -16,8 +16,9 @@ from typing import Any
 
 from dataplane.errors import UserError
 from dataplane.ids import ProcessorNumber, format_mac
+from dataplane.scenario.adapters import SeveralNics
 from dataplane.scenario.findings import ScenarioError
-from dataplane.scenario.load import load_scenario
+from dataplane.scenario.load import load_nics, load_scenario
 from dataplane.scenario.model import Scenario
 from dataplane.scenario.resolve import toml_text
 
@@ -60,7 +61,9 @@ def load_base(path: Path, *, seed: int | None = None) -> Base:
 
     Raises ScenarioError with all findings, UserError for traffic that cannot be read again and again, OSError.
     """
-    scenario = load_scenario(path, seed=seed, runs=True)
+    scenario = load_nics(path, seed=seed, runs=True)
+    if isinstance(scenario, SeveralNics):
+        raise UserError(f"{path} has several NICs, and scale takes one: --nics runs copies of it side by side")
     traffic = scenario.traffic
     assert traffic is not None, "what runs has traffic"
     if not path.is_file():

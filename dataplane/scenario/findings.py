@@ -37,6 +37,9 @@ class ScenarioError(UserError):
         self.findings = sorted(findings, key=lambda finding: finding.line or 0)
         super().__init__("\n".join(self.lines))
 
+    def __reduce__(self) -> tuple[type[ScenarioError], tuple[str, list[Finding]]]:
+        return ScenarioError, (self.source, self.findings)
+
     @property
     def lines(self) -> list[str]:
         """One line for each finding, beginning with `file:line:`."""

@@ -95,6 +95,11 @@ def load_nics(
     for key in ("name", "description"):
         if not isinstance(document.get(key, ""), str):
             findings.add((key,), f"must be a text in quotes, not {_show(document[key])}")
+    try:
+        run = Run.model_validate(document.get("run", {}))
+    except ValidationError as error:
+        run = Run()
+        _add_all([details | {"loc": ("run", *details["loc"])} for details in error.errors(include_url=False)], findings)
     if adapter is not None:
         chosen = [nic for nic in nics if nic.name == adapter]
         if not chosen:
@@ -104,7 +109,6 @@ def load_nics(
     _raise_found(label, findings)
     if adapter is not None:
         return loaded[adapter]
-    run = Run.model_validate(document.get("run", {}))
     return SeveralNics(document.get("name", name), document.get("description", ""), run.seed, tuple(loaded.values()))
 
 

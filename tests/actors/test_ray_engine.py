@@ -13,8 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import ray
 
-from actors.system import ray_session, run_on_ray, run_side_by_side
+from actors.doorbell import PeerLostError
+from actors.system import Follower, HostLostError, SimulatedHost, ray_session, run_on_ray, run_side_by_side
 from dataplane.engine.experiment import NicRun
 from dataplane.engine.inline import run_inline
 from dataplane.errors import ExitCode, UserError
@@ -128,6 +130,29 @@ def test_errors_of_the_source_reach_the_user() -> None:
     with pytest.raises(UserError, match=r"^the capture is damaged behind byte 1000$") as caught:
         run_on_ray(small_experiment(SEED, 1, 10), damaged_source, None, ignore_progress)
     assert caught.value.exit_code == ExitCode.FINDINGS
+
+
+@ray.remote(num_cpus=0)
+def failing(error: Exception) -> None:
+    """What an actor does that ends so."""
+    raise error
+
+
+@pytest.mark.usefixtures("cluster")
+def test_who_fails_is_told_from_who_only_noticed() -> None:
+    """An actor that fails leaves its peers without it: its own error is the one that counts, whoever is heard first."""
+    follower = Follower(None, ignore_progress)
+
+    def take(*errors: Exception) -> None:
+        calls = [failing.remote(error) for error in errors]
+        follower.take(SimulatedHost(None, (), object(), calls), calls[0])
+
+    with pytest.raises(UserError, match=r"^the disk is full$"):
+        take(PeerLostError("the NIC is gone"), UserError("the disk is full"))
+    with pytest.raises(ZeroDivisionError):
+        take(PeerLostError("the NIC is gone"), PeerLostError("the NIC is gone"), ZeroDivisionError())
+    with pytest.raises(HostLostError):
+        take(PeerLostError("the NIC is gone"), PeerLostError("the NIC is gone"))
 
 
 class EndlessSource(SmallTraffic):

@@ -109,7 +109,7 @@ def live_run(folder: Path, hand_over: str, asked: dict[int, list[RequestMaker]],
 
                 assert nic.interject(ask)
     nic.finish()
-    sink.close()
+    sink.__exit__(None, None, None)
     told = nic.result()
     outcome = control.outcome(told.last_arrival_ns, interrupted=False)
     result = RunResult(

@@ -177,6 +177,27 @@ def test_a_group_that_fails_is_a_finding(monkeypatch: pytest.MonkeyPatch, capsys
     assert "figure" in written["second"]
 
 
+def test_a_child_that_fails_is_a_finding(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever goes wrong in a group, what the others have measured is kept."""
+
+    def with_a_child(session: Session) -> Measured:
+        yield from one_figure(session)
+        raise subprocess.CalledProcessError(3, ["vmmq", "run"])
+
+    use_groups(monkeypatch, first=with_a_child, second=one_figure)
+    assert cli.main(["bench", "--json", "--quiet"]) == ExitCode.FINDINGS
+    output = capsys.readouterr()
+    assert output.err.startswith("vmmq: first: CalledProcessError: Command '['vmmq', 'run']' returned")
+    assert "figure" in json.loads(output.out)["second"]
+
+
+def test_an_output_that_cannot_be_written_is_told_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not after ten minutes of measuring."""
+    (tmp_path / "file").touch()
+    assert cli.main(["bench", "--output", str(tmp_path / "file" / "figures.json")]) == ExitCode.WRONG_INPUT
+    assert capsys.readouterr().err.endswith("figures.json: File exists\n")
+
+
 def test_groups_have_modules() -> None:
     """Every group can be measured: its module is there and has `measure`."""
     for group in bench.GROUPS.values():

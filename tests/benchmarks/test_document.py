@@ -124,6 +124,17 @@ def test_losses_are_told(tmp_path: Path) -> None:
     assert "`kernels.steer_64` does 0.5 of `numpy_64` (numpy)." in losses
 
 
+def test_what_else_is_in_the_folder_stays(tmp_path: Path) -> None:
+    """Older plots go; nothing else does, whatever the folder is."""
+    folder = tmp_path / "figures"
+    folder.mkdir()
+    (folder / "thesis.txt").touch()
+    (folder / "old.svg").touch()
+    document.write_document(sample(1.0), tmp_path / "figures.md")
+    assert (folder / "thesis.txt").exists()
+    assert not (folder / "old.svg").exists()
+
+
 def test_the_same_figures_make_the_same_bytes(tmp_path: Path) -> None:
     """Document and plots: no date, no random names."""
     for name in ("one", "two"):

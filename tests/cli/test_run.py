@@ -320,3 +320,23 @@ def test_event_that_fails_is_a_finding(scenario: Path, tmp_path: Path, capsys: p
     scenario.write_text(f'{text}{event}expect = "{status}"\n')
     assert vmmq("run", scenario, "--out", tmp_path / "s", "--json") == 0
     assert json.loads(capsys.readouterr().out)["checks"]["updates_as_expected"]
+
+
+def test_frames_with_colons(scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Bytes with colons are bytes, however many there are, and a frame number is plain digits."""
+    for frame in (TAGGED, TAGGED.ljust(100, b"\x11"), TAGGED.ljust(1500, b"\x11")):
+        assert vmmq("explain", frame.hex(":"), "--config", scenario, "--json") == 0
+        assert json.loads(capsys.readouterr().out)["rule"] == "RX-12"
+    assert vmmq("explain", "x.pcap:\u00b2", "--config", scenario) == 2
+    assert "is neither CAPTURE:N nor" in capsys.readouterr().err
+
+
+def test_a_dataplane_is_found_beside_a_folder_of_its_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`vmmq show NAME` means the dataplane when the name is that of a folder, which is no scenario."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    (tmp_path / "vmmq").mkdir()
+    assert vmmq("show", "vmmq") == 2
+    assert "no dataplane vmmq runs" in capsys.readouterr().err

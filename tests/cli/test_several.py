@@ -140,3 +140,19 @@ def test_what_cannot_be_done_with_several(pair: Path, capsys: pytest.CaptureFixt
     assert vmmq("run", pair, "--out", "third") == 2
     assert capsys.readouterr().err.startswith(f"vmmq: {pair}: there is no [traffic]")
     assert not Path("third").exists()
+
+
+def test_wrong_values_for_all_are_found(pair: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A seed for all NICs that is none is a finding even when every NIC has a seed of its own."""
+    pair.write_text(
+        "[run]\nseed = -1\n"
+        + "".join(f'[[adapter]]\nname = "{name}"\n[adapter.run]\nseed = 1\n' for name in ("left", "right"))
+    )
+    assert vmmq("show", pair) == 2
+    assert capsys.readouterr().err == f"vmmq: {pair}:2: [run] seed: must be at least 0, not -1\n"
+
+
+def test_scale_takes_one_nic(pair: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The line says what it has in the place of --adapter."""
+    assert vmmq("scale", pair, "--nics", "2") == 2
+    assert "--nics runs copies of it side by side" in capsys.readouterr().err

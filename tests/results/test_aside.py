@@ -180,3 +180,18 @@ def test_processes_of_other_machines_may_run(tmp_path: Path) -> None:
         check_free(tmp_path / "out", overwrite=True)
     remove_abandoned(tmp_path / "out")
     assert theirs.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("name", "directory"),
+    [
+        ("quick-start", "quick-start"),
+        ("a/../../up", "a-..-..-up"),
+        ("/etc", "etc"),
+        ("10 GbE / x", "10-GbE-x"),
+        ("..", "scenario"),
+    ],
+)
+def test_the_name_of_a_scenario_is_one_directory(tmp_path: Path, name: str, directory: str) -> None:
+    """Whatever a scenario is called, its results are where results are."""
+    assert free_name(tmp_path, name) == tmp_path / directory

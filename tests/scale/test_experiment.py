@@ -73,10 +73,14 @@ def test_what_was_half_written_is_run_again(tmp_path: Path) -> None:
     """A file of a run that cannot be read is none."""
     first = plan(options(tmp_path))
     done(first)
-    torn, other = sorted((tmp_path / "out" / "runs").iterdir())[:2]
+    torn, other, number = sorted((tmp_path / "out" / "runs").iterdir())[:3]
     torn.write_text(torn.read_text()[:50])
     other.write_text("{}")
-    assert len(done(plan(options(tmp_path)))) == 2
+    number.write_text("1")
+    assert len(done(plan(options(tmp_path)))) == 3
+    (tmp_path / "out" / "scale.json").write_text("[1]")
+    with pytest.raises(UserError, match=r"scale\.json cannot be read"):
+        plan(options(tmp_path))
 
 
 def test_another_scenario_is_refused(tmp_path: Path) -> None:

@@ -72,3 +72,10 @@ def test_repeats_go_round() -> None:
     runs = runs_of(points, 2)
     assert [run.point for run in runs] == points * 2
     assert [run.repeat for run in runs] == [0] * 3 + [1] * 3
+
+
+@pytest.mark.parametrize("number", ["1__0", "_1", "1_", "1_e3", "1e", "e3", ""])
+def test_numbers_are_written_as_toml_has_them(number: str) -> None:
+    """An underscore stands between digits, and nothing else is taken."""
+    _, problems = read(GridOptions(processors=number))
+    assert len(problems) == 1
