@@ -117,7 +117,7 @@ def top_screen(name: str, now: Rates) -> RenderableType:
             f"{row.queue_depth:,}",
             Text(f"{row.dropped:,}", "red" if row.dropped else ""),
         )
-    targets = _table("VPort", "Name", "Items/s", "Share", "Dropped")
+    targets = _table("Target", "Name", "Items/s", "Share", "Dropped")
     for target in now.targets:
         targets.add_row(
             str(target.target_id),

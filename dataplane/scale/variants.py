@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dataplane.control.capabilities import round_up_to_power_of_two
 from dataplane.errors import UserError
 from dataplane.ids import ProcessorNumber, format_mac
 from dataplane.scenario.adapters import SeveralNics
@@ -148,7 +149,7 @@ def _processors(document: Document, scenario: Scenario, count: int) -> None:
         dealt = turn.take(pairs)
         row["processor_affinity"] = _one_group(dealt)
         rss["indirection_table"] = dealt
-        rss["num_indirection_table_entries"] = 1 << (pairs - 1).bit_length() if restricted else entries
+        rss["num_indirection_table_entries"] = round_up_to_power_of_two(pairs) if restricted else entries
         rss["default_processor"] = dealt[0]
     for row in _rows(document, "queue"):
         if row.get("id") != 0:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dataplane.control.capabilities import round_up_to_power_of_two
 from dataplane.hash_tuple import HASH_SECRET_KEYS
 from dataplane.ids import ProcessorNumber
 from dataplane.scenario.capabilities import allowed_hash_types
@@ -54,8 +55,8 @@ def listed_limits(document: Mapping[str, Any]) -> dict[str, int]:
         "max_mac_header_filters": max(256, filters, num_queues),
         "max_num_vports": vport_limit,
         "max_num_queue_pairs": max(1024, sum(pairs) + len(vports) + 1, vport_limit),
-        "max_num_queue_pairs_per_non_default_vport": _power_of_two(max(64, *pairs, 0)),
-        "max_num_queue_pairs_for_default_vport": _power_of_two(max(64, *pairs, 0)),
+        "max_num_queue_pairs_per_non_default_vport": round_up_to_power_of_two(max(64, *pairs, 0)),
+        "max_num_queue_pairs_for_default_vport": round_up_to_power_of_two(max(64, *pairs, 0)),
         "max_num_mac_addresses": max(256, filters, vport_limit),
         "max_num_rss_capable_non_default_pf_vports": max(vport_limit - 1, 1) if is_switch else 0,
         "number_of_interrupt_messages": messages,
@@ -109,7 +110,7 @@ def _vport(vport: VPort, adapter: Adapter, seed: int) -> VPort:
             else adapter.number_of_indirection_table_entries_per_non_default_pf_vport
         )
         if pairs and adapter.has_restricted_tables:
-            limit = _power_of_two(pairs)
+            limit = round_up_to_power_of_two(pairs)
         spread = affinity[:pairs] if pairs else affinity
         rss = _rss(rss, adapter, _Entity(vport.id, spread, min(affinity), limit, seed))
         pairs = pairs or len({*rss.indirection_table, rss.default_processor})
@@ -167,10 +168,6 @@ def _event(event: Event, seed: int) -> Event:
         return event
     key = resolve_key(rss.hash_secret_key, seed, rss.vport)
     return event.model_copy(update={"rss": rss.model_copy(update={"hash_secret_key": key})})
-
-
-def _power_of_two(number: int) -> int:
-    return 1 << (number - 1).bit_length()
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

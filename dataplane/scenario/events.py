@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from dataplane.control import APPLICATION, OidRequest
+from dataplane.control.capabilities import round_up_to_power_of_two
 from dataplane.ids import (
     DEFAULT_PROCESSOR_INDEX,
     DEFAULT_VPORT_ID,
@@ -217,7 +218,7 @@ class RssParameters:
         if self.entries is not None:
             return self.entries
         if self.restricted and self.queues is not None:
-            return _power_of_two(self.queues)
+            return round_up_to_power_of_two(self.queues)
         return max(len(self.indirection_table or ()), len(rss.indirection_table))
 
     def _allows_queues(self, rss: RssState) -> bool:
@@ -225,7 +226,7 @@ class RssParameters:
         if self.queues is None or not rss.enabled:
             return True
         in_use = {*rss.indirection_table, rss.default_processor}
-        fits = not self.restricted or _power_of_two(self.queues) >= len(rss.indirection_table)
+        fits = not self.restricted or round_up_to_power_of_two(self.queues) >= len(rss.indirection_table)
         return fits and len(in_use) <= self.queues
 
     def _change_queues(self, rss: RssState) -> Iterator[OidRequest]:
@@ -240,11 +241,9 @@ class RssParameters:
         """What the adapter makes of the table in force when it gets more queues (UPD-10)."""
         if self.queues is None or not self.restricted or not rss.enabled:
             return rss
-        return dataclasses.replace(rss, indirection_table=repeated(rss.indirection_table, _power_of_two(self.queues)))
-
-
-def _power_of_two(number: int) -> int:
-    return 1 << (number - 1).bit_length()
+        return dataclasses.replace(
+            rss, indirection_table=repeated(rss.indirection_table, round_up_to_power_of_two(self.queues))
+        )
 
 
 # oid -----------------------------------------------------------------------------------------------------------------

@@ -299,11 +299,6 @@ class Adapter(Table):
         """Whether a VPort's table has exactly its number of queue pairs, rounded up, as entries (CAP-23)."""
         return "RSS_PER_PF_VPORT_INDIRECTION_TABLE_SIZE_RESTRICTED" in self.nic_switch_capabilities
 
-    @property
-    def has_vlan_filtering(self) -> bool:
-        """Whether filters may test the VLAN id (CAP-03)."""
-        return "VLAN_ID" in self.supported_mac_header_fields
-
 
 def _listed(data: Mapping[str, Any]) -> tuple[ProcessorNumber, ...]:
     return data["rss_processors"]  # type: ignore[no-any-return]  # validated before, as declared

@@ -32,7 +32,7 @@ def test_empty_file_is_a_scenario() -> None:
     assert adapter.packet_filter == ("promiscuous",)
     assert adapter.has_rss_v2
     assert adapter.has_vmmq
-    assert adapter.has_vlan_filtering
+    assert "VLAN_ID" in adapter.supported_mac_header_fields
     assert not adapter.has_restricted_tables
     assert ProcessorCosts() == scenario.processors
     assert scenario.traffic is None
