@@ -7,9 +7,12 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
+from time import monotonic
 
 #: How long a policy may take for anything that it is asked, on the wall's clock.
 FOREIGN_SECONDS = 30.0
+
+_LOOK_SECONDS = 1.0
 
 
 class OverdueError(BaseException):
@@ -22,26 +25,51 @@ def foreign_code(seconds: float = FOREIGN_SECONDS) -> Iterator[None]:
 
     A block that waits inside a function written in C notices when that comes back, not before.
     """
-    thread = threading.get_ident()
-    lock = threading.Lock()
-    ended = False
-
-    def stop() -> None:
-        with lock:
-            if not ended:
-                _raise_in(thread, OverdueError)
-
-    watch = threading.Timer(seconds, stop)
-    watch.daemon = True
-    watch.start()
+    _watchdog.watch(seconds)
     try:
         with redirect_stdout(sys.stderr):
             yield
     finally:
-        with lock:
-            ended = True
-        watch.cancel()
+        _watchdog.release()
 
 
-def _raise_in(thread: int, error: type[BaseException]) -> None:
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))
+class _Watchdog:
+    """A thread that looks at the clock every second: a policy is asked too often to start one each time."""
+
+    def __init__(self) -> None:
+        # plain, and so released whole: an error from outside can come in the middle of anything written in Python
+        self._lock = threading.Lock()
+        self._deadlines: dict[int, float] = {}  # by thread
+        self._looks_at = 0.0
+        self._sooner = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def watch(self, seconds: float) -> None:
+        """From now on the thread that calls has so long."""
+        deadline = monotonic() + seconds
+        with self._lock:
+            self._deadlines[threading.get_ident()] = deadline
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._look, name="watchdog", daemon=True)
+            self._thread.start()
+        elif deadline < self._looks_at:
+            self._sooner.set()
+
+    def release(self) -> None:
+        """The thread that calls is done."""
+        with self._lock:
+            self._deadlines.pop(threading.get_ident(), None)
+
+    def _look(self) -> None:
+        while True:
+            self._sooner.clear()
+            now = monotonic()
+            with self._lock:
+                for thread in [thread for thread, deadline in self._deadlines.items() if deadline <= now]:
+                    del self._deadlines[thread]
+                    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(OverdueError))
+                self._looks_at = min([now + _LOOK_SECONDS, *self._deadlines.values()])
+            self._sooner.wait(self._looks_at - now)
+
+
+_watchdog = _Watchdog()
