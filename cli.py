@@ -252,6 +252,8 @@ def run_command(
     if isinstance(outcome, SeveralOutcome):
         return _print_several(outcome, as_json)
     code = _print_outcome(outcome, as_json)
+    if replay is not None and outcome.difference is None and code == ExitCode.INCONCLUSIVE:
+        return ExitCode.DONE  # the run that it repeats was cut short, it was not
     if outcome.difference is not None:
         print(f"vmmq: not what {replay} says: {outcome.difference} of summary.json differs", file=sys.stderr)
         return max(code, ExitCode.FINDINGS)
@@ -427,14 +429,17 @@ def oracle_command(
     """
     from dataplane.commands import answer_script, answer_script_to_file  # noqa: PLC0415
 
-    if output is not None:
-        return answer_script_to_file(script, output, overwrite=overwrite)
-
     def write(line: str) -> None:
         sys.stdout.write(line)
         sys.stdout.flush()  # whoever drives the oracle through pipes waits for each answer
 
-    return answer_script(script, write)
+    if output is not None:
+        code = answer_script_to_file(script, output, overwrite=overwrite)
+    else:
+        code = answer_script(script, write)
+    if code != ExitCode.DONE:
+        print("vmmq: lines of the script are malformed: their results say why (error)", file=sys.stderr)
+    return code
 
 
 # A dataplane that goes on -----------------------------------------------------------------------------------------
@@ -560,6 +565,8 @@ def rss_set_command(
       vmmq rss set --vport 1 --table 0,1,2,3
       vmmq rss set --vport 1 --disable
     """
+    if not disable and table is None and hash_types is None and default_processor is None:
+        raise UserError("say what to set: --table, --hash-types, --default-processor or --disable")
     members: dict[str, Any] = {"vport": vport, "enabled": not disable}
     if table is not None:
         members["indirection_table"] = _listed(table)
@@ -625,10 +632,12 @@ def _print_answers(documents: Sequence[dict[str, Any]], as_json: bool, *, with_o
 
 
 class _OidGroup(typer.core.TyperGroup):
-    """`vmmq oid OID_...` is short for `vmmq oid send OID_...`, options in front of the OID included."""
+    """`vmmq oid OID` is short for `vmmq oid send OID`, by name or by code, options in front of the OID included."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        is_short = not {*self.commands, "-h", "--help"} & {*args[:1]} and any(arg.startswith("OID_") for arg in args)
+        is_short = not {*self.commands, "-h", "--help"} & {*args[:1]} and any(
+            arg.startswith(("OID_", "0x")) for arg in args
+        )
         return super().parse_args(ctx, ["send", *args] if is_short else args)
 
 
@@ -662,7 +671,7 @@ def oid_send_command(
     \b
     Examples:
       vmmq oid OID_RECEIVE_FILTER_CLEAR_FILTER '{"queue_id": 0, "filter_id": 1}'
-      vmmq oid send OID_NIC_SWITCH_VPORT_PARAMETERS --vport 1
+      vmmq oid send OID_NIC_SWITCH_VPORT_PARAMETERS '{"vport_id": 1}' --kind method
     """
     from actors.live import connected  # noqa: PLC0415
     from dataplane.commands import answer_document  # noqa: PLC0415
@@ -738,9 +747,9 @@ app.add_typer(policy_app, name="policy")
 def policy_compare_command(
     *,
     policies: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(metavar="POLICY", help="Names, or package.module:Class; also with :key=value,key=value."),
-    ],
+    ] = None,
     scenario: Annotated[Path, typer.Argument(metavar="SCENARIO", help="Scenario file; its [policy] gives the tick.")],
     seeds: Annotated[
         int, typer.Option(min=1, max=30, help="Runs of each policy, with the seed and those after it.")
@@ -769,6 +778,8 @@ def policy_compare_command(
     """
     from dataplane.commands import ComparisonOptions, compare_policies  # noqa: PLC0415
 
+    if not policies:
+        raise UserError(f"{scenario} stands where the SCENARIO is: name one POLICY or more in front of it")
     options = ComparisonOptions(tuple(policies), scenario, seeds, seed, hand_over, tick_ns, output, overwrite, adapter)
     with _progress(quiet) as progress:
         comparison = compare_policies(options, progress)
@@ -945,8 +956,8 @@ def hash_command(
       vmmq hash --verify
     """
     if verify:
-        if source or destination:
-            raise UserError("--verify checks the published vectors and takes no tuple: leave SRC and DST out")
+        if source or destination or hash_type or key != "microsoft":
+            raise UserError("--verify checks the published vectors: leave SRC, DST, --key and --type out")
         return _verify_hash(as_json)
     if source is None or destination is None:
         raise UserError("give SRC and DST, for example vmmq hash 66.9.149.187:2794 161.142.100.80:1766")

@@ -5,7 +5,6 @@ Those about single frames are in `frame_commands`, which start without what a ru
 
 from __future__ import annotations
 
-import json
 import platform
 import shutil
 import sys
@@ -38,7 +37,9 @@ from dataplane.errors import ExitCode, UserError, each
 from dataplane.ids import NdisVersion
 from dataplane.ndis.codec import Failure
 from dataplane.ndis.describe import Row, buffer_to_json, describe, json_to_buffer
+from dataplane.ndis.values import MalformedValue
 from dataplane.oracle import run_script
+from dataplane.oracle.lines import parse_object
 from dataplane.oracle.oid_step import OidStep, render_completion
 from dataplane.results.adapter import adapter_document
 from dataplane.results.aside import free_name, written_aside
@@ -440,11 +441,10 @@ def decode_buffer(name: str, text: str, *, output: bool) -> tuple[list[Row], dic
 def encode_buffer(name: str, text: str, ndis_version: str, *, output: bool) -> str:
     """The hexadecimal digits of a buffer from its members as JSON."""
     try:
-        members = json.loads(text)
-    except ValueError as error:
-        raise UserError(f'the members are one JSON object, as {{"queue_id": 1}}: {error}') from None
-    if not isinstance(members, dict):
-        raise UserError('the members are one JSON object, as {"queue_id": 1}')
+        members = parse_object(text)
+    except MalformedValue as error:
+        why = str(error).removeprefix("the line is ")
+        raise UserError(f'the members are one JSON object, as {{"queue_id": 1}}: {why}') from None
     try:
         return json_to_buffer(name, members, NdisVersion.parse(ndis_version), output=output).hex()
     except ValueError as error:

@@ -129,7 +129,7 @@ def _left_out(scenario: Scenario) -> list[str]:
     if scenario.policy.name != "none":
         changes.append(f"[policy] {scenario.policy.name}")
     what = " and ".join(changes)
-    return [f"steered as before any change: the scenario's {what} take effect in vmmq run only"] if what else []
+    return [f"steered as before any change: vmmq run carries out the scenario's {what}"] if what else []
 
 
 def _one_frame(text: str) -> FrameBatch:

@@ -290,6 +290,7 @@ class ParquetPackets:
             write_statistics=False,
             write_batch_size=self._ROWS_AT_ONCE,
         )
+        self._writer.add_key_value_metadata({name.decode(): text.decode() for name, text in schema.metadata.items()})
         self._pending: list[pa.RecordBatch] = []
         self._pending_rows = 0
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path as FilePath
 
 from dataplane.control import AdapterRefused
 from dataplane.control.capabilities import power_of_two
@@ -49,7 +48,7 @@ def check(sheet: Sheet, findings: Findings, *, runs: bool) -> None:
     """Add everything that is wrong between the tables to `findings`; of what only runs need, if it is to be run."""
     scenario = sheet.scenario
     if scenario.traffic:
-        _check_traffic(scenario.traffic, findings, runs=runs)
+        _check_traffic(scenario.traffic, findings)
     elif runs and sheet.is_whole("traffic"):
         findings.add((), "there is no [traffic]: give it a capture or a profile, or pass --capture FILE")
     _check_policy(scenario.policy, findings, runs=runs)
@@ -268,10 +267,7 @@ def _check_processors(sheet: Sheet, findings: Findings) -> None:
         seen.add(override.processor)
 
 
-def _check_traffic(traffic: Traffic, findings: Findings, *, runs: bool) -> None:
-    capture = traffic.capture
-    if runs and capture not in {None, "-"} and not FilePath(str(capture)).exists():
-        findings.add(("traffic", "capture"), f"there is no file {capture}")
+def _check_traffic(traffic: Traffic, findings: Findings) -> None:
     source = f'profile = "{traffic.profile}"' if traffic.profile else "a capture"
     for key in traffic.keys_without_effect:
         findings.add(("traffic", key), f"has no effect with {source} as it is written here")

@@ -26,6 +26,7 @@ from dataplane.scenario.model import (
     Traffic,
     VPort,
 )
+from dataplane.traffic.profiles import Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +159,12 @@ def _override(row: ProcessorOverride, costs: ProcessorCosts) -> ProcessorOverrid
 
 
 def _traffic(traffic: Traffic | None, seed: int) -> Traffic | None:
-    uses_seed = traffic and (traffic.profile or traffic.rate_pps)
-    return traffic.model_copy(update={"seed": seed}) if traffic and uses_seed and traffic.seed is None else traffic
+    if traffic is None:
+        return None
+    # what re-times a capture has the defaults of every profile
+    defaults = Profile.defaults(traffic.profile or "uniform") | {"seed": seed, "loop": 1}
+    left_out = {key for key, value in traffic if value is None} & traffic.keys_in_use & defaults.keys()
+    return traffic.model_copy(update={key: defaults[key] for key in left_out})
 
 
 def _event(event: Event, seed: int) -> Event:

@@ -86,6 +86,8 @@ def load_nics(
             raise UserError(f"{label} has one NIC, which has no name: leave --adapter out")
         _replace(document, seed, capture)
         scenario = _checked(document, findings, name, directory, runs=runs)
+        if runs:
+            _check_capture(scenario, findings, replaced=capture is not None)
         _raise_found(label, findings)
         return scenario
     if capture is not None and adapter is None:
@@ -106,6 +108,8 @@ def load_nics(
             raise UserError(f"{label} has no NIC {adapter}: {', '.join(nic.name for nic in nics)}")
         _replace(chosen[0].document, seed, capture)
     loaded = {nic.name: _checked(nic.document, nic.findings, nic.name, directory, runs=runs) for nic in nics}
+    for nic in nics if runs else ():
+        _check_capture(loaded[nic.name], nic.findings, replaced=capture is not None and nic.name == adapter)
     _raise_found(label, findings)
     if adapter is not None:
         return loaded[adapter]
@@ -121,6 +125,13 @@ def _checked(document: dict[str, Any], findings: Findings, name: str, directory:
     scenario = _with_absolute_capture(complete(sheet.scenario, name), directory)
     check(Sheet(scenario, sheet.rows, sheet.broken), findings, runs=runs)
     return scenario
+
+
+def _check_capture(scenario: Scenario, findings: Findings, *, replaced: bool) -> None:
+    """A capture is there; one that the user has put in the place of the file's traffic is none of its lines."""
+    capture = scenario.traffic and scenario.traffic.capture
+    if capture and capture != "-" and not FilePath(capture).exists():
+        findings.add(() if replaced else ("traffic", "capture"), f"there is no capture {capture}")
 
 
 def _raise_found(label: str, findings: Findings) -> None:

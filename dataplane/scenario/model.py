@@ -31,6 +31,7 @@ from dataplane.ids import NdisVersion, ProcessorNumber, parse_mac
 from dataplane.ndis.status import NdisStatus
 from dataplane.ndis.values import parse_string
 from dataplane.scenario.capabilities import CAPABILITY_FLAGS, default_flags
+from dataplane.traffic.profiles import LENGTH_MIXES, PROFILES
 
 T = TypeVar("T")
 
@@ -40,14 +41,9 @@ HASH_TYPE_NAMES = (
     "ipv4", "tcp_ipv4", "udp_ipv4", "ipv6", "tcp_ipv6", "udp_ipv6", "ipv6_ex", "tcp_ipv6_ex", "udp_ipv6_ex",
 )  # fmt: skip
 PACKET_FILTER_NAMES = ("directed", "multicast", "all_multicast", "broadcast", "source_routing", "promiscuous")
-#: What dataplane.traffic.synthetic makes, and the keys that only some of its profiles look at.
-PROFILES = (
-    "uniform", "zipf", "elephants", "imix", "rsspp-campus", "single-flow", "single-tunnel", "adversarial", "on-off",
-    "churn", "vlan-mix",
-)  # fmt: skip
-LENGTH_MIXES = ("imix:trex", "imix:csit", "imix:classic", "rsspp-campus")
 _RANGE = re.compile(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", re.ASCII)
 _EXPONENTIAL = re.compile(r"exponential:([1-9][0-9]{0,3})", re.ASCII)
+#: Keys of [traffic] that only some profiles look at.
 _PROFILE_KEYS = {
     "zipf": {"zipf_s"},
     "rsspp-campus": {"zipf_s"},
@@ -144,8 +140,11 @@ def _indices(value: Any) -> Any:
     else:
         raise ValueError(f"{value!r} are no indices: write '0-31', '0,2,8-11', 'default' or 'primary'")
     for low, high in parts:
+        written = f"{low}-{high}" if low != high else f"{low}"
+        if low > high:
+            raise ValueError(f"{written} is no range: the lower index comes first")
         if not 0 <= low <= high <= 127:
-            raise ValueError(f"indices {low}-{high} are not inside a table of at most 128 entries")
+            raise ValueError(f"{written} is not inside a table of at most 128 entries")
     return tuple(sorted({i for low, high in parts for i in range(low, high + 1)}))
 
 
@@ -166,7 +165,8 @@ def _lengths(value: Any) -> Any:
             raise ValueError(f"{value} bytes: a frame has 14 to 65535 without the FCS")
         return value
     exponential = _EXPONENTIAL.fullmatch(value) if isinstance(value, str) else None
-    if value not in LENGTH_MIXES and not (exponential and int(exponential[1]) <= 4096):
+    is_mix = isinstance(value, str) and value in LENGTH_MIXES
+    if not is_mix and not (exponential and int(exponential[1]) <= 4096):
         known = f"{', '.join(LENGTH_MIXES)} or exponential:MEAN with a mean up to 4096"
         raise ValueError(f"{value!r} is not known; write a number of bytes, {known}")
     return value
@@ -396,7 +396,7 @@ class Traffic(Table):
     loop: Annotated[int, Field(ge=1, le=COST_MAX)] | None = None
     transmit: Literal["by-source-mac"] | None = None
 
-    profile: Annotated[str, AfterValidator(_one_of(PROFILES))] | None = None
+    profile: Annotated[str, AfterValidator(_one_of(tuple(PROFILES)))] | None = None
     packets: Annotated[int, Field(ge=0, le=10**15)] | None = None
     rate_pps: Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)] | None = None
     arrivals: Literal["poisson", "constant", "on-off"] | None = None
@@ -430,15 +430,21 @@ class Traffic(Table):
         return f"needs exactly one of capture and profile: {'both are' if count else 'neither is'} given"
 
     @property
-    def keys_without_effect(self) -> list[str]:
-        """Keys that are given although the source does not look at them."""
+    def keys_in_use(self) -> set[str]:
+        """Keys that the source looks at."""
         if self.capture is not None:
             fitting = {"capture", "loop", "transmit"} | ({"rate_pps", "seed"} | _ARRIVALS if self.rate_pps else set())
         else:
             fitting = _SYNTHETIC | _PROFILE_KEYS.get(self.profile or "", set())
         if (self.arrivals or self.profile) != "on-off":
             fitting = fitting - {"burst_frames", "on_share"}
-        return [key for key, value in self if value is not None and key not in fitting]
+        return fitting
+
+    @property
+    def keys_without_effect(self) -> list[str]:
+        """Keys that are given although the source does not look at them."""
+        in_use = self.keys_in_use
+        return [key for key, value in self if value is not None and key not in in_use]
 
 
 class MoveEntries(Table):

@@ -8,7 +8,8 @@ from dataplane.scenario.model import Queue, Scenario, Traffic, VPort
 from dataplane.traffic.arrivals import Arrivals
 from dataplane.traffic.batch import TrafficSource
 from dataplane.traffic.capture import open_capture
-from dataplane.traffic.synthetic import Destination, Profile, SyntheticSource
+from dataplane.traffic.profiles import Profile
+from dataplane.traffic.synthetic import Destination, SyntheticSource
 
 _ARRIVAL_KEYS = {"arrivals": "kind", "seed": "seed", "burst_frames": "burst_frames", "on_share": "on_share"}
 _NOT_OF_A_PROFILE = {"capture", "loop", "transmit", "profile"}

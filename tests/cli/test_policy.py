@@ -267,7 +267,7 @@ def test_what_no_seed_changes_is_run_once(scenario: Path, capsys: pytest.Capture
         (["none", "none", "{scenario}"], "named twice"),
         (["lpt", "lpt:threshold=0.2", "{scenario}"], "named twice"),  # the scenario's own parameters
         (["none", "missing.toml"], "missing.toml: No such file"),
-        (["{scenario}"], "Missing argument"),
+        (["{scenario}"], "name one POLICY"),
         (["none", "{scenario}", "--seeds", "31"], "--seeds"),
         (["none", "{scenario}", "--seeds", "0"], "--seeds"),
         (["none", "{scenario}", "--hand-over", "orderly"], "--hand-over"),
@@ -325,3 +325,9 @@ def test_all_wrong_policies_are_told_at_once(scenario: Path, capsys: pytest.Capt
         "vmmq: policy 'lpt:threshold=0.1,threshold=0.2': a parameter is given twice",
         "vmmq: policy 'lpt:=': '=' is not key=value",
     ]
+
+
+def test_a_policy_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
+    """The line says which of the two arguments was taken for which."""
+    assert compare("rsspp") == 2
+    assert capsys.readouterr().err.startswith("vmmq: rsspp stands where the SCENARIO is: name one POLICY")

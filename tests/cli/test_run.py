@@ -229,7 +229,7 @@ def test_steering_says_what_it_leaves_out(scenario: Path, capture: Path, capsys:
     """Events and policy of the scenario are not applied to single frames: a remark says so, on both commands."""
     with scenario.open("a") as file:
         file.write('[[event]]\nat_ns = 0\nrss = { vport = 1, enabled = false }\n[policy]\nname = "lpt"\n')
-    told = "the scenario's 1 [[event]] and [policy] lpt take effect in vmmq run only"
+    told = "vmmq run carries out the scenario's 1 [[event]] and [policy] lpt"
     assert vmmq("explain", f"{capture}:0", "--config", scenario, "--json") == 0
     streams = capsys.readouterr()
     assert told in streams.err

@@ -200,3 +200,33 @@ def test_members_that_are_no_json(capsys: pytest.CaptureFixture[str]) -> None:
     for members in ("x", "[1]"):
         assert cli.main(["oid", "encode", "OID_RECEIVE_FILTER_CLEAR_FILTER", members]) == 2
         assert 'one JSON object, as {"queue_id": 1}' in capsys.readouterr().err
+
+
+def test_verify_takes_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    """Options that have no effect are refused, as arguments are."""
+    for options in (["--key", "zz"], ["--type", "ipv4"], ["1.2.3.4"]):
+        assert cli.main(["hash", "--verify", *options]) == 2
+        assert "leave SRC, DST, --key and --type out" in capsys.readouterr().err
+
+
+def test_a_request_needs_something_to_set(capsys: pytest.CaptureFixture[str]) -> None:
+    """`vmmq rss set` with nothing to set is told before anybody is asked."""
+    assert cli.main(["rss", "set", "--vport", "1"]) == 2
+    assert capsys.readouterr().err.startswith("vmmq: say what to set: --table")
+
+
+def test_malformed_lines_are_told_beside_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever looks at the terminal only learns that the script was wrong."""
+    (tmp_path / "a.jsonl").write_text("x\n")
+    assert cli.main(["oracle", str(tmp_path / "a.jsonl"), "--output", str(tmp_path / "out.jsonl")]) == 2
+    assert capsys.readouterr() == ("", "vmmq: lines of the script are malformed: their results say why (error)\n")
+    assert "not JSON" in (tmp_path / "out.jsonl").read_text()
+
+
+def test_codes_are_short_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`vmmq oid 0x...` is `vmmq oid send 0x...`."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert cli.main(["oid", "0x00010228", "{}"]) == 2
+    assert "no dataplane vmmq runs" in capsys.readouterr().err

@@ -23,7 +23,8 @@ from dataplane.receive.work import WorkColumns, new_work_columns
 from dataplane.switch.configuration import AdapterConfiguration
 from dataplane.switch.snapshot import SteeringSnapshot, compile_snapshot
 from dataplane.traffic.batch import FrameBatch
-from dataplane.traffic.synthetic import Destination, Profile, SyntheticSource
+from dataplane.traffic.profiles import Profile
+from dataplane.traffic.synthetic import Destination, SyntheticSource
 from tests.batches import batch_of
 from tests.reference.frames import MAC_ADDRESSES, Frame, adapter_configurations, frames
 

@@ -11,7 +11,8 @@ from dataplane.receive.front_end import NicFrontEnd
 from dataplane.receive.work import NO_PROCESSOR, NOT_COMPLETED, WorkColumns, new_work_columns
 from dataplane.switch.snapshot import SteeringSnapshot
 from dataplane.traffic.batch import FrameBatch
-from dataplane.traffic.synthetic import Destination, Profile, SyntheticSource
+from dataplane.traffic.profiles import Profile
+from dataplane.traffic.synthetic import Destination, SyntheticSource
 from tests.kernels.snapshots import four_vports
 
 ROWS = 20_011

@@ -68,6 +68,7 @@ def test_every_column_says_what_the_work_says(tmp_path: Path, count: int, share_
     file.write(rows)
     file.close()
     assert pq.read_table(tmp_path / "a.parquet").to_pylist() == expected
+    assert pq.read_metadata(tmp_path / "a.parquet").metadata[b"vmmq.schema_version"] == b"1"
 
 
 def _row(work: WorkColumns, snapshot: SteeringSnapshot, i: int, packet: int, epoch: int) -> dict[str, Any]:

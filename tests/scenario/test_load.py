@@ -270,7 +270,7 @@ tick_ns = 0
     ("text", "found"),
     [
         ("", ["scenario: there is no [traffic]: give it a capture or a profile, or pass --capture FILE"]),
-        ('[traffic]\ncapture = "/no/such.pcap"', ["scenario:2: [traffic] capture: there is no file /no/such.pcap"]),
+        ('[traffic]\ncapture = "/no/such.pcap"', ["scenario:2: [traffic] capture: there is no capture /no/such.pcap"]),
         (
             '[traffic]\nprofile = "zipf"\n[policy]\nname = "no.such:Policy"',
             ["scenario:4: [policy] name: policy 'no.such"],

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import tomllib
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataplane.scenario.load import load_scenario
 from dataplane.scenario.resolve import resolved_toml, toml_text
+from dataplane.traffic.profiles import PROFILES, Profile
 
 EVERYTHING = r"""
 name = "everything \"quoted\" \\ ü"
@@ -77,6 +79,19 @@ def test_resolved_scenario_is_explicit() -> None:
     assert all(len(bytes.fromhex(row["rss"]["hash_secret_key"])) == 40 for row in document["vport"][:2])
     assert document["adapter"]["max_num_vports"] == 64
     assert "random" not in resolved_toml(load_scenario(EVERYTHING))
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_what_a_profile_decides_is_written_out(profile: str) -> None:
+    """Keys with an effect and a default are there: another default does not change a repeated run (ENG-05)."""
+    scenario = load_scenario(f'[traffic]\nprofile = "{profile}"')
+    assert scenario.traffic is not None
+    written = tomllib.loads(resolved_toml(scenario))["traffic"]
+    assert written.keys() == scenario.traffic.keys_in_use - {"transmit"} | {"profile"}
+    decided = Profile.named(
+        profile, **{key: value for key, value in written.items() if key not in {"profile", "vlans"}}
+    )
+    assert decided == Profile.named(profile)
 
 
 VALUES = st.recursive(

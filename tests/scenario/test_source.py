@@ -8,11 +8,11 @@ import pytest
 
 from dataplane.errors import UserError
 from dataplane.hash_tuple import HASH_SECRET_KEYS
-from dataplane.scenario import model
 from dataplane.scenario.load import load_scenario
 from dataplane.scenario.source import destinations, traffic_source
-from dataplane.traffic import arrivals, synthetic
 from dataplane.traffic.errors import TrafficError
+from dataplane.traffic.profiles import PROFILES
+from dataplane.traffic.synthetic import Destination
 
 
 def test_synthetic_frames_go_to_the_filters() -> None:
@@ -29,8 +29,8 @@ def test_synthetic_frames_go_to_the_filters() -> None:
         """
     )
     assert destinations(scenario) == [
-        synthetic.Destination(0x00155D010201, 7, hash_secret_key=HASH_SECRET_KEYS["symmetric"]),
-        synthetic.Destination(0x00155D010202, None, hash_secret_key=HASH_SECRET_KEYS["microsoft"]),
+        Destination(0x00155D010201, 7, hash_secret_key=HASH_SECRET_KEYS["symmetric"]),
+        Destination(0x00155D010202, None, hash_secret_key=HASH_SECRET_KEYS["microsoft"]),
     ]
 
 
@@ -38,7 +38,7 @@ def test_without_filters_frames_go_to_the_adapter() -> None:
     """Native RSS has no filters: the destination is the adapter's own address."""
     text = '[adapter]\ninterface = "native-rss"\n[native_rss]\nhash_secret_key = "symmetric"'
     assert destinations(load_scenario(text)) == [
-        synthetic.Destination(0x00155D000001, hash_secret_key=HASH_SECRET_KEYS["symmetric"])
+        Destination(0x00155D000001, hash_secret_key=HASH_SECRET_KEYS["symmetric"])
     ]
 
 
@@ -65,15 +65,7 @@ def test_scenario_without_traffic_has_no_source() -> None:
         traffic_source(load_scenario(""))
 
 
-def test_names_are_those_of_the_traffic_package() -> None:
-    """Scenarios are checked without loading the generator, so its names stand in two places: they are the same."""
-    assert tuple(synthetic.PROFILES) == model.PROFILES
-    assert set(synthetic.LENGTH_MIXES) == set(model.LENGTH_MIXES)
-    assert load_scenario('traffic = { profile = "imix", arrivals = "constant" }').traffic
-    assert set(arrivals.KINDS) == {"poisson", "constant", "on-off"}
-
-
-@pytest.mark.parametrize("profile", model.PROFILES)
+@pytest.mark.parametrize("profile", PROFILES)
 def test_every_profile_can_be_opened(profile: str) -> None:
     """A profile with nothing but its name and a few frames yields them."""
     source = traffic_source(load_scenario(f'traffic = {{ profile = "{profile}", packets = 5 }}'))

@@ -17,7 +17,8 @@ from scapy.layers.l2 import Dot1Q, Ether
 from scapy.layers.vxlan import VXLAN
 
 from dataplane.traffic.errors import TrafficError
-from dataplane.traffic.synthetic import LENGTH_MIXES, PROFILES, Destination, Profile, SyntheticSource
+from dataplane.traffic.profiles import LENGTH_MIXES, PROFILES, Profile
+from dataplane.traffic.synthetic import Destination, SyntheticSource
 from tests.reference.toeplitz import toeplitz
 from tests.traffic.captures import Packet, read
 
