@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
+from dataplane.engine.interrupts import uninterrupted
 from dataplane.scale.measure import NicJob, NicMeasure, described, measure_nic
 from dataplane.scale.points import Run
 from dataplane.scale.schedule import Assignment, Done, Failed, Lost, Outcome
@@ -52,12 +53,13 @@ class LocalSite:
         # Ctrl-C is for this process, which ends the others: they are born deaf to it
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            for job in self._jobs(assignment.run):
-                ours, theirs = context.Pipe()
-                process = context.Process(target=_measure, args=(job, theirs), daemon=True)
-                process.start()
-                theirs.close()
-                self._nics.append(_Nic(process, ours))
+            with uninterrupted():  # another thread of this process may take the signal
+                for job in self._jobs(assignment.run):
+                    ours, theirs = context.Pipe()
+                    process = context.Process(target=_measure, args=(job, theirs), daemon=True)
+                    process.start()
+                    theirs.close()
+                    self._nics.append(_Nic(process, ours))
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 

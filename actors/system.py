@@ -58,7 +58,7 @@ from dataplane.engine.experiment import (
     SideBySide,
     SourceFactory,
 )
-from dataplane.engine.interrupts import InterruptShield
+from dataplane.engine.interrupts import uninterrupted
 from dataplane.engine.loading import load_processor_kernels, load_steering_kernels
 from dataplane.engine.plan import plan_hosts
 from dataplane.errors import ExitCode, UserError
@@ -419,16 +419,13 @@ def _whole() -> Iterator[None]:
 
     Ray takes SIGTERM for itself, and would end this process in the middle of anything: whoever had it gets it back.
     """
-    shield = InterruptShield()
-    shield.install()
     terminate = signal.getsignal(signal.SIGTERM)
-    try:
-        with shield:
+    with uninterrupted():
+        try:
             yield
-    finally:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, terminate)
-        shield.remove()
+        finally:
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, terminate)
 
 
 def _check_reachable(address: str, *, probe: bool) -> None:

@@ -4,8 +4,22 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ctrl-C takes effect behind the block; a second one in the middle of it."""
+    shield = InterruptShield()
+    shield.install()
+    try:
+        with shield:
+            yield
+    finally:
+        shield.remove()
 
 
 class InterruptShield:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -51,7 +52,12 @@ class _Watchdog:
             self._deadlines[threading.get_ident()] = deadline
         if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._look, name="watchdog", daemon=True)
-            self._thread.start()
+            # signals are for the threads that there were: some of them hold them back for a while
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+            try:
+                self._thread.start()
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
         elif deadline < self._looks_at:
             self._sooner.set()
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -39,3 +42,14 @@ def test_code_that_ends_is_left_alone() -> None:
         value = 7
     assert value == 7
     assert sys.stdout is stdout
+
+
+def test_signals_do_not_go_to_the_watchdog() -> None:
+    """Who holds Ctrl-C back in the main thread must not get it through another thread that we have started."""
+    with foreign_code():
+        pass
+    [watchdog] = [thread for thread in threading.enumerate() if thread.name == "watchdog"]
+    status = Path(f"/proc/self/task/{watchdog.native_id}/status").read_text()
+    blocked = int(status.partition("SigBlk:")[2].split()[0], 16)
+    assert blocked & 1 << signal.SIGINT - 1
+    assert blocked & 1 << signal.SIGTERM - 1
