@@ -42,9 +42,6 @@ _WrongUsage: type[BaseException] = next(
     base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException"
 )
 
-#: What the names of unfinished files begin with: the user asked for the name behind it.
-_WRITTEN_ASIDE = re.compile(r"\.partial-\d+@\w+-")
-
 Adapter = Annotated[
     str | None, typer.Option("--adapter", metavar="NIC", help="Which NIC, by name, of a scenario with several.")
 ]
@@ -98,7 +95,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fail(message: str, code: ExitCode) -> int:
-    for line in _WRITTEN_ASIDE.sub("", message).splitlines():
+    from dataplane.results.aside import shown  # noqa: PLC0415
+
+    for line in shown(message).splitlines():
         print(f"vmmq: {line}", file=sys.stderr)
     return code
 

@@ -45,8 +45,10 @@ def written_aside(path: Path, *, overwrite: bool, directory: bool = False) -> It
 
 def check_free(path: Path, *, overwrite: bool, directory: bool = False) -> None:
     """UserError when results, a directory or else a file, may not be put at `path`: something is or will be there."""
-    if writer := next((writer for writer, _ in _written(path) if writer.may_run), None):
-        raise UserError(f"{path} is being written by {writer}: give another name")
+    for writer, aside in _written(path):
+        if writer.may_run:
+            over = "" if writer.machine == MACHINE else f", or remove {aside} if that is over"
+            raise UserError(f"{path} is being written by {writer}: give another name{over}")
     if not path.exists():
         return
     if not overwrite:
@@ -73,6 +75,11 @@ def free_name(parent: Path, name: str) -> Path:
     while path.exists() or any(writer.may_run for writer, _ in _written(path)):
         path, number = parent / f"{name}-{number}", number + 1
     return path
+
+
+def shown(message: str) -> str:
+    """A message without what the names of our own unfinished files begin with: the user asked for what is behind it."""
+    return re.sub(rf"\.partial-\d+@{MACHINE}-", "", message)
 
 
 def directory_name(name: str) -> str:
