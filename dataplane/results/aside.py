@@ -51,6 +51,8 @@ def check_free(path: Path, *, overwrite: bool, directory: bool = False) -> None:
             raise UserError(f"{path} is being written by {writer}: give another name{over}")
     if not path.exists():
         return
+    if not path.is_file() and not path.is_dir():
+        raise UserError(f"{path} is a device or a pipe, which results do not replace: give the name of a file")
     if not overwrite:
         raise UserError(f"{path} exists: give another name or --overwrite")
     if path.is_dir() != directory:

@@ -172,6 +172,14 @@ def test_files_do_not_replace_directories_nor_the_other_way_round(tmp_path: Path
         check_free(tmp_path / "run", overwrite=True)
 
 
+def test_devices_and_pipes_are_not_replaced(tmp_path: Path) -> None:
+    """`--output /dev/null --overwrite` would leave a machine without it."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/null")):
+        with pytest.raises(UserError, match="is a device or a pipe"):
+            check_free(path, overwrite=True)
+
+
 def test_processes_of_other_machines_may_run(tmp_path: Path) -> None:
     """Nobody can tell from here: what they write in a shared folder stays, and the name is theirs."""
     theirs = tmp_path / ".partial-1@elsewhere-out"
