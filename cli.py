@@ -250,16 +250,16 @@ def run_command(
         outcome = run_scenario(options, chosen, progress)
     if isinstance(outcome, SeveralOutcome):
         return _print_several(outcome, as_json)
-    code = _print_outcome(outcome, as_json)
-    if replay is not None and outcome.difference is None and code == ExitCode.INCONCLUSIVE:
-        return ExitCode.DONE  # the run that it repeats was cut short, it was not
+    # a run that was cut short and is repeated to where it ended is whole this time
+    is_repeated = replay is not None and outcome.difference is None
+    code = _print_outcome(outcome, as_json, is_repeated=is_repeated)
     if outcome.difference is not None:
         print(f"vmmq: not what {replay} says: {outcome.difference} of summary.json differs", file=sys.stderr)
         return max(code, ExitCode.FINDINGS)
     return code
 
 
-def _print_outcome(outcome: Any, as_json: bool) -> int:
+def _print_outcome(outcome: Any, as_json: bool, *, is_repeated: bool = False) -> int:
     """What a run has come to (`commands.RunOutcome`); the exit status."""
     summary = outcome.summary
     if as_json:
@@ -272,7 +272,7 @@ def _print_outcome(outcome: Any, as_json: bool) -> int:
             from dataplane.results.updates import updates_screen  # noqa: PLC0415
 
             _print_rich(updates_screen(outcome.updates))
-    return _exit_code(summary)
+    return _exit_code(summary, is_repeated=is_repeated)
 
 
 def _print_several(outcome: Any, as_json: bool) -> int:
@@ -286,8 +286,8 @@ def _print_several(outcome: Any, as_json: bool) -> int:
     return _exit_code(outcome.summary)
 
 
-def _exit_code(summary: dict[str, Any]) -> int:
-    if summary["interrupted"]:
+def _exit_code(summary: dict[str, Any], *, is_repeated: bool = False) -> int:
+    if summary["interrupted"] and not is_repeated:
         return ExitCode.INCONCLUSIVE
     healthy = all(summary["checks"].values()) and not summary["findings"]
     return ExitCode.DONE if healthy else ExitCode.FINDINGS

@@ -43,7 +43,7 @@ from actors.system import (
     ray_session,
     simulated_host,
 )
-from dataplane.commands import RunOutcome, live_experiment, write_run
+from dataplane.commands import RunOutcome, live_experiment, packets_sink, write_run
 from dataplane.control.journal import JOURNAL_NAME
 from dataplane.engine.experiment import DEFAULT_BATCH_FRAMES_ON_RAY, Experiment
 from dataplane.engine.plan import plan_hosts
@@ -51,7 +51,6 @@ from dataplane.engine.statistics import Sample
 from dataplane.errors import ExitCode, UserError
 from dataplane.processor.host import HostPlan
 from dataplane.results.aside import check_free, check_writable, remove_abandoned, written_aside
-from dataplane.results.run_directory import PacketsParquet
 from dataplane.scenario.live import endless_source
 from dataplane.scenario.model import Scenario
 from dataplane.update.foreign import FOREIGN_SECONDS
@@ -165,9 +164,7 @@ class DataplaneActor:
         where = Path(plan.directory)
         with written_aside(where, overwrite=plan.overwrite, directory=True) as directory, ExitStack() as sinks:
             directory.mkdir()
-            sink = None
-            if plan.scenario.run.per_packet:
-                sink = sinks.enter_context(PacketsParquet(directory, prepared.snapshot))
+            sink = packets_sink(directory, plan.scenario, prepared, sinks)
             nic_plan = NicPlan(
                 open_source=partial(endless_source, plan.scenario, paced=plan.paced),
                 transmit_by_source=prepared.transmit_by_source,

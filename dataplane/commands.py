@@ -42,7 +42,7 @@ from dataplane.oracle import run_script
 from dataplane.oracle.lines import parse_object
 from dataplane.oracle.oid_step import OidStep, render_completion
 from dataplane.results.adapter import adapter_document
-from dataplane.results.aside import free_name, written_aside
+from dataplane.results.aside import directory_name, free_name, written_aside
 from dataplane.results.comparison import Comparison, PolicyRun, check_table_format, measure_run, write_comparison
 from dataplane.results.replay import PastRun, read_past_run
 from dataplane.results.run_directory import PacketsParquet, write_results, write_whole
@@ -143,10 +143,10 @@ def _run_one(
         prepared = _repeated(prepared, past, scenario)
         if past.cut:
             open_source = partial(first_frames, scenario, past.frames, endless=past.endless)
-    where = options.out or free_name(Path("runs"), scenario.name)
+    where = options.out or free_name(Path("runs"), directory_name(scenario.name))
     with written_aside(where, overwrite=options.overwrite, directory=True) as directory, ExitStack() as sinks:
         directory.mkdir()
-        sink = _sink(directory, scenario, prepared, sinks)
+        sink = packets_sink(directory, scenario, prepared, sinks)
         started = time.perf_counter()
         result = engine.run(prepared, open_source, sink, progress)
         seconds = time.perf_counter() - started
@@ -166,12 +166,12 @@ def _run_one(
 def _run_several(several: SeveralNics, options: RunOptions, engine: Engine, progress: Progress) -> SeveralOutcome:
     """Run all NICs of a scenario; each gets a directory with what a run of it alone writes."""
     prepared = _prepare_all(several, engine)
-    where = options.out or free_name(Path("runs"), several.name)
+    where = options.out or free_name(Path("runs"), directory_name(several.name))
     with written_aside(where, overwrite=options.overwrite, directory=True) as directory, ExitStack() as sinks:
         runs = []
         for nic, one in zip(several.nics, prepared, strict=True):
             (directory / nic.name).mkdir(parents=True)
-            runs.append(NicRun(one, partial(traffic_source, nic), _sink(directory / nic.name, nic, one, sinks)))
+            runs.append(NicRun(one, partial(traffic_source, nic), packets_sink(directory / nic.name, nic, one, sinks)))
         started = time.perf_counter()
         done = engine.run_all(runs, progress)
         seconds = time.perf_counter() - started
@@ -204,7 +204,7 @@ def _run_several(several: SeveralNics, options: RunOptions, engine: Engine, prog
     return SeveralOutcome(where, summary, tuple(outcomes))
 
 
-def _sink(directory: Path, scenario: Scenario, prepared: Experiment, sinks: ExitStack) -> PacketsParquet | None:
+def packets_sink(directory: Path, scenario: Scenario, prepared: Experiment, sinks: ExitStack) -> PacketsParquet | None:
     """Where the rows of a run go, if somebody wants them; `sinks` closes it."""
     return sinks.enter_context(PacketsParquet(directory, prepared.snapshot)) if scenario.run.per_packet else None
 

@@ -71,8 +71,7 @@ def check_writable(path: Path) -> None:
 
 
 def free_name(parent: Path, name: str) -> Path:
-    """What is called `name` below `parent`, with the first number that is neither taken nor being written."""
-    name = directory_name(name)
+    """`parent/name`, or with the first number that is neither taken nor being written."""
     path, number = parent / name, 2
     while path.exists() or any(writer.may_run for writer, _ in _written(path)):
         path, number = parent / f"{name}-{number}", number + 1

@@ -19,6 +19,7 @@ from dataplane.results.aside import (
     RUN_MARK,
     check_free,
     check_writable,
+    directory_name,
     free_name,
     remove_abandoned,
     written_aside,
@@ -203,4 +204,4 @@ def test_processes_of_other_machines_may_run(tmp_path: Path) -> None:
 )
 def test_the_name_of_a_scenario_is_one_directory(tmp_path: Path, name: str, directory: str) -> None:
     """Whatever a scenario is called, its results are where results are."""
-    assert free_name(tmp_path, name) == tmp_path / directory
+    assert free_name(tmp_path, directory_name(name)) == tmp_path / directory
