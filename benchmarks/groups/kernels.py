@@ -280,7 +280,7 @@ def _rest(session: Session) -> Iterator[tuple[str, Figure]]:
         rows, work, selection = len(batch), new_work_columns(len(batch)), np.zeros(len(batch), np.uint32)
         offsets = np.zeros((SEGMENTS_MAX, plan.processors + 1), np.int64)
         steer_batch(batch, prepared.snapshot, work, transmit_by_source=False)
-        group_rows(work, 0, rows, offsets[0], selection)
+        group_rows(work, rows, offsets[0], selection)
         segments = (Segment(0, rows, ()),)
         works.append((Work(len(works), 0, rows, batch.first_frame, segments), slot_of(work, offsets, selection)))
 
@@ -295,7 +295,7 @@ def _rest(session: Session) -> Iterator[tuple[str, Figure]]:
     if not np.array_equal(np.argsort(work.processor, kind="stable"), selection):
         raise AssertionError("numpy groups as the kernel does")
     trials = {
-        "partition": _rate(lambda: group_rows(work, 0, rows, offsets[0], selection), rows),
+        "partition": _rate(lambda: group_rows(work, rows, offsets[0], selection), rows),
         "numpy_partition": _rate(lambda: np.argsort(work.processor, kind="stable"), rows),
         "service": _rate(partial(serve, plan), count),
         "service_with_updates": _rate(partial(serve, replace(plan, updates=True)), count),

@@ -10,6 +10,7 @@ from dataplane.processor.host import HostPlan, ProcessorHost
 from dataplane.processor.messages import Segment, Work
 from dataplane.processor.slot import slot_of
 from dataplane.receive.front_end import NicFrontEnd
+from dataplane.receive.steering import Span
 from dataplane.receive.work import new_work_columns
 from dataplane.switch.snapshot import SteeringSnapshot
 from dataplane.traffic.batch import FrameBatch
@@ -19,8 +20,8 @@ def load_steering_kernels(snapshot: SteeringSnapshot) -> None:
     """Have the kernels of the NIC front end ready."""
     one = np.zeros(1, np.uint32)
     frame = FrameBatch(0, np.zeros(1, np.int64), one, one, np.zeros(1, np.int64), np.zeros(64, np.uint8))
-    offsets = np.zeros(len(snapshot.processors) + 1, np.int64)
-    NicFrontEnd(snapshot).accept(frame, new_work_columns(1), 0, offsets, one.copy())
+    offsets = np.zeros((1, len(snapshot.processors) + 1), np.int64)
+    NicFrontEnd().accept(frame, [Span(1, snapshot)], new_work_columns(1), offsets, one.copy())
 
 
 def load_processor_kernels(plan: HostPlan) -> None:

@@ -1,7 +1,7 @@
 """The NIC of a run: cuts batches where the steering changes, steers the pieces, and talks to processors and control.
 
 One batch's way: `take` cuts it at the moments at which control has to be asked; `_send` cuts the rest at adoptions,
-steers each piece with the snapshot in force, and sends it with the markers in front; what processors answer goes
+has each piece steered with the snapshot in force, and sends it with the markers in front; what processors answer goes
 through the hand-over desk back to all of them; the rows desk gives rows out when nothing is missing any more.
 """
 
@@ -33,6 +33,7 @@ from dataplane.processor.messages import (
 )
 from dataplane.processor.slot import SEGMENTS_MAX, Slot
 from dataplane.receive.front_end import NicFrontEnd
+from dataplane.receive.steering import Span
 from dataplane.receive.work import WorkColumns, first_rows, new_work_columns
 from dataplane.switch.snapshot import SteeringSnapshot
 from dataplane.traffic.batch import FrameBatch
@@ -124,7 +125,8 @@ class Nic:
         self._transport = transport
         self._control = control
         self._ordered = ordered
-        self._front_end = NicFrontEnd(snapshot, transmit_by_source=transmit_by_source, threads=threads)
+        self._front_end = NicFrontEnd(transmit_by_source=transmit_by_source, threads=threads)
+        self._snapshot = snapshot  # in force
         self._desk = HandOverDesk(transport.hosts, snapshot)
         self._rows = RowsDesk(deliver) if deliver is not None else None
         self._pending: deque[SteeringUpdate] = deque()  # published, not adopted
@@ -199,7 +201,7 @@ class Nic:
 
     def result(self) -> NicResult:
         """What there is to report."""
-        snapshot = self._front_end.snapshot
+        snapshot = self._snapshot
         return NicResult(
             self._start_ns,
             self._last_arrival_ns,
@@ -236,7 +238,7 @@ class Nic:
         self._adopt_due(moment_ns)
         self._loads = []
         self._send_marks([Tick(moment_ns)])
-        while len(self._loads) < len(self._front_end.snapshot.processors):
+        while len(self._loads) < len(self._snapshot.processors):
             self._hear(wait=True)
         return sorted(self._loads, key=lambda load: load.processor)
 
@@ -247,7 +249,7 @@ class Nic:
 
     def _adopt(self, update: SteeringUpdate, first_frame: int) -> Marker:
         """Steer with the next snapshot from frame `first_frame` on (EPO-02)."""
-        self._front_end.snapshot = update.snapshot
+        self._snapshot = update.snapshot
         self._desk.adopt(update.snapshot)
         self._updates.append(update.record)
         return Marker(update.epoch, update.adopted_at_ns, first_frame, len(update.snapshot.targets), update.change)
@@ -260,7 +262,7 @@ class Nic:
         while len(frames):
             slot = self._wait_for_slot(len(frames))
             segments: list[Segment] = []
-            spans: list[EpochSpan] = []
+            spans: list[Span] = []
             low = 0
             while low < len(frames) and len(segments) < SEGMENTS_MAX:
                 marks: list[Marker] = []
@@ -269,13 +271,11 @@ class Nic:
                 high = len(frames)
                 if self._pending:
                     high = bisect_left(frames.timestamp_ns, self._pending[0].adopted_at_ns)
-                piece = frames if high - low == len(frames) else frames.slice(low, high)
-                self._front_end.accept(piece, slot.work, low, slot.offsets[len(segments)], slot.selection)
                 segments.append(Segment(low, high, tuple(marks)))
-                snapshot = self._front_end.snapshot
-                spans.append(EpochSpan(high, snapshot.epoch, snapshot.target_ids))
+                spans.append(Span(high, self._snapshot))
                 low = high
-            self._dispatch(Sent(slot, low, frames.first_frame, tuple(segments)), tuple(spans))
+            self._front_end.accept(frames, spans, slot.work, slot.offsets, slot.selection)
+            self._dispatch(Sent(slot, low, frames.first_frame, tuple(segments)), spans)
             self._next_frame = frames.first_frame + low
             frames = frames if low == 0 else frames.slice(low, len(frames))
 
@@ -291,12 +291,13 @@ class Nic:
             self._hear(wait=True)
         return self._transport.next_slot(rows)
 
-    def _dispatch(self, batch: Sent, spans: tuple[EpochSpan, ...]) -> None:
+    def _dispatch(self, batch: Sent, spans: Sequence[Span]) -> None:
         # while something is open every processor has to know how far time has come
         everywhere = self._desk.is_open or any(segment.marks for segment in batch.segments)
         settled, self._settled = self._settled, []
         if self._rows is not None:
-            self._rows.sent(batch, spans)
+            epochs = [EpochSpan(span.end, span.snapshot.epoch, span.snapshot.target_ids) for span in spans]
+            self._rows.sent(batch, tuple(epochs))
         self._transport.send(batch, settled, everywhere=everywhere)
         self._hear(wait=False)
 

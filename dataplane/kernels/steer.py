@@ -317,34 +317,11 @@ def steer_any(
 
 
 @njit(cache=True, nogil=True)
-def steer(
-    data: npt.NDArray[np.uint8],
-    frame_start: npt.NDArray[np.int64],
-    captured_length: npt.NDArray[np.uint32],
-    wire_length: npt.NDArray[np.uint32],
-    timestamp_ns: npt.NDArray[np.int64],
-    first: int,
-    end: int,
-    snapshot_table: npt.NDArray[np.int64],
-    column_table: npt.NDArray[np.int64],
-    first_row: int,
-    transmit_by_source: bool,
-    counts: npt.NDArray[np.int64],
-) -> None:
-    """Steer frames `first` to `end` - 1 of a batch with one snapshot (MOD-08) into the rows from `first_row` on.
-
-    The tables are those of `describe_snapshot` and `describe_columns`. `counts` (processors + 1,) is filled with the
-    number of frames of each processor and, last, of dropped ones. With `transmit_by_source` a frame whose source
-    address is in a filter is a send of that VPort, carrying the hash its sender would attach; its completion is what
-    gets steered (TX-01 to TX-05).
-    """
-    # numba counts a reference whenever an array is handed to an inlined function: addresses, not arrays
-    base, starts = address_of(data), address_of(frame_start)
-    captured_lengths, wire_lengths = address_of(captured_length), address_of(wire_length)
-    timestamps, counters = address_of(timestamp_ns), address_of(counts)
-    dropped = counts.shape[0] - 1
-    counts[:] = 0
-    snapshot, columns = address_of(snapshot_table), address_of(column_table)
+def _steer_span(
+    base: int, starts: int, captured_lengths: int, wire_lengths: int, timestamps: int, first: int, end: int,
+    snapshot: int, columns: int, transmit_by_source: bool, counters: int, dropped: int,
+) -> None:  # fmt: skip
+    """The frames of one span; all but their numbers are addresses, and `dropped` is the last of the counters."""
     macs, mac_mask, mac_shift = _field(snapshot, _MACS), _field(snapshot, _MAC_MASK), read_u64(snapshot + _MAC_SHIFT)
     filters, class_rows = _field(snapshot, _FILTERS), _field(snapshot, _CLASS_ROWS)
     windows, byte_tables = _field(snapshot, _WINDOWS), _field(snapshot, _BYTE_TABLES)
@@ -357,11 +334,10 @@ def steer(
         ahead = base + np.int64(read_u64(starts + 8 * min(i + _PREFETCH_FRAMES, end - 1)))
         prefetch_address(ahead)
         prefetch_address(ahead + 63)
-        row = first_row + i - first
         start = base + np.int64(read_u64(starts + 8 * i))
         wire = np.int64(read_u32(wire_lengths + 4 * i))
         captured = min(np.int64(read_u32(captured_lengths + 4 * i)), wire)
-        at = work_rows + _WORK_BYTES * row
+        at = work_rows + _WORK_BYTES * i
         write_u64(at + _TIMESTAMP, read_u64(timestamps + 8 * i))
         is_plain = False
         if captured >= _PLAIN_BYTES_MIN and not any_only:
@@ -410,7 +386,7 @@ def steer(
                     )  # fmt: skip
                     target = np.int64(0)
         if not is_plain:
-            processor = steer_any(start, start + captured, start + wire, snapshot, columns, row, transmit_by_source)
+            processor = steer_any(start, start + captured, start + wire, snapshot, columns, i, transmit_by_source)
             counter = counters + 8 * min(processor, dropped)
             write_u64(counter, read_u64(counter) + np.uint64(1))
             continue
@@ -443,10 +419,49 @@ def steer(
             processor = np.int64(read_u16(class_row + _PROCESSOR))
             index = slot ^ _SLOT_TO_INDEX
         _write_row(at, wire, key, target * _SLOTS_PER_TARGET + slot, target, hash_kind, is_tagged, 0)
-        write_u16(assigned + 2 * row, processor)
-        _write_rest(columns, row, value, filter_id, index, tci)
+        write_u16(assigned + 2 * i, processor)
+        _write_rest(columns, i, value, filter_id, index, tci)
         counter = counters + 8 * processor
         write_u64(counter, read_u64(counter) + np.uint64(1))
+
+
+@njit(cache=True, nogil=True)
+def steer(
+    data: npt.NDArray[np.uint8],
+    frame_start: npt.NDArray[np.int64],
+    captured_length: npt.NDArray[np.uint32],
+    wire_length: npt.NDArray[np.uint32],
+    timestamp_ns: npt.NDArray[np.int64],
+    first: int,
+    end: int,
+    span_ends: npt.NDArray[np.int64],
+    snapshot_tables: npt.NDArray[np.int64],
+    column_table: npt.NDArray[np.int64],
+    transmit_by_source: bool,
+    counts: npt.NDArray[np.int64],
+) -> None:
+    """Steer frames `first` to `end` - 1 of a batch into the rows of the same numbers.
+
+    Span s of the batch ends before frame `span_ends[s]`, and `snapshot_tables[s]` is the address of the table of the
+    one snapshot that steers it (MOD-08; `describe_snapshot`). `column_table` is that of `describe_columns`. `counts`
+    (spans, processors + 1) is filled with the number of these frames of each processor and, last, of dropped ones. With
+    `transmit_by_source` a frame whose source address is in a filter is a send of that VPort, carrying the hash its
+    sender would attach; its completion is what gets steered (TX-01 to TX-05).
+    """
+    # numba counts a reference whenever an array is handed to an inlined function: addresses, not arrays
+    base, starts = address_of(data), address_of(frame_start)
+    captured_lengths, wire_lengths = address_of(captured_length), address_of(wire_length)
+    timestamps, columns = address_of(timestamp_ns), address_of(column_table)
+    dropped = counts.shape[1] - 1
+    counts[:] = 0
+    span_first = first
+    for span in range(span_ends.shape[0]):
+        span_end = min(span_ends[span], end)
+        _steer_span(
+            base, starts, captured_lengths, wire_lengths, timestamps, span_first, span_end, snapshot_tables[span],
+            columns, transmit_by_source, address_of(counts) + 8 * counts.shape[1] * span, dropped,
+        )  # fmt: skip
+        span_first = max(span_first, span_end)
 
 
 @njit(cache=True, nogil=True)
@@ -461,20 +476,29 @@ def count_by_processor(
 
 
 @njit(cache=True, nogil=True)
-def divide_selection(first_row: int, counts: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]) -> None:
-    """Give each processor its part of the selection vector, and within it one to each part of the rows.
+def divide_selection(
+    span_ends: npt.NDArray[np.int64], counts: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]
+) -> int:
+    """Give each processor its part of the selection vector in every span, and within it one to each part of the rows.
 
-    `counts` (parts, processors + 1) is overwritten with where the rows of each part and processor begin;
-    `offsets` (processors + 1,) gets where those of each processor begin, and where the last end.
+    `counts` (parts, spans, processors + 1) is overwritten with where the rows of each part, span and processor begin;
+    `offsets` (spans, processors + 1) gets where those of each processor begin, and where the last end. Returns how many
+    rows are dropped, and have no place.
     """
-    at = first_row
-    for p in range(offsets.shape[0] - 1):
-        offsets[p] = at
-        for part in range(counts.shape[0]):
-            rows = counts[part, p]
-            counts[part, p] = at
-            at += rows
-    offsets[offsets.shape[0] - 1] = at
+    at, selected = np.int64(0), np.int64(0)
+    processors = offsets.shape[1] - 1
+    for span in range(span_ends.shape[0]):
+        span_first = at
+        for p in range(processors):
+            offsets[span, p] = at
+            for part in range(counts.shape[0]):
+                rows = counts[part, span, p]
+                counts[part, span, p] = at
+                at += rows
+        offsets[span, processors] = at
+        selected += at - span_first
+        at = span_ends[span]
+    return int(at - selected)
 
 
 @njit(cache=True, nogil=True)
@@ -482,18 +506,24 @@ def select_rows(
     processor: npt.NDArray[np.uint16],
     first_row: int,
     end_row: int,
+    span_ends: npt.NDArray[np.int64],
     places: npt.NDArray[np.int64],
     selection: npt.NDArray[np.uint32],
 ) -> None:
     """Write the row numbers `first_row` to `end_row` - 1 to their places in `selection`, dropped rows left out.
 
-    `places` (processors + 1,) says where the next row of each processor goes, and is moved on.
+    `places` (spans, processors + 1) says where the next row of each processor goes, and is moved on.
     """
-    for row in range(first_row, end_row):
-        p = np.int64(processor[row])
-        if p != _NO_ROW:
-            selection[places[p]] = row
-            places[p] += 1
+    span_first = first_row
+    for span in range(span_ends.shape[0]):
+        span_end = min(span_ends[span], end_row)
+        places_of_span = places[span]
+        for row in range(span_first, span_end):
+            p = np.int64(processor[row])
+            if p != _NO_ROW:
+                selection[places_of_span[p]] = row
+                places_of_span[p] += 1
+        span_first = max(span_first, span_end)
 
 
 @njit(cache=True, nogil=True)

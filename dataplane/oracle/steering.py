@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from dataplane.arrays import read_only
 from dataplane.kernels.steer import steer
-from dataplane.receive.steering import SteeredFrame, describe_columns, steered_row
+from dataplane.receive.steering import Span, SpanTable, SteeredFrame, describe_columns, steered_row
 from dataplane.receive.work import new_work_columns
 from dataplane.switch.configuration import AdapterConfiguration
 from dataplane.switch.snapshot import compile_snapshot
@@ -45,7 +45,8 @@ class KernelSteering:
     def __init__(self, configuration: AdapterConfiguration, epoch: int, columns: OneFrameColumns | None = None) -> None:
         self._columns = columns or OneFrameColumns()
         self._snapshot = compile_snapshot(configuration, epoch)
-        self._counts = np.zeros(len(self._snapshot.processors) + 1, np.int64)
+        self._spans = SpanTable.of([Span(1, self._snapshot)])
+        self._counts = np.zeros((1, len(self._snapshot.processors) + 1), np.int64)
 
     def steer(self, frame: bytes, wire_length: int) -> SteeredFrame:
         """See `FrameSteering`."""
@@ -59,9 +60,8 @@ class KernelSteering:
             columns.timestamp_ns,
             0,
             1,
-            self._snapshot.kernel_table.addresses,
+            *self._spans,
             columns.described,
-            0,
             False,  # received, not transmitted
             self._counts,
         )

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
 
 from dataplane.kernels.steer import count_dropped, divide_selection, select_rows
-from dataplane.receive.steering import describe_columns, steer_frames
+from dataplane.receive.steering import Span, SpanTable, describe_columns, steer_frames
 from dataplane.receive.work import DROP_REASONS, NOT_COMPLETED, QUEUE_FULL, WorkColumns
-from dataplane.switch.snapshot import SteeringSnapshot
 from dataplane.traffic.batch import FrameBatch
 
 #: Waking a thread costs as much as steering this many frames.
@@ -20,61 +19,60 @@ _DESCRIBED_MAX = 64  # work columns; a transport has a handful
 
 
 class NicFrontEnd:
-    """Classifies and hashes frames with the snapshot in force; counts what arrived and what it dropped.
+    """Classifies and hashes frames with the snapshots in force; counts what arrived and what it dropped.
 
     With `threads` above 1 a large batch is divided into as many parts of contiguous frames, which are steered at the
-    same time. Results are the same: a frame's row depends on nothing but the frame and the snapshot, and each
+    same time. Results are the same: a frame's row depends on nothing but the frame and its snapshot, and each
     processor's rows are put together in the order of the parts.
     """
 
-    def __init__(self, snapshot: SteeringSnapshot, *, transmit_by_source: bool = False, threads: int = 1) -> None:
+    def __init__(self, *, transmit_by_source: bool = False, threads: int = 1) -> None:
         if threads < 1:
             raise ValueError(f"threads = {threads} is not possible; there is at least one")
-        self.snapshot = snapshot
         self.arrived = 0
         self._transmit_by_source = transmit_by_source
         self._drops = np.zeros(len(DROP_REASONS), np.int64)
         self._threads = threads
         self._others = ThreadPoolExecutor(threads - 1, "nic-front-end") if threads > 1 else None
-        self._counts = np.zeros((1, 0), np.int64)
+        self._counts = np.zeros((0, 0, 0), np.int64)
         self._described: dict[int, tuple[WorkColumns, npt.NDArray[np.int64]]] = {}
 
     def accept(
         self,
         frames: FrameBatch,
+        spans: Sequence[Span],
         work: WorkColumns,
-        first_row: int,
         offsets: npt.NDArray[np.int64],
         selection: npt.NDArray[np.uint32],
     ) -> None:
-        """Steer frames into the rows of `work` from `first_row` on, and group them by processor (see `group_rows`)."""
-        count = len(frames)
-        assert first_row + count <= len(work.processor), "each frame has its row"
-        columns = self._columns(work)
+        """Steer the frames of all spans into the first rows of `work`, and group these by span and processor.
+
+        Rows of processor p in span s are `selection[offsets[s, p]:offsets[s, p + 1]]`; `offsets` has room for more
+        spans. A stable counting sort: rows ascend within a processor, and dropped ones are left out.
+        """
+        count = spans[-1].end
+        assert count <= len(work.processor), "each frame has its row"
+        columns, table = self._columns(work), SpanTable.of(spans)
         parts = min(self._threads, 1 + count // _PART_FRAMES_MIN)
-        if self._counts.shape != (parts, len(offsets)):
-            self._counts = np.zeros((parts, len(offsets)), np.int64)
-        counts = self._counts
-        snapshot, by_source = self.snapshot, self._transmit_by_source
+        counts = self._room_for_counts(parts, *offsets.shape)[:parts, : len(spans)]
+        by_source = self._transmit_by_source
 
         def steer(part: int) -> None:
             low, high = part * count // parts, (part + 1) * count // parts
-            steer_frames(
-                frames, low, high, snapshot, columns, first_row + low, counts[part], transmit_by_source=by_source
-            )
+            steer_frames(frames, low, high, table, columns, counts[part], transmit_by_source=by_source)
 
         def select(part: int) -> None:
             low, high = part * count // parts, (part + 1) * count // parts
-            select_rows(work.processor, first_row + low, first_row + high, counts[part], selection)
+            select_rows(work.processor, low, high, table.ends, counts[part], selection)
 
         self._in_parts(steer, parts)
-        divide_selection(first_row, counts, offsets)
+        dropped = divide_selection(table.ends, counts, offsets[: len(spans)])
         self._in_parts(select, parts)
-        if int(offsets[-1]) - first_row != count:
-            drop = work.drop[first_row : first_row + count]
+        if dropped:
+            drop = work.drop[:count]
             count_dropped(drop, self._drops)
             if len(work.completion_ns):
-                work.completion_ns[first_row : first_row + count][drop != 0] = NOT_COMPLETED
+                work.completion_ns[:count][drop != 0] = NOT_COMPLETED
         self.arrived += count
 
     def dropped(self) -> dict[str, int]:
@@ -88,6 +86,11 @@ class NicFrontEnd:
         do(0)
         for other in others:
             other.result()
+
+    def _room_for_counts(self, parts: int, spans: int, columns: int) -> npt.NDArray[np.int64]:
+        if self._counts.shape[0] < parts or self._counts.shape[1:] != (spans, columns):
+            self._counts = np.zeros((parts, spans, columns), np.int64)
+        return self._counts
 
     def _columns(self, work: WorkColumns) -> npt.NDArray[np.int64]:
         """Where the columns lie: described once for each slot of a transport."""

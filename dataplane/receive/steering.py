@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,21 +30,40 @@ def describe_columns(work: WorkColumns) -> npt.NDArray[np.int64]:
     return read_only(kernels.describe_columns(work))
 
 
+class Span(NamedTuple):
+    """Consecutive frames of a batch that one snapshot steers; the first span begins with frame 0."""
+
+    end: int  # the first frame behind it, where the next one begins
+    snapshot: SteeringSnapshot
+
+
+class SpanTable(NamedTuple):
+    """The spans of a batch in the form of the kernels; the snapshots must outlive it."""
+
+    ends: npt.NDArray[np.int64]  # (spans,)
+    tables: npt.NDArray[np.int64]  # (spans,) addresses of what `describe_snapshot` says
+
+    @classmethod
+    def of(cls, spans: Sequence[Span]) -> SpanTable:
+        """That of these spans."""
+        ends, tables = [span.end for span in spans], [span.snapshot.kernel_table.address for span in spans]
+        return cls(np.array(ends, np.int64), np.array(tables, np.int64))
+
+
 def steer_frames(
     batch: FrameBatch,
     first: int,
     end: int,
-    snapshot: SteeringSnapshot,
+    spans: SpanTable,
     columns: npt.NDArray[np.int64],
-    first_row: int,
     counts: npt.NDArray[np.int64],
     *,
     transmit_by_source: bool,
 ) -> None:
-    """Match, hash, index and assign frames `first` to `end` - 1 of `batch`, into the rows from `first_row` on.
+    """Match, hash, index and assign frames `first` to `end` - 1 of `batch`, into the rows of the same numbers.
 
-    `columns` is what `describe_columns` says of the work columns, which have the room; `counts` (processors + 1,) is
-    filled with the frames of each processor and, last, of dropped ones. Several threads may steer one batch.
+    `columns` is what `describe_columns` says of the work columns, which have the room; `counts` (spans, processors + 1)
+    is filled with the frames of each processor and, last, of dropped ones. Several threads may steer one batch.
     """
     kernels.steer(
         read_only(batch.data),
@@ -52,9 +73,9 @@ def steer_frames(
         read_only(batch.timestamp_ns),
         first,
         end,
-        snapshot.kernel_table.addresses,
+        spans.ends,
+        spans.tables,
         columns,
-        first_row,
         transmit_by_source,
         counts,
     )
@@ -63,26 +84,20 @@ def steer_frames(
 def steer_batch(batch: FrameBatch, snapshot: SteeringSnapshot, work: WorkColumns, *, transmit_by_source: bool) -> None:
     """Match, hash, index and assign every frame of `batch` with one snapshot, into the first rows of `work`."""
     assert len(batch) <= len(work.processor), "each frame has its row"
-    counts = np.empty(len(snapshot.processors) + 1, np.int64)
-    columns = describe_columns(work)
-    steer_frames(batch, 0, len(batch), snapshot, columns, 0, counts, transmit_by_source=transmit_by_source)
+    counts = np.empty((1, len(snapshot.processors) + 1), np.int64)
+    columns, spans = describe_columns(work), SpanTable.of([Span(len(batch), snapshot)])
+    steer_frames(batch, 0, len(batch), spans, columns, counts, transmit_by_source=transmit_by_source)
 
 
-def group_rows(
-    work: WorkColumns,
-    first_row: int,
-    end_row: int,
-    offsets: npt.NDArray[np.int64],
-    selection: npt.NDArray[np.uint32],
-) -> None:
-    """Group rows by processor: `selection[offsets[p]:offsets[p + 1]]` are those of processor row p.
+def group_rows(work: WorkColumns, rows: int, offsets: npt.NDArray[np.int64], selection: npt.NDArray[np.uint32]) -> None:
+    """Group the first rows by processor: `selection[offsets[p]:offsets[p + 1]]` are those of processor row p.
 
     A stable counting sort: rows ascend within a processor, and dropped ones are left out.
     """
-    counts = np.empty((1, len(offsets)), np.int64)
-    kernels.count_by_processor(work.processor, first_row, end_row, counts[0])
-    kernels.divide_selection(first_row, counts, offsets)
-    kernels.select_rows(work.processor, first_row, end_row, counts[0], selection)
+    counts, ends = np.empty((1, 1, len(offsets)), np.int64), np.array([rows])
+    kernels.count_by_processor(work.processor, 0, rows, counts[0, 0])
+    kernels.divide_selection(ends, counts, offsets[None])
+    kernels.select_rows(work.processor, 0, rows, ends, counts[0], selection)
 
 
 @dataclass(frozen=True, slots=True)

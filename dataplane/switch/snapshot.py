@@ -119,6 +119,7 @@ class KernelTable(NamedTuple):
     """What the steering kernel is given of a snapshot."""
 
     addresses: npt.NDArray[np.int64]  # see `kernels.steer.describe_snapshot`
+    address: int  # of these
     byte_tables: npt.NDArray[np.uint32]  # flat (keys * 36 * 256,), or empty; the addresses lead there
 
 
@@ -144,7 +145,8 @@ class SteeringSnapshot:
     def kernel_table(self) -> KernelTable:
         """Where the arrays lie in this process."""
         byte_tables = _byte_tables(self.hash_secret_keys if method() == BYTE_TABLES else ())
-        return KernelTable(read_only(describe_snapshot(self.arrays, byte_tables)), byte_tables)
+        addresses = read_only(describe_snapshot(self.arrays, byte_tables))
+        return KernelTable(addresses, addresses.ctypes.data, byte_tables)
 
     def __getstate__(self) -> dict[str, Any]:
         """What another process gets: no addresses of this one."""

@@ -125,12 +125,12 @@ def table_torn(patch: pytest.MonkeyPatch) -> None:
     original = Nic._adopt
 
     def adopt(self: Nic, update: SteeringUpdate, first_frame: int) -> Marker:
-        torn = self._front_end.snapshot.arrays.indirection_tables.copy()
+        torn = self._snapshot.arrays.indirection_tables.copy()
         marker = original(self, update, first_frame)
         arrays = update.snapshot.arrays
         torn[0] = arrays.indirection_tables[0]
         arrays = arrays._replace(indirection_tables=read_only(torn))
-        self._front_end.snapshot = replace(update.snapshot, arrays=arrays)
+        self._snapshot = replace(update.snapshot, arrays=arrays)
         return marker
 
     patch.setattr(Nic, "_adopt", adopt)

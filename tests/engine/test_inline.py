@@ -18,6 +18,7 @@ from dataplane.engine.experiment import CompleteRows, Experiment, RunResult
 from dataplane.engine.inline import run_inline
 from dataplane.processor.costs import CostModel
 from dataplane.receive.front_end import NicFrontEnd
+from dataplane.receive.steering import Span
 from dataplane.receive.work import new_work_columns
 from dataplane.results.summary import ConservationError, summarize
 from dataplane.results.tables import entries_tables, windows_table
@@ -239,9 +240,10 @@ def _any_configuration() -> AdapterConfiguration:
 def test_dropped_frames_have_no_completion() -> None:
     """What the NIC drops is marked for the per-frame table."""
     experiment = experiment_of(_any_configuration(), CostModel())
-    front_end = NicFrontEnd(experiment.snapshot)
+    front_end = NicFrontEnd()
     work = new_work_columns(2)
     batch = batch_of([b"\0" * 5, two_frames()[0].data])
-    front_end.accept(batch, work, 0, np.zeros(len(experiment.costs) + 1, np.int64), np.zeros(2, np.uint32))
+    offsets = np.zeros((1, len(experiment.costs) + 1), np.int64)
+    front_end.accept(batch, [Span(2, experiment.snapshot)], work, offsets, np.zeros(2, np.uint32))
     assert work.completion_ns[0] == -1
     assert front_end.dropped()["runt"] == 1

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from dataplane.receive.front_end import NicFrontEnd
+from dataplane.receive.steering import Span
 from dataplane.receive.work import NO_PROCESSOR, NOT_COMPLETED, WorkColumns, new_work_columns
 from dataplane.switch.snapshot import SteeringSnapshot
 from dataplane.traffic.batch import FrameBatch
@@ -35,18 +36,17 @@ def traffic() -> FrameBatch:
 def accepted(
     snapshot: SteeringSnapshot, frames: FrameBatch, threads: int, pieces: list[int]
 ) -> tuple[WorkColumns, list[list[list[int]]], dict[str, int]]:
-    """Columns, rows of each processor by piece, and drops, of frames that are taken in pieces."""
-    front_end = NicFrontEnd(snapshot, threads=threads)
+    """Columns, rows of each processor by piece, and drops, of a batch that is divided into spans."""
+    front_end = NicFrontEnd(threads=threads)
     work = new_work_columns(len(frames))
     for column in work:
         column.fill(0x5A)
     selection = np.zeros(len(frames), np.uint32)
-    grouped = []
-    for low, high in pairwise([0, *pieces, len(frames)]):
-        offsets = np.zeros(len(snapshot.processors) + 1, np.int64)
-        front_end.accept(frames.slice(low, high), work, low, offsets, selection)
-        assert offsets[0] == low
-        grouped.append([selection[a:b].tolist() for a, b in pairwise(offsets.tolist())])
+    ends = [*pieces, len(frames)]
+    offsets = np.zeros((len(ends) + 1, len(snapshot.processors) + 1), np.int64)  # with room for another one
+    front_end.accept(frames, [Span(end, snapshot) for end in ends], work, offsets, selection)
+    assert offsets[:-1, 0].tolist() == [0, *pieces]
+    grouped = [[selection[a:b].tolist() for a, b in pairwise(of_span)] for of_span in offsets[:-1].tolist()]
     assert front_end.arrived == len(frames)
     return work, grouped, front_end.dropped()
 
@@ -81,18 +81,19 @@ def test_groups_are_stable(snapshot: SteeringSnapshot, traffic: FrameBatch, thre
     assert np.array_equal(work.wire_length, traffic.wire_length)
 
 
-def test_there_is_at_least_one_thread(snapshot: SteeringSnapshot) -> None:
+def test_there_is_at_least_one_thread() -> None:
     """No threads is a mistake of the caller."""
     with pytest.raises(ValueError, match="threads = 0"):
-        NicFrontEnd(snapshot, threads=0)
+        NicFrontEnd(threads=0)
 
 
 def test_columns_that_nobody_wants_are_left_out(snapshot: SteeringSnapshot, traffic: FrameBatch) -> None:
     """Without a reader of rows what processors read is the same, and the other columns are not there."""
     expected = accepted(snapshot, traffic, 1, [])[0]
     work, selection = new_work_columns(ROWS, rows_wanted=False), np.zeros(ROWS, np.uint32)
-    front_end = NicFrontEnd(snapshot)
-    front_end.accept(traffic, work, 0, np.zeros(len(snapshot.processors) + 1, np.int64), selection)
+    front_end = NicFrontEnd()
+    offsets = np.zeros((1, len(snapshot.processors) + 1), np.int64)
+    front_end.accept(traffic, [Span(ROWS, snapshot)], work, offsets, selection)
     assert np.array_equal(work.rows, expected.rows)
     assert np.array_equal(work.processor, expected.processor)
     assert {name for name, column in work._asdict().items() if not len(column)} == {
@@ -102,15 +103,25 @@ def test_columns_that_nobody_wants_are_left_out(snapshot: SteeringSnapshot, traf
     assert (expected.drop != 0).any()
 
 
-def test_the_next_snapshot_is_used_at_once(snapshot: SteeringSnapshot, traffic: FrameBatch) -> None:
-    """What is assigned to `snapshot` steers the next piece (EPO-02), also into columns that were used before."""
+@pytest.mark.parametrize("threads", [1, 3])
+def test_every_span_has_its_snapshot(snapshot: SteeringSnapshot, traffic: FrameBatch, threads: int) -> None:
+    """Frames of one batch are steered with the snapshot of their span (EPO-02), and grouped by it."""
     other = four_vports(first_processor=1)
-    front_end = NicFrontEnd(snapshot)
+    expected = accepted(snapshot, traffic, 1, [])[0].processor
+    kept = expected != NO_PROCESSOR
+    one = 3000 + int(np.argmax(kept[3000:]))  # in a span of its own
+    ends = [one, one + 1, 12_000, ROWS]
+    front_end = NicFrontEnd(threads=threads)
     work, selection = new_work_columns(ROWS), np.zeros(ROWS, np.uint32)
-    offsets = np.zeros(len(snapshot.processors) + 1, np.int64)
-    front_end.accept(traffic, work, 0, offsets, selection)
-    before = work.processor.copy()
-    front_end.snapshot = other
-    front_end.accept(traffic, work, 0, offsets, selection)
-    kept = before != NO_PROCESSOR
-    assert np.array_equal(work.processor[kept], (before[kept] + 1) % 4)
+    offsets = np.zeros((4, len(snapshot.processors) + 1), np.int64)
+    spans = [Span(end, other if number % 2 else snapshot) for number, end in enumerate(ends)]
+    front_end.accept(traffic, spans, work, offsets, selection)
+    row = np.arange(ROWS)
+    moved = kept & ((row == one) | (row >= 12_000))
+    stayed = kept & ~moved
+    assert np.array_equal(work.processor[moved], (expected[moved] + 1) % 4)
+    assert np.array_equal(work.processor[stayed], expected[stayed])
+    for of_span, (low, high) in zip(offsets.tolist(), pairwise([0, *ends]), strict=True):
+        for processor, (first, end) in enumerate(pairwise(of_span)):
+            mine = np.flatnonzero(work.processor[low:high] == processor) + low
+            assert selection[first:end].tolist() == mine.tolist()
