@@ -70,11 +70,12 @@ _CLASS_BYTES = CLASS_ROW.itemsize
 _HASH_KIND, _TABLE_MASK, _FIRST_SLOT, _PROCESSOR, _TARGET_ID, _WINDOW, _KEY = 0, 1, 2, 4, 6, 8, 12  # offsets
 _BYTE_TABLE_BYTES = 36 * 256 * 4
 
-#: The table that describes a snapshot: one int64 each. BYTE_TABLES is 0 where hashes are carry-less products.
+_SNAPSHOT_NUMBERS = 16
+#: The table that describes a snapshot: where its int64 numbers lie. BYTE_TABLES is 0 for hashes by carry-less products.
 (
     _MACS, _MAC_MASK, _MAC_SHIFT, _FILTERS, _GENERAL, _GENERAL_COUNT, _TESTS, _PACKET_FILTER_BITS, _PERMANENT_ADDRESS,
     _INNER_HEADERS, _LISTED, _LISTED_COUNT, _CLASS_ROWS, _WINDOWS, _BYTE_TABLES, _INDIRECTION_TABLES,
-) = range(0, 128, 8)  # fmt: skip
+) = range(0, 8 * _SNAPSHOT_NUMBERS, 8)  # fmt: skip
 
 #: The table that describes work columns: the address of each. HASH_VALUE is 0 where nobody wants it and what follows.
 _ROWS, _ASSIGNED, _HASH_VALUE, _FILTER_ID, _TABLE_INDEX, _OOB_8021Q = range(0, 48, 8)
@@ -91,22 +92,47 @@ _IPV4_MASK, _IPV4_PLAIN = np.uint64(0xFF3F_0000_0000_00FF), np.uint64(0x45)
 _PREFETCH_FRAMES = 16
 
 
-def describe_snapshot(snapshot: Any, byte_tables: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
-    """What `steer` reads of a `SnapshotArrays`, which must outlive its use.
+def describe_snapshot(snapshot: Any, byte_tables: npt.NDArray[np.uint32]) -> tuple[npt.NDArray[np.int64], int]:
+    """What `steer` reads of a `SnapshotArrays`, which must outlive its use; and the address of that.
 
     `byte_tables` has the byte tables of the snapshot's keys, one behind the other; without any, hashes are computed by
     carry-less multiplication.
     """
-    packet_filter_bits, permanent_address, inner_headers = snapshot.settings[:3].tolist()
-    numbers = [
-        snapshot.macs.ctypes.data, len(snapshot.macs) - 1, int(snapshot.mac_shift[0]),
-        snapshot.filters.ctypes.data, snapshot.general_filters.ctypes.data, len(snapshot.general_filters),
-        snapshot.general_tests.ctypes.data, packet_filter_bits, permanent_address, inner_headers,
-        snapshot.multicast_list.ctypes.data, len(snapshot.multicast_list), snapshot.class_rows.ctypes.data,
-        snapshot.toeplitz_windows.ctypes.data, byte_tables.ctypes.data if len(byte_tables) else 0,
-        snapshot.indirection_tables.ctypes.data,
-    ]  # fmt: skip
-    return np.array(numbers, np.int64)
+    table = np.empty(_SNAPSHOT_NUMBERS, np.int64)
+    address = _describe(
+        snapshot.macs, snapshot.mac_shift, snapshot.filters, snapshot.general_filters, snapshot.general_tests,
+        snapshot.settings, snapshot.multicast_list, snapshot.class_rows, snapshot.toeplitz_windows,
+        snapshot.indirection_tables, byte_tables, table,
+    )  # fmt: skip
+    return table, address
+
+
+@njit(cache=True)
+def _describe(
+    macs: npt.NDArray[Any], mac_shift: npt.NDArray[np.uint64], filters: npt.NDArray[Any],
+    general_filters: npt.NDArray[Any], general_tests: npt.NDArray[Any], settings: npt.NDArray[np.uint64],
+    multicast_list: npt.NDArray[np.uint64], class_rows: npt.NDArray[Any], toeplitz_windows: npt.NDArray[np.uint64],
+    indirection_tables: npt.NDArray[np.uint16], byte_tables: npt.NDArray[np.uint32], table: npt.NDArray[np.int64],
+) -> int:  # fmt: skip
+    """Compiled because every update needs it, and numpy takes microseconds to tell the address of one array."""
+    at = address_of(table)
+    write_u64(at + _MACS, address_of(macs))
+    write_u64(at + _MAC_MASK, len(macs) - 1)
+    write_u64(at + _MAC_SHIFT, mac_shift[0])
+    write_u64(at + _FILTERS, address_of(filters))
+    write_u64(at + _GENERAL, address_of(general_filters))
+    write_u64(at + _GENERAL_COUNT, len(general_filters))
+    write_u64(at + _TESTS, address_of(general_tests))
+    write_u64(at + _PACKET_FILTER_BITS, settings[0])
+    write_u64(at + _PERMANENT_ADDRESS, settings[1])
+    write_u64(at + _INNER_HEADERS, settings[2])
+    write_u64(at + _LISTED, address_of(multicast_list))
+    write_u64(at + _LISTED_COUNT, len(multicast_list))
+    write_u64(at + _CLASS_ROWS, address_of(class_rows))
+    write_u64(at + _WINDOWS, address_of(toeplitz_windows))
+    write_u64(at + _BYTE_TABLES, address_of(byte_tables) if len(byte_tables) != 0 else 0)
+    write_u64(at + _INDIRECTION_TABLES, address_of(indirection_tables))
+    return int(at)
 
 
 def describe_columns(work: Any) -> npt.NDArray[np.int64]:

@@ -145,8 +145,7 @@ class SteeringSnapshot:
     def kernel_table(self) -> KernelTable:
         """Where the arrays lie in this process."""
         byte_tables = _byte_tables(self.hash_secret_keys if method() == BYTE_TABLES else ())
-        addresses = read_only(describe_snapshot(self.arrays, byte_tables))
-        return KernelTable(addresses, addresses.ctypes.data, byte_tables)
+        return KernelTable(*describe_snapshot(self.arrays, byte_tables), byte_tables)
 
     def __getstate__(self) -> dict[str, Any]:
         """What another process gets: no addresses of this one."""
