@@ -150,10 +150,10 @@ def serve_batch(
     return -1
 
 
-#: How far a processor is with a batch: at work; all done; stopped (a log is full, or a release is not known yet); at a
-#: tick, which the caller takes and steps over; behind the mark of an ordered update that moves something to it, or by
+#: How far a processor is with a batch: not begun; all done; stopped (a log is full, or a release is not known yet); at
+#: a tick, which the caller takes and steps over; behind the mark of an ordered update that moves something to it, or by
 #: which it still holds frames: the caller sees to both.
-WORKING, DONE, STOPPED, TICK, MARKED = range(5)
+NOT_BEGUN, DONE, STOPPED, TICK, MARKED = range(5)
 
 #: Indices of `at` in `serve_processors`, and how many there are.
 SEGMENT, NEXT_MARK, SERVED, HOW_FAR = range(4)
@@ -277,20 +277,22 @@ def serve_processors(
     completion_ns: npt.NDArray[np.int64],
     unknown: npt.NDArray[np.bool_],
     at: npt.NDArray[np.int64],
+    first: int,
+    waits: npt.NDArray[np.bool_],
 ) -> int:
-    """Everything that a batch has for the processors of a host that are WORKING, one after the other.
+    """Everything that a batch has for the processors of a host from number `first` on, one after the other.
 
     `slot`, `rows`, `flow_rows` and `flows_used` as in `serve_batch`; from `segments` to `drained_ns` see `Batch`;
     `completion_ns` and `unknown` (processors of the host, marks, groups), `at` (processors of the host, PLACES) as in
-    `_serve_segments`. Returns the number of a processor that its caller has to see to, or -1 when none is WORKING any
-    more.
+    `_serve_segments`. Those that wait (processors of the host,) are passed over. Returns the number of a processor that
+    its caller has to see to, or -1 when all the others are DONE.
     """
     batch = Batch(
         _columns(slot, processors), Flows(flow_rows, flows_used), first_frame, segments, marks, old, new, ordered,
         window_start_ns, window_ns, drained_ns,
     )  # fmt: skip
-    for p in range(rows.shape[0]):
-        if at[p, HOW_FAR] == WORKING:
+    for p in range(first, rows.shape[0]):
+        if not waits[p] and at[p, HOW_FAR] != DONE:
             at[p, HOW_FAR] = _serve_segments(batch, rows[p], first_processor + p, completion_ns[p], unknown[p], at[p])
             if at[p, HOW_FAR] != DONE:
                 return p

@@ -281,6 +281,20 @@ def count_new_frames(rows: npt.NDArray[np.uint32], work_rows: Any, tracking: Any
 
 
 @njit(cache=True, nogil=True)
+def watch_no_longer(
+    slots: npt.NDArray[np.uint32],
+    epoch: int,
+    retired_ns: int,
+    watch_until_ns: npt.NDArray[np.int64],
+    watch_epoch: npt.NDArray[np.int64],
+) -> None:
+    """All older frames complete by `retired_ns`: later ones overtake nobody, where no later update watches them."""
+    for slot in slots:
+        if watch_epoch[slot] == epoch:
+            watch_until_ns[slot] = retired_ns
+
+
+@njit(cache=True, nogil=True)
 def queued_at(moment_ns: int, service: Any, tracking: Any) -> int:
     """Items in the DPC queue at a moment up to which everything has been served, held frames included."""
     return int(_queued(moment_ns, service.state[0].accepted, service.ring) + tracking.counts[HELD])

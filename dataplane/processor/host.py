@@ -15,19 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dataplane.arrays import joined
-from dataplane.kernels.host import (
-    DONE,
-    HOW_FAR,
-    NEXT_MARK,
-    PLACES,
-    PROCESSOR_ADDRESSES,
-    STOPPED,
-    WORKING,
-    serve_batch,
-    serve_processors,
-)
-from dataplane.kernels.tracking import FOREVER, MARKER_ROW, NEVER
+from dataplane.arrays import joined, read_only
+from dataplane.kernels.host import NEXT_MARK, PLACES, PROCESSOR_ADDRESSES, serve_batch, serve_processors
+from dataplane.kernels.tracking import FOREVER, MARKER_ROW, NEVER, watch_no_longer
 from dataplane.processor.costs import CostModel
 from dataplane.processor.fences import HoldPlan, Lineage, OldFrames
 from dataplane.processor.flows import FlowItems, FlowTable
@@ -204,9 +194,10 @@ class ProcessorHost:
                 old.append(change.old)
                 new.append(change.new)
                 groups = max(groups, change.groups)
-        in_rows = MarkRows(np.array(rows, MARKER_ROW), joined(GROUP_ROW, old), joined(HEIR_ROW, new))
+        in_rows = _NO_MARKS
+        if marks:
+            in_rows = MarkRows(np.array(rows, MARKER_ROW), joined(GROUP_ROW, old), joined(HEIR_ROW, new))
         end_ns = int(slot.work.timestamp_ns[work.rows - 1]) if work.rows else int(NEVER)
-        end_ns = max([end_ns, *in_rows.marks["adopted_ns"].tolist()])
         processors = len(self._processors)
         return PreparedWork(
             number=work.number,
@@ -215,11 +206,12 @@ class ProcessorHost:
             rows=in_rows,
             marks=tuple(marks),
             first_frame=work.first_frame,
-            end_ns=end_ns,
+            end_ns=max(end_ns, rows[-1][_ADOPTED_NS]) if rows else end_ns,
             drained_ns=np.full(len(marks), NEVER),
             completion_ns=np.full((processors, len(marks), groups), NEVER),
             unknown=np.zeros((processors, len(marks), groups), np.bool_),
             at=np.zeros((processors, PLACES), np.int64),
+            unfinished=list(range(processors)),
         )
 
     def _adopt(self, marker: Marker) -> HoldPlan:
@@ -232,7 +224,7 @@ class ProcessorHost:
             for processor in self._processors:
                 assert isinstance(processor, UpdatableProcessor)
                 processor.reserve(marker.targets, longer)
-        self._watched[marker.epoch] = marker.change.new["slot"]
+        self._watched[marker.epoch] = read_only(marker.change.new["slot"])
         self._live[marker.epoch] = None
         over = [e for e, at_ns in self._live.items() if at_ns is not None and at_ns <= marker.adopted_at_ns]
         for epoch in over:
@@ -245,9 +237,7 @@ class ProcessorHost:
     def _settle(self, news: Settle) -> None:
         if news.retired_ns is not None:
             self._live[news.epoch] = news.retired_ns
-            slots = self._watched.pop(news.epoch)
-            mine = slots[self._watch.epoch[slots] == news.epoch]  # a later update watches the others for longer
-            self._watch.until_ns[mine] = news.retired_ns
+            watch_no_longer(self._watched.pop(news.epoch), news.epoch, news.retired_ns, *self._watch)
         if not self._plan.ordered:
             return
         frames = self._old_frames[news.epoch]
@@ -267,8 +257,7 @@ class ProcessorHost:
         finished = 0
         for batch in self._queue:
             self._serve_up_to_date(batch, processors, waits)
-            waits = batch.at[:, HOW_FAR] != DONE
-            finished += not waits.any()
+            finished += not batch.unfinished
             if waits.all():
                 break
         ended = self._end and not self._ended and finished == len(self._queue)
@@ -295,24 +284,23 @@ class ProcessorHost:
     def _serve_up_to_date(
         self, batch: PreparedWork, processors: Sequence[UpdatableProcessor], waits: npt.NDArray[np.bool_]
     ) -> None:
-        """Serve a batch as far as it gets, for the processors that do not wait in one before it."""
+        """Serve a batch as far as it gets; processors that wait in one before it do so in this one as well."""
         plan, flows, (start_ns, length_ns) = self._plan, self._flows, self._windows
-        how_far = batch.at[:, HOW_FAR]
-        at_work = ~waits & (how_far != DONE)
-        how_far[at_work] = WORKING
-        how_far[waits] = STOPPED
+        number = 0
         while True:
             number = serve_processors(
                 batch.slot.addresses, batch.first_frame, batch.segments, *batch.rows, self._addresses, flows.rows,
                 flows.used, plan.first_processor, plan.processors, plan.ordered, start_ns, length_ns, batch.drained_ns,
-                batch.completion_ns, batch.unknown, batch.at,
+                batch.completion_ns, batch.unknown, batch.at, number, waits,
             )  # fmt: skip
             if number < 0:
                 break
-            if processors[number].attend(batch, number):
-                how_far[number] = WORKING
-        for number in np.flatnonzero(at_work & (how_far == DONE)).tolist():
-            processors[number].finished(batch.end_ns)
+            waits[number] = not processors[number].attend(batch, number)
+        unfinished, waiting = batch.unfinished, waits.tolist()
+        batch.unfinished = [number for number in unfinished if waiting[number]]
+        for number in unfinished:
+            if not waiting[number]:
+                processors[number].finished(batch.end_ns)
 
     def _answers(self, processors: Sequence[UpdatableProcessor]) -> list[Answer]:
         """What is new about ordered updates that all processors have reached."""
@@ -353,6 +341,8 @@ class ProcessorHost:
 
     def _late(self, processors: Sequence[UpdatableProcessor]) -> npt.NDArray[Any]:
         rows = [part for processor in processors for part in processor.late]
+        if not rows:
+            return _NOTHING_LATE
         for processor in processors:
             processor.late.clear()
         return joined(LATE_ROW, rows) if self._plan.rows_wanted else _NOTHING_LATE
@@ -369,3 +359,5 @@ def _drained(batch: PreparedWork) -> list[Answer]:
 
 _NOTHING_LATE = np.zeros(0, LATE_ROW)
 _NO_ANSWERS = np.zeros(0, ANSWER_ROW)
+_NO_MARKS = MarkRows(*(np.zeros(0, dtype) for dtype in (MARKER_ROW, GROUP_ROW, HEIR_ROW)))
+_ADOPTED_NS = list(MARKER_ROW.names or ()).index("adopted_ns")

@@ -64,6 +64,7 @@ class PreparedWork:
     completion_ns: npt.NDArray[np.int64]
     unknown: npt.NDArray[np.bool_]
     at: npt.NDArray[np.int64]  # (processors, PLACES) of `kernels.host.serve_processors`
+    unfinished: list[int]  # numbers of the processors that have not done all of it
     told: int = 0  # marks that all processors have reached, and whose answers are given
 
 
