@@ -21,6 +21,7 @@ from dataplane.kernels.memory import address_of, pointer_to
 from dataplane.kernels.serve import Accounts, Flows, Service, serve
 from dataplane.kernels.tracking import (
     BOUND_NS,
+    FENCES_END_NS,
     HELD,
     MARKS,
     NEVER,
@@ -142,7 +143,18 @@ def serve_batch(
         if mine.shape[0] > 0:
             costs, service, accounts = _processor(rows[p])
             served = serve(
-                mine, columns, first_frame, NEVER, costs, window_start_ns, window_ns, service, accounts, flows, None
+                mine,
+                columns,
+                first_frame,
+                NEVER,
+                costs,
+                window_start_ns,
+                window_ns,
+                service,
+                accounts,
+                flows,
+                None,
+                None,
             )
             done[p] += served
             if served < mine.shape[0]:
@@ -185,6 +197,14 @@ def _has_heirs(new: npt.NDArray[Any], processor: int) -> bool:
     return found
 
 
+@njit(inline="always")
+def _may_hold(rows: npt.NDArray[np.uint32], columns: Any, counts: npt.NDArray[np.int64]) -> bool:
+    """Whether frames are held, or one of these rows may have to wait."""
+    if counts[HELD] > 0:
+        return True
+    return rows.shape[0] > 0 and columns.rows[rows[0]].timestamp_ns < counts[FENCES_END_NS]
+
+
 @njit(cache=True, nogil=True)
 def _serve_segments(
     batch: Any,
@@ -225,6 +245,7 @@ def _serve_segments(
                     accounts,
                     flows,
                     tracking,
+                    True,
                 )
             release_ns, _ = next_release(tracking.held, counts[HELD], tracking.fences)
             if counts[BOUND_NS] <= adopted_ns or release_ns <= adopted_ns:
@@ -244,9 +265,16 @@ def _serve_segments(
                 return MARKED
         first, end = columns.offsets[segment, processor], columns.offsets[segment, processor + 1]
         rows = columns.selection[first + at[SERVED] : end]
-        served = serve(
-            rows, columns, first_frame, NEVER, costs, window_start_ns, window_ns, service, accounts, flows, tracking
-        )
+        if _may_hold(rows, columns, counts):
+            served = serve(
+                rows, columns, first_frame, NEVER, costs, window_start_ns, window_ns, service, accounts, flows,
+                tracking, True,
+            )  # fmt: skip
+        else:
+            served = serve(
+                rows, columns, first_frame, NEVER, costs, window_start_ns, window_ns, service, accounts, flows,
+                tracking, None,
+            )  # fmt: skip
         counts[TAKEN] += served
         count_new_frames(rows[:served], columns.rows, tracking)
         if served < rows.shape[0]:
@@ -314,5 +342,16 @@ def let_in_until(
     costs, service, accounts = _processor(row)
     tracking = _tracking(row)
     serve(
-        columns.selection, columns, 0, moment_ns, costs, window_start_ns, window_ns, service, accounts, flows, tracking
+        columns.selection,
+        columns,
+        0,
+        moment_ns,
+        costs,
+        window_start_ns,
+        window_ns,
+        service,
+        accounts,
+        flows,
+        tracking,
+        True,
     )

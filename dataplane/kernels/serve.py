@@ -5,8 +5,9 @@ result depends on how rows are cut into calls. When an output log is full it sto
 done; the caller drains the log (or, if it is empty, makes it larger) and calls again with the rest. One loop does
 everything, because each row lies on cache lines of its own.
 
-In a run in which nothing changes `tracking` is None, and numba leaves everything about updates out of the kernels.
-What it remembers for them is in `kernels.tracking`. `kernels.host` calls this one for all processors of a host.
+In a run in which nothing changes `tracking` is None, and numba leaves everything about updates out of the kernel; while
+no frame is held for an update `holding` is None, and it leaves out what that takes. What it remembers for updates is in
+`kernels.tracking`. `kernels.host` calls this one for all processors of a host.
 """
 
 from __future__ import annotations
@@ -208,6 +209,7 @@ def serve(
     accounts: Any,
     flows: Any,
     tracking: Any,
+    holding: Any,
 ) -> int:
     """Serve items first in, first out (PRC-01 to PRC-04); returns how many of `rows` were done.
 
@@ -217,16 +219,15 @@ def serve(
     `work` is a `kernels.host.Columns` whose row 0 is frame `first_frame`. Its `completion_ns`, if it has rows, is
     written at the row of each item, and the `drop` of a row, which steering has set to 0, where the queue is full.
     `costs` is one COSTS row; `service`, `accounts` and `flows` are values of those types, `tracking` is a `Tracking` or
-    None. At one instant completions come before arrivals: an item completed at t has left the queue for an arrival at
-    t, and a DPC whose queue is empty at t is over. Since service is first in, first out, the completion of an item is
-    known when it enters the queue.
+    None, and `holding` is None where nothing is held and none of the rows will be. At one instant completions come
+    before arrivals: an item completed at t has left the queue for an arrival at t, and a DPC whose queue is empty at t
+    is over. Since service is first in, first out, the completion of an item is known when it enters the queue.
 
     Items are counted by steering parameter and window of arrival, where their service cost counts as well (BAL-01),
     also when they are held.
 
     Held frames (EPO-07) enter when they are released, before arrivals of that instant; behind the last row, those that
-    are released up to `until_ns`. With `tracking` the kernel also stops before what depends on a release that is not
-    known yet.
+    are released up to `until_ns`. The kernel also stops before what depends on a release that is not known yet.
     """
     # numba counts a reference whenever an array is taken out of a tuple: once here, not for each frame
     work_rows, completion_ns = work.rows, work.completion_ns
@@ -263,11 +264,13 @@ def serve(
         s.first_arrival_ns = work_rows[rows[0]].timestamp_ns
     capacity = depth
     if tracking is not None:
-        items, held, fences, counts = tracking.items, tracking.held, tracking.fences, tracking.counts
-        slot_fence, transmit_fence = tracking.slot_fence, tracking.transmit_fence
+        items, counts = tracking.items, tracking.counts
         watch_until_ns, followers, last_ns = tracking.watch_until_ns, tracking.followers, tracking.last_ns
-        follower_count, dropped_behind = counts[FOLLOWERS], np.int64(0)
+        follower_count = counts[FOLLOWERS]
         capacity = ring.shape[0]
+    if holding is not None:
+        held, fences, dropped_behind = tracking.held, tracking.fences, np.int64(0)
+        slot_fence, transmit_fence = tracking.slot_fence, tracking.transmit_fence
         bound_ns, bound_epoch, fences_end_ns = counts[BOUND_NS], counts[BOUND_EPOCH], counts[FENCES_END_NS]
         held_count = counts[HELD]
         order, order_used = tracking.order, counts[ORDER_USED]
@@ -278,7 +281,7 @@ def serve(
     i, count = np.int64(0), rows.shape[0]
     while True:
         row = np.int64(-1)
-        if tracking is not None:  # noqa: SIM102  # numba prunes nothing but bare tests for None
+        if holding is not None:  # noqa: SIM102  # numba prunes nothing but bare tests for None
             if held_count > 0:
                 now = until_ns if i == count else work_rows[rows[i]].timestamp_ns
                 known = release_ns < bound_ns or (release_ns == bound_ns and release_epoch < bound_epoch)
@@ -297,7 +300,7 @@ def serve(
                         release_ns, release_epoch = next_release(held, held_count, fences)
                         continue
         entering, full, waits = False, False, False
-        if tracking is not None:
+        if holding is not None:
             entering = letting_in
         if not entering:
             if i == count:
@@ -314,7 +317,7 @@ def serve(
             length = np.int64(told.wire_length)
             is_receive = told.flags & _TRANSMIT == 0
             slot = np.int64(told.entry_slot)
-            if tracking is not None:  # noqa: SIM102
+            if holding is not None:  # noqa: SIM102
                 if arrival >= bound_ns:
                     break
             if arrival >= window_end_ns:
@@ -324,11 +327,10 @@ def serve(
                 touched_count = np.int64(0)
                 window = (arrival - window_start_ns) // window_ns
                 window_end_ns = window_start_ns + (window + 1) * window_ns
-            if tracking is None:
-                full = depth > 0 and accepted >= depth and ring[position] > arrival
-            else:
+            full = depth > 0 and accepted >= depth and ring[position] > arrival
+            if holding is not None:
                 if depth > 0:
-                    queue_full = accepted >= depth and ring[position] > arrival
+                    queue_full = full
                     full = queue_full or held_count >= depth
                     if held_count > 0 and not full:
                         at = position - (depth - held_count)
@@ -351,7 +353,7 @@ def serve(
                             fence.release_ns == release_ns and fence.epoch < release_epoch
                         ):
                             release_ns, release_epoch = fence.release_ns, fence.epoch
-        elif tracking is not None:
+        elif holding is not None:
             waiting = held[scan]
             arrival, enters, frame, key = waiting.arrival_ns, release_ns, waiting.frame, waiting.flow_key
             length, is_receive, slot = np.int64(waiting.wire_length), waiting.is_receive, np.int64(waiting.slot)
@@ -360,15 +362,16 @@ def serve(
         if not full and not waits:
             if 2 * flows_used >= flow_rows.shape[0]:
                 break
-            if tracking is not None:
+            if holding is not None:
                 if held_count > 0 and 2 * order_used >= order.shape[0]:
-                    break
-                watched = arrival < watch_until_ns[slot]
-                if watched and follower_count == followers.shape[0]:
                     break
                 if entering and (
                     counts[ENTERED] == tracking.entered.shape[0] or counts[OVERTAKABLE] == tracking.overtakable.shape[0]
                 ):
+                    break
+            if tracking is not None:
+                watched = arrival < watch_until_ns[slot]
+                if watched and follower_count == followers.shape[0]:
                     break
                 if depth == 0 and accepted >= capacity and ring[position] > enters:
                     break
@@ -424,21 +427,22 @@ def serve(
                 item = items[position]
                 item.frame, item.flow_key, item.slot, item.overtakable = frame, key, slot, 0
                 last_ns[slot] = end
-                if entering:
-                    item.overtakable = waiting.overtakable
-                    note_completion(tracking, waiting, release_ns, end)
-                    scan += 1
                 if watched:
                     follower = followers[follower_count]
                     follower.flow_key, follower.frame, follower.completion_ns = key, frame, end
                     follower_count += 1
+            if holding is not None:  # noqa: SIM102
+                if entering:
+                    items[position].overtakable = waiting.overtakable
+                    note_completion(tracking, waiting, release_ns, end)
+                    scan += 1
             if capacity > 0:
                 position += 1
                 if position == capacity:
                     position = 0
             accepted += 1
             flows_used = count_item(flow_rows, flows_used, key)
-            if tracking is not None:  # noqa: SIM102
+            if holding is not None:  # noqa: SIM102
                 if held_count > 0:  # only what is held can be overtaken here
                     order_used, late_ns = follow(order, order_used, key, frame, end)
                     counts[REORDERED] += late_ns > 0
@@ -490,13 +494,15 @@ def serve(
         last_frame = frame
         i += 1
     if tracking is not None:
+        counts[FOLLOWERS] = follower_count
+    if holding is not None:
         if letting_in:  # no room in a log: the rest enters in the next call
             while scan < held_count:
                 held[keep] = held[scan]
                 keep += 1
                 scan += 1
             held_count = keep
-        counts[HELD], counts[FOLLOWERS], counts[ORDER_USED] = held_count, follower_count, order_used
+        counts[HELD], counts[ORDER_USED] = held_count, order_used
         counts[DROPPED_BEHIND] += dropped_behind
     s.free_ns, s.last_interrupt_ns, s.items_in_dpc = free_ns, last_interrupt_ns, items_in_dpc
     s.busy_since_ns, s.last_frame = busy_since_ns, last_frame
