@@ -66,6 +66,15 @@ def follow(order: Any, used: int, flow_key: Any, frame: int, completion_ns: int)
     return used + is_new, late_ns
 
 
+@njit(inline="always")
+def forget_order(order: Any, used: int) -> int:
+    """Empty a table of ORDER_ROWs; the number of flows in it then."""
+    if used > 0:
+        for i in range(order.shape[0]):
+            order[i].key = 0
+    return 0
+
+
 @njit(cache=True, nogil=True)
 def move_flows(old: Any, new: Any) -> None:
     """Copy every row of `old` into the larger empty table `new`."""

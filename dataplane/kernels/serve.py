@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from dataplane.kernels.flows import FLOW_ROW, count_item, flow_slot, follow
+from dataplane.kernels.flows import FLOW_ROW, ORDER_ROW, count_item, flow_slot, follow, forget_order
 from dataplane.kernels.memory import address_of, prefetch_address
 from dataplane.kernels.tracking import (
     BOUND_EPOCH,
@@ -89,7 +89,7 @@ _QUEUE_FULL = 3
 
 #: How far ahead the flow of an item is asked for: the table is larger than the caches of a core.
 _PREFETCH_ROWS, _PREFETCH_ITEMS = 24, 12
-_WORK_BYTES, _FLOW_BYTES = WORK_ROW.itemsize, FLOW_ROW.itemsize
+_WORK_BYTES, _FLOW_BYTES, _ORDER_BYTES = WORK_ROW.itemsize, FLOW_ROW.itemsize, ORDER_ROW.itemsize
 
 #: `completion_ns` of a frame that is dropped, and of one that waits for an update (EPO-07).
 _QUEUE_FULL_NS, HELD_NS = -1, -2
@@ -274,6 +274,7 @@ def serve(
         bound_ns, bound_epoch, fences_end_ns = counts[BOUND_NS], counts[BOUND_EPOCH], counts[FENCES_END_NS]
         held_count = counts[HELD]
         order, order_used = tracking.order, counts[ORDER_USED]
+        order_addresses, order_mask = address_of(order), np.uint64(order.shape[0] - 1)
         release_ns, release_epoch = next_release(held, held_count, fences)
         letting_in = False
         scan, keep = np.int64(0), np.int64(0)  # next held frame to look at, place of the next one that stays
@@ -298,6 +299,8 @@ def serve(
                     if scan == held_count:
                         held_count, letting_in = keep, False
                         release_ns, release_epoch = next_release(held, held_count, fences)
+                        if held_count == 0:  # whoever comes now has arrived later than all that was served
+                            order_used = forget_order(order, order_used)
                         continue
         entering, full, waits = False, False, False
         if holding is not None:
@@ -309,6 +312,9 @@ def serve(
             prefetch_address(rows_at + _WORK_BYTES * np.int64(rows[min(i + _PREFETCH_ROWS, count - 1)]))
             coming_key = work_rows[rows[min(i + _PREFETCH_ITEMS, count - 1)]].flow_key
             prefetch_address(flow_addresses + _FLOW_BYTES * np.int64(flow_slot(coming_key, flow_mask)))
+            if holding is not None:  # noqa: SIM102
+                if held_count > 0:
+                    prefetch_address(order_addresses + _ORDER_BYTES * np.int64(flow_slot(coming_key, order_mask)))
             told = work_rows[row]
             arrival = told.timestamp_ns
             enters, frame, key = arrival, first_frame + row, told.flow_key

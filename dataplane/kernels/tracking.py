@@ -104,7 +104,7 @@ class Tracking(NamedTuple):
     watch_until_ns: npt.NDArray[np.int64]  # (slots,) frames that arrive before are followers; shared by a host
     watch_epoch: npt.NDArray[np.int64]  # (slots,) update that set it; shared by a host
     group_of_slot: npt.NDArray[np.int64]  # (slots,) scratch, all -1
-    order: npt.NDArray[Any]  # flows.ORDER_ROW: items served while others were held, by flow (ORD-02)
+    order: npt.NDArray[Any]  # flows.ORDER_ROW: items served since frames are held, by flow (ORD-02)
     #: Rows in `held` and in the logs, the first open mark, items taken, frames dropped behind holds; when all fences
     #: are over; the earliest (moment, epoch) of a release that is not known: nothing is decided from there on; how long
     #: it takes at most until what any processor of the run has in its queue is completed; rows used in `order`; and
