@@ -99,12 +99,22 @@ def variants(swaps: int = SWAPS, frames: int = FRAMES, *, inline_only: bool = Fa
     return made
 
 
-def run_once(variant: Variant, frames: int = FRAMES) -> tuple[float, RunResult]:
-    """Seconds of the dataplane in one run, and its result."""
+class Outcome(NamedTuple):
+    """What is wanted of a run; a result that is kept slows the garbage collector down, and with it the next run."""
+
+    seconds: float  # of the dataplane
+    control_seconds: float
+    updates: int
+    frames_held: int
+
+
+def run_once(variant: Variant, frames: int = FRAMES) -> Outcome:
+    """One run of that many frames."""
     source = partial(Replay, scenario_with(0), frames // _FRAMES_MADE, variant.experiment.batch_frames)
     seconds, result = timed_run(variant.run, variant.experiment, source)
     assert result.arrived == frames
-    return seconds - result.control_seconds, result
+    control_seconds = result.control_seconds
+    return Outcome(seconds - control_seconds, control_seconds, len(result.updates), _frames_held(result))
 
 
 class Measured(NamedTuple):
@@ -118,27 +128,24 @@ class Measured(NamedTuple):
 
 def measure(named: dict[str, Variant], rounds: int = _ROUNDS) -> dict[str, Measured]:
     """Run the variants of one engine in turns."""
-    results: dict[str, list[tuple[float, RunResult]]] = {name: [] for name in named}
+    outcomes: dict[str, list[Outcome]] = {name: [] for name in named}
     for _ in range(rounds + 1):  # the first round warms up
         for name, variant in named.items():
-            seconds, result = run_once(variant)
-            assert len(result.updates) == (0 if name == "without" else SWAPS)
-            results[name].append((seconds, result))
+            outcomes[name].append(run_once(variant))
+            assert outcomes[name][-1].updates == (0 if name == "without" else SWAPS)
     measured = {}
-    for name, of_variant in results.items():
-        ratios = [base[0] / one[0] for base, one in zip(results["without"], of_variant, strict=True)][1:]
-        last = of_variant[-1][1]
-        held = frames_held(last)
+    for name, of_variant in outcomes.items():
+        ratios = [base.seconds / one.seconds for base, one in zip(outcomes["without"], of_variant, strict=True)]
         measured[name] = Measured(
-            FRAMES / statistics.median(seconds for seconds, _ in of_variant[1:]),
-            statistics.median(ratios),
-            statistics.median(result.control_seconds for _, result in of_variant[1:]),
-            f"{held:,} held",
+            FRAMES / statistics.median(one.seconds for one in of_variant[1:]),
+            statistics.median(ratios[1:]),
+            statistics.median(one.control_seconds for one in of_variant[1:]),
+            f"{of_variant[-1].frames_held:,} held",
         )
     return measured
 
 
-def frames_held(result: RunResult) -> int:
+def _frames_held(result: RunResult) -> int:
     """Frames that waited for an update, on all processors."""
     return sum(int(p.updates.holds["frames"].sum()) for p in result.processors if p.updates)
 

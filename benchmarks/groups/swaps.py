@@ -13,7 +13,6 @@ from functools import partial
 from actors.system import ray_session
 from benchmarks import swaps
 from benchmarks.measure import Figure, Session, Trial, figures
-from dataplane.engine.experiment import RunResult
 
 #: Of the quick measurement, which has no Ray either.
 _QUICK = {"swaps": 100, "frames": 1_000_000}
@@ -26,9 +25,9 @@ def measure(session: Session) -> Iterator[tuple[str, Figure]]:
         is_inline = engine == "inline"
         session.tell(f"updates: {engine}")
         prefix = engine.replace(", ", "_").replace(" ", "_")
-        results: dict[str, list[RunResult]] = {f"{prefix}_{name}": [] for name in named}
+        outcomes: dict[str, list[swaps.Outcome]] = {f"{prefix}_{name}": [] for name in named}
         trials: dict[str, Trial] = {
-            f"{prefix}_{name}": partial(_trial, variant, amounts["frames"], results[f"{prefix}_{name}"])
+            f"{prefix}_{name}": partial(_trial, variant, amounts["frames"], outcomes[f"{prefix}_{name}"])
             for name, variant in named.items()
         }
         with nullcontext() if is_inline else ray_session(None, actors=10):
@@ -41,18 +40,17 @@ def measure(session: Session) -> Iterator[tuple[str, Figure]]:
         }
         facts = {
             name: {
-                "updates": len(of_one[-1].updates),
-                "frames_held": swaps.frames_held(of_one[-1]),
-                "control_seconds": statistics.median(result.control_seconds for result in of_one),
+                "updates": of_one[-1].updates,
+                "frames_held": of_one[-1].frames_held,
+                "control_seconds": statistics.median(one.control_seconds for one in of_one),
             }
-            for name, of_one in results.items()
+            for name, of_one in outcomes.items()
             if of_one
         }
         references = {name: [without] for name in trials if name != without}
         yield from figures(measured, "frames_per_second", texts, references, facts)
 
 
-def _trial(variant: swaps.Variant, frames: int, results: list[RunResult]) -> float:
-    seconds, result = swaps.run_once(variant, frames)
-    results.append(result)
-    return frames / seconds
+def _trial(variant: swaps.Variant, frames: int, outcomes: list[swaps.Outcome]) -> float:
+    outcomes.append(swaps.run_once(variant, frames))
+    return frames / outcomes[-1].seconds
