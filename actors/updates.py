@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from dataplane.arrays import read_only
-from dataplane.switch.change import GROUP_ROW, HEIR_ROW, MOVED_ROW, SteeringChange
 from dataplane.switch.configuration import AdapterConfiguration
 from dataplane.switch.snapshot import SnapshotArrays, SteeringSnapshot
 from dataplane.update.records import SteeringUpdate, Stretch
@@ -49,8 +48,7 @@ class UpdateWriter:
         }
         members = _member_differences(before, after, without=("arrays", "configuration"))
         configuration = _member_differences(before.configuration, after.configuration)
-        change = (*(rows.tobytes() for rows in _rows_of(update.change)), update.change.groups)
-        return update.requested_at_ns, update.adopted_at_ns, members, configuration, arrays, change
+        return update.requested_at_ns, update.adopted_at_ns, members, configuration, arrays, update.change
 
 
 class UpdateReader:
@@ -80,15 +78,7 @@ class UpdateReader:
             ),
             **_changed_members(before, members),
         )
-        *rows, groups = change
-        moved, old, new = map(np.frombuffer, rows, (MOVED_ROW, GROUP_ROW, HEIR_ROW))
-        return SteeringUpdate(
-            requested_at_ns, adopted_at_ns, self._snapshot, SteeringChange(moved, old, new, groups), requests=()
-        )
-
-
-def _rows_of(change: SteeringChange) -> tuple[npt.NDArray[Any], ...]:
-    return change.moved, change.old, change.new
+        return SteeringUpdate(requested_at_ns, adopted_at_ns, self._snapshot, change, requests=())
 
 
 # Members of dataclasses ----------------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ from dataplane.processor.messages import (
     Tick,
     Work,
 )
-from dataplane.switch.change import GROUP_ROW, HEIR_ROW, MOVED_ROW, SteeringChange
+from dataplane.switch.change import SteeringChange
 
 
 class Hello(NamedTuple):
@@ -97,17 +97,13 @@ def sent_bytes(value: Any) -> int:
 def _mark(mark: Marker | Tick) -> tuple[Any, ...]:
     if isinstance(mark, Tick):
         return (mark.at_ns,)
-    change = mark.change
-    rows = (change.moved.tobytes(), change.old.tobytes(), change.new.tobytes(), change.groups)
-    return (mark.epoch, mark.adopted_at_ns, mark.first_frame, mark.targets, *rows)
+    return (*mark[:-1], *mark.change.packed())
 
 
 def _read_mark(fields: list[Any]) -> Marker | Tick:
     if len(fields) == 1:
         return Tick(*fields)
-    epoch, adopted_at_ns, first_frame, targets, moved, old, new, groups = fields
-    change = SteeringChange(_rows(moved, MOVED_ROW), _rows(old, GROUP_ROW), _rows(new, HEIR_ROW), groups)
-    return Marker(epoch, adopted_at_ns, first_frame, targets, change)
+    return Marker._make((*fields[:-4], SteeringChange.unpacked(*fields[-4:])))
 
 
 def _settle(news: Settle) -> tuple[Any, ...]:

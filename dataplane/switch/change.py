@@ -57,6 +57,19 @@ class SteeringChange:
     new: npt.NDArray[Any]  # HEIR_ROW, ascending by slot: who may overtake them
     groups: int  # numbered from 0
 
+    def packed(self) -> tuple[bytes, bytes, bytes, int]:
+        """The same without arrays: in another process an array costs more than the few rows that most of these have."""
+        return self.moved.tobytes(), self.old.tobytes(), self.new.tobytes(), self.groups
+
+    @classmethod
+    def unpacked(cls, moved: bytes, old: bytes, new: bytes, groups: int) -> SteeringChange:
+        """What `packed` was made of."""
+        arrays = (np.frombuffer(moved, MOVED_ROW), np.frombuffer(old, GROUP_ROW), np.frombuffer(new, HEIR_ROW))
+        return cls(*arrays, groups)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return SteeringChange.unpacked, self.packed()
+
 
 def steering_change(before: SteeringSnapshot, after: SteeringSnapshot) -> SteeringChange:
     """What changes for frames in flight from one snapshot to the next one, which was compiled with `before`."""
