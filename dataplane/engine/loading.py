@@ -30,3 +30,4 @@ def load_processor_kernels(plan: HostPlan) -> None:
     host.start(0)
     slot = slot_of(new_work_columns(1, rows_wanted=plan.rows_wanted), np.array([[0, 1]]), np.zeros(1, np.uint32))
     host.receive(Work(0, 0, 1, 0, (Segment(0, 1, ()),)), slot)
+    host.load_kernels()

@@ -25,11 +25,11 @@ from dataplane.kernels.tracking import (
     HELD,
     MARKS,
     NEVER,
+    RELEASE_NS,
     TAKEN,
     Tracking,
     count_new_frames,
     mark,
-    next_release,
     room_for_mark,
 )
 from dataplane.kernels.work import WORK_ROW
@@ -247,8 +247,9 @@ def _serve_segments(
                     tracking,
                     True,
                 )
-            release_ns, _ = next_release(tracking.held, counts[HELD], tracking.fences)
-            if counts[BOUND_NS] <= adopted_ns or release_ns <= adopted_ns:
+                if counts[HELD] > 0 and counts[RELEASE_NS] <= adopted_ns:
+                    return STOPPED
+            if counts[BOUND_NS] <= adopted_ns:
                 return STOPPED
             if marker.epoch == 0:
                 return TICK

@@ -32,6 +32,8 @@ from dataplane.kernels.tracking import (
     NEVER,
     ORDER_USED,
     OVERTAKABLE,
+    RELEASE_EPOCH,
+    RELEASE_NS,
     REORDERED,
     next_release,
     note_completion,
@@ -509,6 +511,7 @@ def serve(
                 scan += 1
             held_count = keep
         counts[HELD], counts[ORDER_USED] = held_count, order_used
+        counts[RELEASE_NS], counts[RELEASE_EPOCH] = release_ns, release_epoch
         counts[DROPPED_BEHIND] += dropped_behind
     s.free_ns, s.last_interrupt_ns, s.items_in_dpc = free_ns, last_interrupt_ns, items_in_dpc
     s.busy_since_ns, s.last_frame = busy_since_ns, last_frame

@@ -84,8 +84,8 @@ MARK_ROW = np.dtype(
 #: Indices of `Tracking.counts`.
 (
     HELD, ENTERED, FOLLOWERS, OVERTAKABLE, MARKS, OPEN_MARK, DROPPED_BEHIND, TAKEN,
-    FENCES_END_NS, BOUND_NS, BOUND_EPOCH, DRAIN_NS_MAX, ORDER_USED, REORDERED, LATE_NS_MAX,
-) = range(COUNTS := 15)  # fmt: skip
+    FENCES_END_NS, BOUND_NS, BOUND_EPOCH, RELEASE_NS, RELEASE_EPOCH, DRAIN_NS_MAX, ORDER_USED, REORDERED, LATE_NS_MAX,
+) = range(COUNTS := 17)  # fmt: skip
 
 
 class Tracking(NamedTuple):
@@ -106,9 +106,10 @@ class Tracking(NamedTuple):
     group_of_slot: npt.NDArray[np.int64]  # (slots,) scratch, all -1
     order: npt.NDArray[Any]  # flows.ORDER_ROW: items served since frames are held, by flow (ORD-02)
     #: Rows in `held` and in the logs, the first open mark, items taken, frames dropped behind holds; when all fences
-    #: are over; the earliest (moment, epoch) of a release that is not known: nothing is decided from there on; how long
-    #: it takes at most until what any processor of the run has in its queue is completed; rows used in `order`; and
-    #: reordered items with the largest time by which one was late.
+    #: are over; the earliest (moment, epoch) of a release that is not known: nothing is decided from there on; that at
+    #: which held frames enter next, as `serve` has left it; how long it takes at most until what any processor of the
+    #: run has in its queue is completed; rows used in `order`; and reordered items with the largest time by which one
+    #: was late.
     counts: npt.NDArray[np.int64]
 
 
@@ -121,12 +122,6 @@ def next_release(held: Any, held_count: int, fences: Any) -> Any:
         if fence.release_ns < release_ns or (fence.release_ns == release_ns and fence.epoch < epoch):
             release_ns, epoch = fence.release_ns, fence.epoch
     return release_ns, epoch
-
-
-@njit(cache=True, nogil=True)
-def first_release(tracking: Any) -> Any:
-    """`next_release` of all that is held."""
-    return next_release(tracking.held, tracking.counts[HELD], tracking.fences)
 
 
 @njit(inline="always")

@@ -40,6 +40,10 @@ class FlowTable:
         self.rows: npt.NDArray[Any] = np.zeros(_ROWS_AT_FIRST, FLOW_ROW)
         self.used = np.zeros(1, np.int64)
 
+    def load_kernels(self) -> None:
+        """Have ready what the first frames do not need; changes nothing."""
+        enlarged(self.rows[:2])
+
     def make_room(self) -> bool:
         """Enlarge the table if it is half full; whether it was."""
         if 2 * self.used[0] < len(self.rows):

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dataplane.arrays import joined, read_only
+from dataplane.arrays import joined
 from dataplane.kernels.host import NEXT_MARK, PLACES, PROCESSOR_ADDRESSES, serve_batch, serve_processors
 from dataplane.kernels.tracking import FOREVER, MARKER_ROW, NEVER, watch_no_longer
 from dataplane.processor.costs import CostModel
@@ -123,6 +123,14 @@ class ProcessorHost:
             )
             self._processors[at].write_addresses()
 
+    def load_kernels(self) -> None:
+        """Have ready what the first frames do not need, and later ones would wait for; changes nothing."""
+        self._flows.load_kernels()
+        for processor in self._processors:
+            processor.load_kernels()
+        if self._plan.updates:
+            watch_no_longer(np.zeros(0, np.uint32), 0, 0, *self._watch)
+
     def receive(self, message: ToHost, slot: Slot | None = None) -> list[FromHost]:
         """Take a message, `Work` with its slot; what is to be sent, in order."""
         if isinstance(message, Work):
@@ -224,7 +232,7 @@ class ProcessorHost:
             for processor in self._processors:
                 assert isinstance(processor, UpdatableProcessor)
                 processor.reserve(marker.targets, longer)
-        self._watched[marker.epoch] = read_only(marker.change.new["slot"])
+        self._watched[marker.epoch] = marker.change.new["slot"].copy()
         self._live[marker.epoch] = None
         over = [e for e, at_ns in self._live.items() if at_ns is not None and at_ns <= marker.adopted_at_ns]
         for epoch in over:

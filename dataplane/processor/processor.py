@@ -93,6 +93,10 @@ class Processor:
         """Tell the kernels where the arrays are; to be called whenever one has been replaced."""
         write_addresses(self.addresses, (self._costs, *self._service, *self._accounts))
 
+    def load_kernels(self) -> None:
+        """Have ready what the first frames do not need; changes nothing."""
+        self._by_target()
+
     def make_room(self) -> None:
         """The kernel has stopped: a log is full."""
         if not self._make_room():

@@ -161,6 +161,14 @@ class UpdatableProcessor(Processor):
         self._busy_told_ns = 0  # at the last tick
         self._end_ns = int(tracks.NEVER)  # nothing that comes later arrives before
 
+    def load_kernels(self) -> None:
+        """As `Processor.load_kernels`."""
+        super().load_kernels()
+        if self._ordered:
+            self._let_in_until(int(tracks.NEVER))
+            enlarged(self._tracking.order)
+        tracks.queued_at(int(tracks.NEVER), self._service, self._tracking)
+
     def reserve(self, targets: int, watch: Watch) -> None:
         """From now on frames may name that many targets."""
         tracking, accounts = self._tracking, self._accounts
@@ -231,7 +239,7 @@ class UpdatableProcessor(Processor):
         """
         counts = self._tracking.counts
         while counts[tracks.HELD] or counts[tracks.ENTERED]:
-            kernels.let_in_until(moment_ns, self.addresses, self._flows.rows, self._flows.used, *self._windows)
+            self._let_in_until(moment_ns)
             if not self._take_entered():
                 if not self._stuck(moment_ns):
                     break  # the others wait for longer
@@ -239,6 +247,9 @@ class UpdatableProcessor(Processor):
                     self._enlarge_queue()
         self._tell_news()
         return not counts[tracks.HELD] or counts[tracks.BOUND_NS] > moment_ns
+
+    def _let_in_until(self, moment_ns: int) -> None:
+        kernels.let_in_until(moment_ns, self.addresses, self._flows.rows, self._flows.used, *self._windows)
 
     def settle(self, frames: OldFrames) -> None:
         """More is known of the older frames of an update."""
@@ -386,11 +397,11 @@ class UpdatableProcessor(Processor):
         return bool(self._tracking.counts[tracks.BOUND_NS] <= moment_ns and not self._stuck(moment_ns))
 
     def _stuck(self, moment_ns: int) -> bool:
-        """Whether a held frame could enter by then if there were room for it."""
-        release_ns, epoch = tracks.first_release(self._tracking)
-        counts = self._tracking.counts
-        known = (release_ns, epoch) < (counts[tracks.BOUND_NS], counts[tracks.BOUND_EPOCH])
-        return bool(release_ns <= moment_ns and known)
+        """Whether a held frame could enter by then if there were room for it; to be asked behind the kernel."""
+        counts = self._tracking.counts.tolist()
+        release = counts[tracks.RELEASE_NS], counts[tracks.RELEASE_EPOCH]
+        known = release < (counts[tracks.BOUND_NS], counts[tracks.BOUND_EPOCH])
+        return bool(counts[tracks.HELD] and known and release[0] <= moment_ns)
 
     def _enlarge_queue(self) -> None:
         self._enlarge_busy_log()
