@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import time
@@ -206,6 +207,7 @@ class NicActor:
                     ordered=plan.ordered,
                     threads=plan.threads,
                 )
+                gc.freeze()  # what is there by now is not looked through again whenever some updates have been adopted
                 yield Progressed(0, 0.0)
                 if plan.held:
                     self._released.wait()

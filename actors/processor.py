@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 from typing import NamedTuple
@@ -44,6 +45,7 @@ class ProcessorActor:
         self._host = ProcessorHost(plan)
         self._between = threading.Lock()  # held while the host works
         self._stored: dict[int, tuple[Work, Slot]] = {}  # works that are not done, by number
+        gc.freeze()  # as the NIC front end does
 
     def serve(self, address: str) -> None:
         """Serve the doorbell at that address to its end; PeerLostError when the NIC dies."""
