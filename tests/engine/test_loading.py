@@ -1,0 +1,94 @@
+"""Kernels are ready before the first frame: nothing that frames flow through waits for one to be loaded or compiled."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from numba.core.registry import CPUDispatcher
+
+from dataplane.engine.inline import run_inline
+from dataplane.engine.prepare import experiment
+from dataplane.scenario.load import load_scenario
+from dataplane.scenario.source import traffic_source
+from dataplane.traffic.batch import FrameBatch
+
+_ROOT = Path(__file__).parents[2]
+
+#: Entries move back and forth between busy processors, more flows than the tables begin with, and a policy.
+_SCENARIO = """
+[adapter]
+rss_processors = 4
+[[vport]]
+id = 1
+num_queue_pairs = 4
+[[vport.filter]]
+mac = "00:15:5d:01:02:01"
+[vport.rss]
+indirection_table = [0, 1, 2, 3]
+num_indirection_table_entries = 16
+[processors]
+receive_cost_ns = 1000
+[traffic]
+profile = "zipf"
+flows = 5000
+packets = 60_000
+rate_pps = 5_000_000
+[update]
+hand_over = "HAND_OVER"
+[policy]
+name = "least-loaded"
+tick_ns = 1_000_000
+"""
+
+
+class _Watched:
+    """A source that looks which kernels there are when its first frames have been made, and when it is exhausted."""
+
+    def __init__(self, scenario: str) -> None:
+        self._source = traffic_source(load_scenario(scenario, name="loading"))
+        self.timestamp_regressions = 0
+        self.findings: list[str] = []
+        self.expected_frames = None
+        self.progress = self._source.progress
+        self.seen: list[dict[str, int]] = []
+
+    def batches(self, batch_frames: int) -> Iterator[FrameBatch]:
+        for batch in self._source.batches(batch_frames):
+            if not self.seen:
+                self.seen.append(_loaded())
+            yield batch
+        self.seen.append(_loaded())
+
+
+def _loaded() -> dict[str, int]:
+    """How many compiled forms each kernel has in this process."""
+    modules = [module for name, module in sys.modules.items() if name.startswith("dataplane.kernels.")]
+    return {
+        f"{module.__name__}.{name}": len(kernel.signatures)
+        for module in modules
+        for name, kernel in vars(module).items()
+        if isinstance(kernel, CPUDispatcher)
+    }
+
+
+def report(hand_over: str) -> None:
+    """Run the scenario in this process, which has to be a new one, and print what was loaded behind the first frame."""
+    scenario = _SCENARIO.replace("HAND_OVER", hand_over)
+    source = _Watched(scenario)
+    prepared = experiment(load_scenario(scenario, name="loading"), default_batch_frames=1024)
+    result = run_inline(prepared, lambda: source, None, lambda frames, share: None)
+    assert len(result.updates) > 2
+    before, after = source.seen
+    print(sum(before.values()) > 0, {name: forms for name, forms in after.items() if forms != before.get(name)})
+
+
+@pytest.mark.parametrize("hand_over", ["permissive", "ordered"])
+def test_no_kernel_is_loaded_behind_the_first_frame(hand_over: str) -> None:
+    """Updates, ticks, held frames and tables that grow use kernels that were there before the first frame."""
+    code = f"from tests.engine.test_loading import report; report({hand_over!r})"
+    done = subprocess.run([sys.executable, "-c", code], cwd=_ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout == "True {}\n", done.stderr
