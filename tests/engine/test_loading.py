@@ -52,7 +52,7 @@ class _Watched:
         self._source = traffic_source(load_scenario(scenario, name="loading"))
         self.timestamp_regressions = 0
         self.findings: list[str] = []
-        self.expected_frames = None
+        self.expected_frames: int | None = None
         self.progress = self._source.progress
         self.seen: list[dict[str, int]] = []
 
