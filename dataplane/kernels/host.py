@@ -162,10 +162,10 @@ def serve_batch(
     return -1
 
 
-#: How far a processor is with a batch: not begun; all done; stopped (a log is full, or a release is not known yet); at
-#: a tick, which the caller takes and steps over; behind the mark of an ordered update that moves something to it, or by
-#: which it still holds frames: the caller sees to both.
-NOT_BEGUN, DONE, STOPPED, TICK, MARKED = range(5)
+#: How far a processor is with a batch, 0 before anything: all done; stopped (a log is full, or it waits for a release
+#: that is not known yet); at a tick, which the caller takes and steps over; behind the mark of an ordered update that
+#: moves something to it, or by which it still holds frames: the caller sees to both.
+DONE, STOPPED, TICK, MARKED = range(1, 5)
 
 #: Indices of `at` in `serve_processors`, and how many there are.
 SEGMENT, NEXT_MARK, SERVED, HOW_FAR = range(4)

@@ -60,7 +60,8 @@ class KernelSteering:
             columns.timestamp_ns,
             0,
             1,
-            *self._spans,
+            self._spans.ends,
+            self._spans.tables,
             columns.described,
             False,  # received, not transmitted
             self._counts,

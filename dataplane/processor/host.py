@@ -185,13 +185,16 @@ class ProcessorHost:
         old: list[npt.NDArray[Any]] = []
         new: list[npt.NDArray[Any]] = []
         groups = old_rows = new_rows = 0
+        end_ns = int(slot.work.timestamp_ns[work.rows - 1]) if work.rows else int(NEVER)
         for number, segment in enumerate(work.segments):
             for mark in segment.marks:
                 if isinstance(mark, Tick):
                     marks.append(mark)
                     rows.append((number, 0, mark.at_ns, *[0] * 6))
+                    end_ns = max(end_ns, mark.at_ns)
                     continue
                 marks.append(self._adopt(mark))
+                end_ns = max(end_ns, mark.adopted_at_ns)
                 change = mark.change
                 ends = old_rows + len(change.old), new_rows + len(change.new)
                 rows.append(
@@ -205,7 +208,6 @@ class ProcessorHost:
         in_rows = _NO_MARKS
         if marks:
             in_rows = MarkRows(np.array(rows, MARKER_ROW), joined(GROUP_ROW, old), joined(HEIR_ROW, new))
-        end_ns = int(slot.work.timestamp_ns[work.rows - 1]) if work.rows else int(NEVER)
         processors = len(self._processors)
         return PreparedWork(
             number=work.number,
@@ -214,7 +216,7 @@ class ProcessorHost:
             rows=in_rows,
             marks=tuple(marks),
             first_frame=work.first_frame,
-            end_ns=max(end_ns, rows[-1][_ADOPTED_NS]) if rows else end_ns,
+            end_ns=end_ns,
             drained_ns=np.full(len(marks), NEVER),
             completion_ns=np.full((processors, len(marks), groups), NEVER),
             unknown=np.zeros((processors, len(marks), groups), np.bool_),
@@ -232,7 +234,7 @@ class ProcessorHost:
             for processor in self._processors:
                 assert isinstance(processor, UpdatableProcessor)
                 processor.reserve(marker.targets, longer)
-        self._watched[marker.epoch] = marker.change.new["slot"].copy()
+        self._watched[marker.epoch] = marker.change.new["slot"].copy()  # the kernel is compiled for whole arrays
         self._live[marker.epoch] = None
         over = [e for e, at_ns in self._live.items() if at_ns is not None and at_ns <= marker.adopted_at_ns]
         for epoch in over:
@@ -368,4 +370,3 @@ def _drained(batch: PreparedWork) -> list[Answer]:
 _NOTHING_LATE = np.zeros(0, LATE_ROW)
 _NO_ANSWERS = np.zeros(0, ANSWER_ROW)
 _NO_MARKS = MarkRows(*(np.zeros(0, dtype) for dtype in (MARKER_ROW, GROUP_ROW, HEIR_ROW)))
-_ADOPTED_NS = list(MARKER_ROW.names or ()).index("adopted_ns")

@@ -47,14 +47,14 @@ class NicFrontEnd:
     ) -> None:
         """Steer the frames of all spans into the first rows of `work`, and group these by span and processor.
 
-        Rows of processor p in span s are `selection[offsets[s, p]:offsets[s, p + 1]]`; `offsets` has room for more
-        spans. A stable counting sort: rows ascend within a processor, and dropped ones are left out.
+        Rows of processor p in span s are `selection[offsets[s, p]:offsets[s, p + 1]]`; `offsets` may have
+        room for more spans. A stable counting sort: rows ascend within a processor, and dropped ones are left out.
         """
         count = spans[-1].end
         assert count <= len(work.processor), "each frame has its row"
         columns, table = self._columns(work), SpanTable.of(spans)
         parts = min(self._threads, 1 + count // _PART_FRAMES_MIN)
-        counts = self._room_for_counts(parts, *offsets.shape)[:parts, : len(spans)]
+        counts = self._room_for_counts(parts, *offsets.shape)[:parts]
         by_source = self._transmit_by_source
 
         def steer(part: int) -> None:

@@ -38,16 +38,17 @@ class Span(NamedTuple):
 
 
 class SpanTable(NamedTuple):
-    """The spans of a batch in the form of the kernels; the snapshots must outlive it."""
+    """The spans of a batch in the form of the kernels."""
 
     ends: npt.NDArray[np.int64]  # (spans,)
     tables: npt.NDArray[np.int64]  # (spans,) addresses of what `describe_snapshot` says
+    snapshots: tuple[SteeringSnapshot, ...]  # where that lies
 
     @classmethod
     def of(cls, spans: Sequence[Span]) -> SpanTable:
         """That of these spans."""
         ends, tables = [span.end for span in spans], [span.snapshot.kernel_table.address for span in spans]
-        return cls(np.array(ends, np.int64), np.array(tables, np.int64))
+        return cls(np.array(ends, np.int64), np.array(tables, np.int64), tuple(span.snapshot for span in spans))
 
 
 def steer_frames(
@@ -62,8 +63,9 @@ def steer_frames(
 ) -> None:
     """Match, hash, index and assign frames `first` to `end` - 1 of `batch`, into the rows of the same numbers.
 
-    `columns` is what `describe_columns` says of the work columns, which have the room; `counts` (spans, processors + 1)
-    is filled with the frames of each processor and, last, of dropped ones. Several threads may steer one batch.
+    `columns` is what `describe_columns` says of the work columns, which have the room; `counts` (spans or more,
+    processors + 1) is filled with the frames of each processor and, last, of dropped ones. Several threads may steer
+    one batch.
     """
     kernels.steer(
         read_only(batch.data),
