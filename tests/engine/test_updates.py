@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dataplane.engine import nic
 from dataplane.processor import updatable
 from dataplane.receive.work import DROP_REASONS
 from tests.batches import batch_of
 from tests.engine.updates import FinishedRun, Scattered, run_with_updates
 from tests.reference.processor import ProcessorCosts
-from tests.reference.test_updates import PROCESSORS, Run, S, T, packet, runs, spread
+from tests.reference.test_updates import PROCESSORS, Run, S, T, U, packet, runs, spread
 from tests.reference.updates import Result, simulate
 
 
@@ -82,9 +83,59 @@ def test_processors_that_wait_for_each_other(scattered: Scattered | None, batch_
 @given(runs(), st.booleans())
 def test_logs_of_any_size_will_do(given_run: Run, ordered: bool) -> None:
     """Nothing depends on how much room logs, held frames and queues without a bound have to begin with (ENG-04)."""
-    with mock.patch.multiple(updatable, LOG_ROWS=1, HELD_ROWS=1, MARK_ROWS=1):
+    with mock.patch.multiple(updatable, LOG_ROWS=1, HELD_ROWS=1, MARK_ROWS=1, ORDER_ROWS=2):
         got = run(given_run, ordered=ordered)
     check_against_reference(got, given_run, ordered=ordered)
+
+
+def test_held_frames_enter_before_the_next_mark_in_small_logs() -> None:
+    """Two frames are released before the next adoption in the same batch, and there is room to log one (EPO-07)."""
+    costs = dict(zip(PROCESSORS, (100, 1, 1), strict=True))
+    moved_on = Run(
+        ((0, packet(0)), (10, packet(0)), (60, packet(0)), (61, packet(0)), (310, packet(1))),
+        ((None, spread(S, T)), (50, spread(T, T)), (300, spread(T, U))),
+        {number: ProcessorCosts(receive_cost_ns=cost) for number, cost in costs.items()},
+    )
+    with mock.patch.multiple(updatable, LOG_ROWS=1, HELD_ROWS=1, MARK_ROWS=1, ORDER_ROWS=2):
+        got = run(moved_on, ordered=True, batch_frames=64)
+    check_against_reference(got, moved_on, ordered=True)
+    assert [one.frames_old_epoch_after_adoption for one in got.report.certificates] == [2, 0]
+
+
+@pytest.mark.parametrize("seed", [3, 13, 21])
+def test_a_later_update_watches_for_longer(seed: int) -> None:
+    """What overtakes frames of an entry that moves twice is found, though the first update is over before (ORD-02)."""
+    moved_twice = Run(
+        (
+            *((at, packet(0)) for at in (0, 20, 25, 30)),
+            *((at, packet(1)) for at in (45, 50, 55)),
+            *((at, packet(0)) for at in (130, 150)),
+        ),
+        ((None, spread(S, S)), (15, spread(T, S)), (40, spread(U, S))),
+        {number: ProcessorCosts(receive_cost_ns=100) for number in PROCESSORS},
+    )
+    got = run(moved_twice, ordered=False, batch_frames=1, scattered=Scattered([1, 2, 3], 8, seed))
+    check_against_reference(got, moved_twice, ordered=False)
+    assert [one.frames_reordered for one in got.report.certificates] == [0, 1]
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+@pytest.mark.parametrize("segments", [64, 3, 1])
+@pytest.mark.parametrize("scattered", [None, Scattered([1, 2, 3], 3, 5), Scattered([1, 3], 8, 6)])
+def test_more_adoptions_in_a_batch_than_a_slot_has_segments(
+    scattered: Scattered | None, segments: int, ordered: bool
+) -> None:
+    """A batch that is cut into more pieces goes in several slots, with equal results (MOD-08, ENG-01)."""
+    processors, costs = (S, T, U), dict(zip(PROCESSORS, (9, 5, 2), strict=True))
+    adoptions = [(3 * k + 1, spread(processors[k % 3], processors[k // 2 % 3])) for k in range(80)]
+    busy = Run(
+        tuple((3 * k, packet(k % 4, k % 3)) for k in range(100)),
+        ((None, spread(S, T)), *adoptions),
+        {number: ProcessorCosts(receive_cost_ns=cost, dpc_queue_depth=16) for number, cost in costs.items()},
+    )
+    with mock.patch.object(nic, "SEGMENTS_MAX", segments):
+        got = run(busy, ordered=ordered, batch_frames=100, scattered=scattered)
+    check_against_reference(got, busy, ordered=ordered)
 
 
 @settings(max_examples=200, deadline=None)
