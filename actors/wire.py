@@ -97,13 +97,14 @@ def sent_bytes(value: Any) -> int:
 def _mark(mark: Marker | Tick) -> tuple[Any, ...]:
     if isinstance(mark, Tick):
         return (mark.at_ns,)
-    return (*mark[:-1], *mark.change.packed())
+    return (*mark[:-1], mark.change.packed())
 
 
 def _read_mark(fields: list[Any]) -> Marker | Tick:
     if len(fields) == 1:
         return Tick(*fields)
-    return Marker._make((*fields[:-4], SteeringChange.unpacked(*fields[-4:])))
+    *members, change = fields
+    return Marker._make((*members, SteeringChange.unpacked(*change)))
 
 
 def _settle(news: Settle) -> tuple[Any, ...]:

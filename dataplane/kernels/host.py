@@ -143,19 +143,9 @@ def serve_batch(
         if mine.shape[0] > 0:
             costs, service, accounts = _processor(rows[p])
             served = serve(
-                mine,
-                columns,
-                first_frame,
-                NEVER,
-                costs,
-                window_start_ns,
-                window_ns,
-                service,
-                accounts,
-                flows,
-                None,
-                None,
-            )
+                mine, columns, first_frame, NEVER, costs, window_start_ns, window_ns, service, accounts, flows,
+                None, None,
+            )  # fmt: skip
             done[p] += served
             if served < mine.shape[0]:
                 return p
@@ -206,6 +196,26 @@ def _may_hold(rows: npt.NDArray[np.uint32], columns: Any, counts: npt.NDArray[np
 
 
 @njit(cache=True, nogil=True)
+def let_in_until(
+    moment_ns: int,
+    row: npt.NDArray[np.int64],
+    flow_rows: npt.NDArray[Any],
+    flows_used: npt.NDArray[np.int64],
+    window_start_ns: int,
+    window_ns: int,
+) -> None:
+    """Held frames whose release comes up to a moment enter, as far as it is known and the logs have room."""
+    columns = Columns(np.zeros(0, WORK_ROW), np.zeros(0, np.int64), np.zeros(0, np.uint32), np.zeros((0, 1), np.int64))
+    flows = Flows(flow_rows, flows_used)
+    costs, service, accounts = _processor(row)
+    tracking = _tracking(row)
+    serve(
+        columns.selection, columns, 0, moment_ns, costs, window_start_ns, window_ns, service, accounts, flows,
+        tracking, True,
+    )  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
 def _serve_segments(
     batch: Any,
     row: npt.NDArray[np.int64],
@@ -226,27 +236,13 @@ def _serve_segments(
     costs, service, accounts = _processor(row)
     tracking = _tracking(row)
     counts = tracking.counts
-    nothing = columns.selection[:0]
     while at[SEGMENT] < segments:
         segment = at[SEGMENT]
         while at[NEXT_MARK] < marks.shape[0] and marks[at[NEXT_MARK]].segment == segment:
             marker = marks[at[NEXT_MARK]]
             adopted_ns = marker.adopted_ns
             if counts[HELD] > 0:
-                serve(
-                    nothing,
-                    columns,
-                    0,
-                    adopted_ns,
-                    costs,
-                    window_start_ns,
-                    window_ns,
-                    service,
-                    accounts,
-                    flows,
-                    tracking,
-                    True,
-                )
+                let_in_until(adopted_ns, row, flows.rows, flows.used, window_start_ns, window_ns)
                 if counts[HELD] > 0 and counts[RELEASE_NS] <= adopted_ns:
                     return STOPPED
             if counts[BOUND_NS] <= adopted_ns:
@@ -326,33 +322,3 @@ def serve_processors(
             if at[p, HOW_FAR] != DONE:
                 return p
     return -1
-
-
-@njit(cache=True, nogil=True)
-def let_in_until(
-    moment_ns: int,
-    row: npt.NDArray[np.int64],
-    flow_rows: npt.NDArray[Any],
-    flows_used: npt.NDArray[np.int64],
-    window_start_ns: int,
-    window_ns: int,
-) -> None:
-    """Held frames whose release comes up to a moment enter, as far as it is known and the logs have room."""
-    columns = Columns(np.zeros(0, WORK_ROW), np.zeros(0, np.int64), np.zeros(0, np.uint32), np.zeros((0, 1), np.int64))
-    flows = Flows(flow_rows, flows_used)
-    costs, service, accounts = _processor(row)
-    tracking = _tracking(row)
-    serve(
-        columns.selection,
-        columns,
-        0,
-        moment_ns,
-        costs,
-        window_start_ns,
-        window_ns,
-        service,
-        accounts,
-        flows,
-        tracking,
-        True,
-    )

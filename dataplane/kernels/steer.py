@@ -470,16 +470,16 @@ def steer(
 
     Span s of the batch ends before frame `span_ends[s]`, and `snapshot_tables[s]` is the address of the table of the
     one snapshot that steers it (MOD-08; `describe_snapshot`). `column_table` is that of `describe_columns`. `counts`
-    (at least spans, processors + 1) is filled with the number of these frames of each processor and, last, of dropped
-    ones. With `transmit_by_source` a frame whose source address is in a filter is a send of that VPort, carrying the
-    hash its sender would attach; its completion is what gets steered (TX-01 to TX-05).
+    (spans, processors + 1) is filled with the number of these frames of each processor and, last, of dropped ones. With
+    `transmit_by_source` a frame whose source address is in a filter is a send of that VPort, carrying the hash its
+    sender would attach; its completion is what gets steered (TX-01 to TX-05).
     """
     # numba counts a reference whenever an array is handed to an inlined function: addresses, not arrays
     base, starts = address_of(data), address_of(frame_start)
     captured_lengths, wire_lengths = address_of(captured_length), address_of(wire_length)
     timestamps, columns = address_of(timestamp_ns), address_of(column_table)
     dropped = counts.shape[1] - 1
-    counts[: span_ends.shape[0]] = 0
+    counts[:] = 0
     span_first = first
     for span in range(span_ends.shape[0]):
         span_end = min(span_ends[span], end)
@@ -507,9 +507,9 @@ def divide_selection(
 ) -> int:
     """Give each processor its part of the selection vector in every span, and within it one to each part of the rows.
 
-    `counts` (parts, at least spans, processors + 1) is overwritten with where the rows of each part, span and processor
-    begin; `offsets` (spans, processors + 1) gets where those of each processor begin, and where the last end. Returns
-    how many rows are dropped, and have no place.
+    `counts` (parts, spans, processors + 1) is overwritten with where the rows of each part, span and processor begin;
+    `offsets` (spans, processors + 1) gets where those of each processor begin, and where the last end. Returns how many
+    rows are dropped, and have no place.
     """
     at, selected = np.int64(0), np.int64(0)
     processors = offsets.shape[1] - 1
@@ -538,7 +538,7 @@ def select_rows(
 ) -> None:
     """Write the row numbers `first_row` to `end_row` - 1 to their places in `selection`, dropped rows left out.
 
-    `places` (at least spans, processors + 1) says where the next row of each processor goes, and is moved on.
+    `places` (spans, processors + 1) says where the next row of each processor goes, and is moved on.
     """
     span_first = first_row
     for span in range(span_ends.shape[0]):

@@ -34,7 +34,6 @@ class NicFrontEnd:
         self._drops = np.zeros(len(DROP_REASONS), np.int64)
         self._threads = threads
         self._others = ThreadPoolExecutor(threads - 1, "nic-front-end") if threads > 1 else None
-        self._counts = np.zeros((0, 0, 0), np.int64)
         self._described: dict[int, tuple[WorkColumns, npt.NDArray[np.int64]]] = {}
 
     def accept(
@@ -54,7 +53,7 @@ class NicFrontEnd:
         assert count <= len(work.processor), "each frame has its row"
         columns, table = self._columns(work), SpanTable.of(spans)
         parts = min(self._threads, 1 + count // _PART_FRAMES_MIN)
-        counts = self._room_for_counts(parts, *offsets.shape)[:parts]
+        counts = np.empty((parts, len(spans), offsets.shape[1]), np.int64)
         by_source = self._transmit_by_source
 
         def steer(part: int) -> None:
@@ -86,11 +85,6 @@ class NicFrontEnd:
         do(0)
         for other in others:
             other.result()
-
-    def _room_for_counts(self, parts: int, spans: int, columns: int) -> npt.NDArray[np.int64]:
-        if self._counts.shape[0] < parts or self._counts.shape[1:] != (spans, columns):
-            self._counts = np.zeros((parts, spans, columns), np.int64)
-        return self._counts
 
     def _columns(self, work: WorkColumns) -> npt.NDArray[np.int64]:
         """Where the columns lie: described once for each slot of a transport."""

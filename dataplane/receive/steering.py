@@ -63,9 +63,8 @@ def steer_frames(
 ) -> None:
     """Match, hash, index and assign frames `first` to `end` - 1 of `batch`, into the rows of the same numbers.
 
-    `columns` is what `describe_columns` says of the work columns, which have the room; `counts` (spans or more,
-    processors + 1) is filled with the frames of each processor and, last, of dropped ones. Several threads may steer
-    one batch.
+    `columns` is what `describe_columns` says of the work columns, which have the room; `counts` (spans, processors + 1)
+    is filled with the frames of each processor and, last, of dropped ones. Several threads may steer one batch.
     """
     kernels.steer(
         read_only(batch.data),

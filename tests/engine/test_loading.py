@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from numba.core.registry import CPUDispatcher
 
+from benchmarks.one_vport import ONE_VPORT
 from dataplane.engine.inline import run_inline
 from dataplane.engine.prepare import experiment
 from dataplane.scenario.load import load_scenario
@@ -19,19 +20,9 @@ from dataplane.traffic.batch import FrameBatch
 _ROOT = Path(__file__).parents[2]
 
 #: Entries move back and forth between busy processors, more flows than the tables begin with, and a policy.
-_SCENARIO = """
-[adapter]
-rss_processors = 4
-[[vport]]
-id = 1
-num_queue_pairs = 4
-[[vport.filter]]
-mac = "00:15:5d:01:02:01"
-[vport.rss]
-indirection_table = [0, 1, 2, 3]
-num_indirection_table_entries = 16
-[processors]
-receive_cost_ns = 1000
+_SCENARIO = f"""
+{ONE_VPORT}[processors]
+receive_cost_ns = 2000
 [traffic]
 profile = "zipf"
 flows = 5000

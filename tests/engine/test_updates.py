@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from unittest import mock
 
 import pytest
@@ -16,6 +17,8 @@ from tests.engine.updates import FinishedRun, Scattered, run_with_updates
 from tests.reference.processor import ProcessorCosts
 from tests.reference.test_updates import PROCESSORS, Run, S, T, U, packet, runs, spread
 from tests.reference.updates import Result, simulate
+
+_small_logs = partial(mock.patch.multiple, updatable, LOG_ROWS=1, HELD_ROWS=1, MARK_ROWS=1, ORDER_ROWS=2)
 
 
 def reference(given_run: Run, *, ordered: bool, ticks_ns: tuple[int, ...] = ()) -> Result:
@@ -83,7 +86,7 @@ def test_processors_that_wait_for_each_other(scattered: Scattered | None, batch_
 @given(runs(), st.booleans())
 def test_logs_of_any_size_will_do(given_run: Run, ordered: bool) -> None:
     """Nothing depends on how much room logs, held frames and queues without a bound have to begin with (ENG-04)."""
-    with mock.patch.multiple(updatable, LOG_ROWS=1, HELD_ROWS=1, MARK_ROWS=1, ORDER_ROWS=2):
+    with _small_logs():
         got = run(given_run, ordered=ordered)
     check_against_reference(got, given_run, ordered=ordered)
 
@@ -96,7 +99,7 @@ def test_held_frames_enter_before_the_next_mark_in_small_logs() -> None:
         ((None, spread(S, T)), (50, spread(T, T)), (300, spread(T, U))),
         {number: ProcessorCosts(receive_cost_ns=cost) for number, cost in costs.items()},
     )
-    with mock.patch.multiple(updatable, LOG_ROWS=1, HELD_ROWS=1, MARK_ROWS=1, ORDER_ROWS=2):
+    with _small_logs():
         got = run(moved_on, ordered=True, batch_frames=64)
     check_against_reference(got, moved_on, ordered=True)
     assert [one.frames_old_epoch_after_adoption for one in got.report.certificates] == [2, 0]
