@@ -10,23 +10,27 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from queue import Queue
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from dataplane.errors import UserError
-from dataplane.receive.work import (
-    DROP_REASONS,
-    NO_PROCESSOR,
-    NO_TARGET,
-    NOT_DROPPED,
-    TAGGED,
-    TRANSMIT,
-    WorkColumns,
-    first_rows,
+from dataplane.kernels.rows import (
+    CONDITIONS,
+    HAS_ENTRY,
+    HAS_HASH,
+    HAS_PROCESSOR,
+    HAS_TAG,
+    HAS_TARGET,
+    IS_DROPPED,
+    IS_KEPT,
+    TABLE_DTYPES,
+    TableColumns,
+    write_table,
 )
+from dataplane.receive.work import DROP_REASONS, WorkColumns, first_rows
 from dataplane.switch.configuration import Mode
 from dataplane.switch.snapshot import HASH_KIND_NAMES, SteeringSnapshot
 from dataplane.traffic.batch import FrameBatch
@@ -75,14 +79,14 @@ class PacketTable:
 
     def __init__(self, snapshot: SteeringSnapshot) -> None:
         self._snapshot = snapshot
-        self._target_ids = np.array([*snapshot.target_ids, 0], np.uint16)  # the last for dropped frames
+        self._target_ids = np.array(snapshot.target_ids, np.uint16)
         self._processors = pa.array([str(processor) for processor in snapshot.processors])
 
     def served_batch(self, rows: CompleteRows) -> pa.RecordBatch:
         """Rows of a run, with completion and latency, each with the epoch and the targets of its snapshot."""
         spans = rows.spans
-        if len(spans[-1].target_ids) >= len(self._target_ids):  # targets keep their rows, new ones come behind
-            self._target_ids = np.array([*spans[-1].target_ids, 0], np.uint16)
+        if len(spans[-1].target_ids) > len(self._target_ids):  # targets keep their rows, new ones come behind
+            self._target_ids = np.array(spans[-1].target_ids, np.uint16)
         epochs = [(span.end_row, span.epoch) for span in spans]
         return self._batch(rows.first_frame, first_rows(rows.work, 0, spans[-1].end_row), epochs, served=True)
 
@@ -99,103 +103,82 @@ class PacketTable:
 
         `epochs` are (end row, epoch), ascending.
         """
-        rows = _Rows(len(work.target))
-        target_ids = rows.column(
-            pa.uint16(),
-            self._target_ids[np.minimum(work.target, len(self._target_ids) - 1)],
-            missing=work.target == NO_TARGET,
-        )
-        unknown = rows.nulls(pa.uint16())
+        schema = _SERVED_DICTIONARY_SCHEMA if served else _DICTIONARY_SCHEMA
+        rows = _Rows(len(work.rows), schema)
+        write_table(work, first_frame, self._target_ids, rows.columns, rows.is_it, rows.bits, rows.counts)
+        target_id, unknown = rows.column("target_id", HAS_TARGET), pa.nulls(len(work.rows), pa.uint16())
         switch = self._snapshot.configuration.mode is Mode.SWITCH
-        untagged = (work.flags & TAGGED) == 0
-        dropped = work.drop != NOT_DROPPED
         columns = [
-            rows.counted(first_frame),
-            rows.column(pa.int64(), work.timestamp_ns),
-            rows.column(pa.uint32(), work.wire_length),
-            rows.names(_DIRECTIONS, (work.flags & TRANSMIT) >> 1),
-            target_ids if switch else unknown,
-            unknown if switch else target_ids,
-            rows.column(pa.uint32(), work.filter_id),
-            rows.names(_HASH_KINDS, work.hash_kind),
-            rows.column(pa.uint32(), work.hash_value, missing=work.hash_kind == 0),
-            rows.column(pa.uint16(), work.table_index, missing=work.table_index >= 0xFFFE),
-            rows.names(self._processors, work.processor, missing=work.processor == NO_PROCESSOR),
-            rows.column(pa.uint16(), work.oob_8021q >> 4, missing=untagged),
-            rows.column(pa.uint8(), work.oob_8021q & 7, missing=untagged),
-            rows.names(_DROP_REASONS, work.drop, missing=~dropped),
-            rows.stretches(pa.uint32(), epochs),
+            rows.column("packet"),
+            rows.column("timestamp_ns"),
+            rows.column("length"),
+            rows.names("direction", _DIRECTIONS),
+            target_id if switch else unknown,
+            unknown if switch else target_id,
+            rows.column("filter_id"),
+            rows.names("hash_type", _HASH_KINDS),
+            rows.column("hash_value", HAS_HASH),
+            rows.column("indirection_table_index", HAS_ENTRY),
+            rows.names("processor", self._processors, HAS_PROCESSOR),
+            rows.column("vlan_id", HAS_TAG),
+            rows.column("user_priority", HAS_TAG),
+            rows.names("drop_reason", _DROP_REASONS, IS_DROPPED),
+            rows.stretches(epochs),
         ]
-        schema = _DICTIONARY_SCHEMA
         if served:
-            columns += [
-                rows.column(pa.int64(), work.completion_ns, missing=dropped),
-                rows.column(pa.int64(), work.completion_ns - work.timestamp_ns, missing=dropped),
-            ]
-            schema = _SERVED_DICTIONARY_SCHEMA
+            columns += [rows.column("completion_ns", IS_KEPT), rows.column("latency_ns", IS_KEPT)]
         return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 class _Rows:
-    """Arrow columns of a batch, all in one piece of memory: many small ones cost more than what is written to them."""
+    """Columns of a batch, all in one piece of Arrow's memory: it has been used before, and its pages are there."""
 
     _BYTES_IN_ROW = 80  # more than all columns of a row take, bits of validity and gaps included
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, schema: pa.Schema) -> None:
         self._count = count
-        self._memory = np.empty(self._BYTES_IN_ROW * count + 4096, np.uint8)
-        self._buffer = pa.py_buffer(self._memory)
+        self._buffer = pa.allocate_buffer(self._BYTES_IN_ROW * count + 4096)
+        self._memory = np.frombuffer(self._buffer, np.uint8)
         self._used = 0
+        self.columns = TableColumns(
+            *[
+                self._room(dtype, count if name in schema.names or name == "target_id" else 0)
+                for name, dtype in TABLE_DTYPES.items()
+            ]
+        )
+        self.bits = self._room(np.uint8, CONDITIONS * ((count + 511) // 512) * 64).reshape(CONDITIONS, -1)
+        self.counts = np.empty(CONDITIONS, np.int64)
+        self.is_it = np.empty(count, np.bool_)
 
-    def column(
-        self, kind: pa.DataType, values: npt.NDArray[Any], missing: npt.NDArray[np.bool_] | None = None
-    ) -> pa.Array:
-        """Values that fit into `kind`; rows in `missing` are null, and hold 0."""
-        validity, nulls = self._validity(missing)
-        if nulls == self._count:
-            return self.nulls(kind)
-        room, data = self._room(kind.to_pandas_dtype(), self._count)
-        np.copyto(room, values, casting="unsafe")
-        if missing is not None and nulls:
-            room[missing] = 0
-        return pa.Array.from_buffers(kind, self._count, [validity, data], nulls)
+    def column(self, name: str, condition: SupportsIndex | None = None) -> pa.Array:
+        """A column, null where the condition does not hold."""
+        values = getattr(self.columns, name)
+        nulls = 0 if condition is None else self._count - int(self.counts[condition])
+        validity = self._for_arrow(self.bits[condition]) if nulls else None
+        kind = pa.from_numpy_dtype(values.dtype)
+        return pa.Array.from_buffers(kind, self._count, [validity, self._for_arrow(values)], nulls)
 
-    def names(self, names: pa.Array, codes: npt.NDArray[Any], missing: npt.NDArray[np.bool_] | None = None) -> pa.Array:
-        """The names with these codes, as a dictionary array."""
-        return pa.DictionaryArray.from_arrays(self.column(pa.int16(), codes, missing), names, safe=False)
+    def names(self, name: str, names: pa.Array, condition: SupportsIndex | None = None) -> pa.Array:
+        """A column of codes as a dictionary array of what they stand for."""
+        return pa.DictionaryArray.from_arrays(self.column(name, condition), names, safe=False)
 
-    def nulls(self, kind: pa.DataType) -> pa.Array:
-        """Nothing but nulls."""
-        return pa.nulls(self._count, kind)
-
-    def counted(self, first: int) -> pa.Array:
-        """Consecutive numbers as uint64."""
-        room, data = self._room(np.uint64, self._count)
-        room[:] = np.arange(first, first + self._count, dtype=np.uint64)
-        return pa.Array.from_buffers(pa.uint64(), self._count, [None, data], 0)
-
-    def stretches(self, kind: pa.DataType, values: Sequence[tuple[int, int]]) -> pa.Array:
-        """The same value for many rows: (end row, value), ascending."""
-        room, data = self._room(kind.to_pandas_dtype(), self._count)
+    def stretches(self, values: Sequence[tuple[int, int]]) -> pa.Array:
+        """The same uint32 for many rows: (end row, value), ascending."""
+        room = self._room(np.uint32, self._count)
         first = 0
         for end, value in values:
             room[first:end] = value
             first = end
-        return pa.Array.from_buffers(kind, self._count, [None, data], 0)
+        return pa.Array.from_buffers(pa.uint32(), self._count, [None, self._for_arrow(room)], 0)
 
-    def _validity(self, missing: npt.NDArray[np.bool_] | None) -> tuple[pa.Buffer | None, int]:
-        nulls = 0 if missing is None else int(np.count_nonzero(missing))
-        if missing is None or nulls in {0, self._count}:
-            return None, nulls
-        room, buffer = self._room(np.uint8, (self._count + 7) // 8)
-        room[:] = np.packbits(~missing, bitorder="little")
-        return buffer, nulls
-
-    def _room(self, dtype: Any, count: int) -> tuple[npt.NDArray[Any], pa.Buffer]:
-        """Room for `count` values, as an array to be filled and as a buffer for Arrow."""
+    def _room(self, dtype: npt.DTypeLike, count: int) -> npt.NDArray[Any]:
+        """Room for `count` values, on cache lines of its own."""
         size = count * np.dtype(dtype).itemsize
         at, self._used = self._used, (self._used + size + 63) & ~63
-        return self._memory[at : at + size].view(dtype), self._buffer.slice(at, size)
+        return self._memory[at : at + size].view(dtype)
+
+    def _for_arrow(self, room: npt.NDArray[Any]) -> pa.Buffer:
+        return self._buffer.slice(room.ctypes.data - self._buffer.address, room.nbytes)
 
 
 def as_strings(batch: pa.RecordBatch) -> pa.RecordBatch:

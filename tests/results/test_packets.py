@@ -39,7 +39,7 @@ def test_rows_do_not_change_with_the_work_columns() -> None:
     assert [row["epoch"] for row in before] == [0, 0, 1, 1, 1]
 
 
-@pytest.mark.parametrize("count", [1, 7, 64, 1001])
+@pytest.mark.parametrize("count", [1, 7, 64, 1024, 2501])
 @pytest.mark.parametrize("share_missing", [0.0, 0.3, 1.0])
 def test_every_column_says_what_the_work_says(tmp_path: Path, count: int, share_missing: float) -> None:
     """Each row is that of its frame, null where nothing is known of it, in memory as in a Parquet file."""
