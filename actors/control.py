@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from actors.updates import UpdateWriter
+from actors.wire import encode_report
 from dataplane.control.adapter import ControlPlane
 from dataplane.control.journal import JournaledControlPlane, Recovered, recover_or_create
 from dataplane.control.packing import packed, unpacked
 from dataplane.control.requests import Completion, OidRequest
 from dataplane.control.specification import AdapterSpecification
-from dataplane.engine.control import ControlOutcome, RunControl, issue_set_up, timeline_of
+from dataplane.engine.control import RunControl, issue_set_up, timeline_of
 from dataplane.engine.experiment import UpdatePlan
 from dataplane.ids import ProcessorNumber
 from dataplane.processor.messages import ProcessorLoad
@@ -201,9 +202,9 @@ class ControlActor:
         """Changes that are on file; None without a journal."""
         return self._control.recorded if isinstance(self._control, JournaledControlPlane) else None
 
-    def outcome(self, last_arrival_ns: int | None, *, interrupted: bool) -> ControlOutcome:
-        """What the control side has to report at the end of the run."""
-        return self._of_run.outcome(last_arrival_ns, interrupted=interrupted)
+    def outcome(self, last_arrival_ns: int | None, *, interrupted: bool) -> bytes:
+        """What the control side has to report at the end of the run: a ControlOutcome from `encode_report`."""
+        return encode_report(self._of_run.outcome(last_arrival_ns, interrupted=interrupted))
 
     @property
     def _of_run(self) -> RunControl:

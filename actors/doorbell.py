@@ -16,6 +16,7 @@ import secrets
 import socket
 import struct
 from collections import deque
+from collections.abc import Iterable
 
 from actors.wire import Message, decode, encode
 
@@ -45,14 +46,14 @@ class Doorbell:
         """Send a message, with a file descriptor if given; PeerLostError when nobody is there."""
         descriptors = [] if descriptor is None else [descriptor]
         try:
-            for packet in _packets(message):
+            for packet in packets_of(message):
                 socket.send_fds(self._socket, [packet], descriptors)
         except (BrokenPipeError, ConnectionResetError) as error:
             raise PeerLostError("the other end of a doorbell is gone") from error
 
-    def post(self, message: Message) -> None:
-        """Send a message as far as there is room for it; `flush` sends the rest."""
-        self._outbox.extend(_packets(message))
+    def post(self, packets: Iterable[bytes]) -> None:
+        """Send a message (`packets_of`) as far as there is room for it; `flush` sends the rest."""
+        self._outbox.extend(packets)
         self.flush()
 
     def flush(self) -> bool:
@@ -128,7 +129,8 @@ class DoorbellListener:
         self._socket.close()
 
 
-def _packets(message: Message) -> list[bytes]:
+def packets_of(message: Message) -> list[bytes]:
+    """A message as it goes over a socket."""
     data = encode(message)
     parts = [data[at : at + PACKET_BYTES] for at in range(0, len(data), PACKET_BYTES)]
     return [*(b"\1" + part for part in parts[:-1]), b"\0" + parts[-1]]

@@ -19,6 +19,7 @@ from actors.doorbell import DoorbellListener
 from actors.source import SourcedBatch, batches_ahead
 from actors.transport import ActorTransport, RingTransport
 from actors.updates import UpdateReader
+from actors.wire import encode_report
 from dataplane.engine.experiment import CompleteRows, EpochSpan, SourceFactory
 from dataplane.engine.loading import load_steering_kernels
 from dataplane.engine.nic import Nic, NicResult
@@ -182,8 +183,8 @@ class NicActor:
 
     def run(
         self, snapshot: SteeringSnapshot, hosts: Sequence[Any], control: Any = None
-    ) -> Iterator[Progressed | CopiedRows | NicReport]:
-        """Run to the end of the source, or until `stop`; the last item is the report.
+    ) -> Iterator[Progressed | CopiedRows | bytes]:
+        """Run to the end of the source, or until `stop`; the last item is a NicReport from `encode_report`.
 
         `hosts` are the handles of the processor actors, which only the object store needs; `control` is that of the
         control actor when the steering may change. Raises what the source raises, and PeerLostError when a processor
@@ -235,13 +236,14 @@ class NicActor:
             self._turn_away()  # whoever waits is not forgotten when something breaks
         # of a source that was stopped only what it said about the frames that were taken
         regressions, findings = (last.timestamp_regressions, last.findings) if last else (0, ())
-        yield NicReport(
+        report = NicReport(
             nic.result(),
             regressions if stopped else source.timestamp_regressions,
             findings if stopped else tuple(source.findings),
             stopped,
             transport.object_bytes,
         )
+        yield encode_report(report)
 
     def _new_transport(self, hosts: Sequence[Any]) -> ActorTransport:
         plan = self._plan

@@ -53,16 +53,16 @@ class ObjectStoreTransport(ActorTransport):
         self.object_bytes += self._buffer.nbytes
         super().send(batch, settled, everywhere=everywhere)
 
-    def _post(self, host: int, message: ToHost) -> None:
-        actor = self._actors[host]
-        if isinstance(message, Work):
-            if self._rows_wanted:
-                self._slots_of_works[host].append((message.number, self._sent[-1].slot))
-            self._answers[host].append(
-                actor.receive_stored.remote(message, self._stored, len(self._sent[-1].slot.selection))
-            )
-        else:
-            self._answers[host].append(actor.receive_stored.remote(message))
+    def _post(self, hosts: Sequence[int], message: ToHost) -> None:
+        for host in hosts:
+            receive = self._actors[host].receive_stored
+            if isinstance(message, Work):
+                slot = self._sent[-1].slot
+                if self._rows_wanted:
+                    self._slots_of_works[host].append((message.number, slot))
+                self._answers[host].append(receive.remote(message, self._stored, len(slot.selection)))
+            else:
+                self._answers[host].append(receive.remote(message))
 
     def _messages(self, *, wait: bool) -> list[tuple[int, FromHost]]:
         heard: list[tuple[int, FromHost]] = []

@@ -320,13 +320,10 @@ def collect(experiment: Experiment, host: SimulatedHost, nic_report: NicReport, 
 
     Adds to the bytes that the driver has `received`.
     """
-    reports, told = host.reports(), nic_report.result
-    received["reports"] += sent_bytes(reports)
+    told = nic_report.result
+    reports, outcome = host.conclude(nic_report, received)
     finished = sum(p.counters["accepted"] + p.counters["dropped"] for host in reports for p in host.processors)
     assert told.arrived == finished + sum(told.dropped.values()), "frames are conserved (MOD-11, ENG-03)"
-    outcome = host.control_outcome(nic_report)
-    if host.control is not None:
-        received["updates"] += sent_bytes(outcome)
     return told.run_result(
         experiment,
         reports,
@@ -478,18 +475,23 @@ class SimulatedHost:
     watched: list[Any]  # the stream, and calls that last as long as there is work
     control: Any = None  # the control actor when the steering may change
 
-    def reports(self) -> list[HostReport]:
-        """Of all processor actors, in the order of their processors; after the end of the stream."""
-        answers: list[HostReport] = _get([actor.report.remote() for actor in self.processors])
-        return answers
+    def conclude(self, report: NicReport, received: Counter[str]) -> tuple[list[HostReport], ControlOutcome]:
+        """What processors, in the order of their numbers, and control have to report; after the end of the stream.
 
-    def control_outcome(self, report: NicReport) -> ControlOutcome:
-        """What the control side has to report; after the end of the stream."""
-        if self.control is None:
-            return ControlOutcome()
-        last_arrival_ns = report.result.last_arrival_or_none_ns
-        outcome: ControlOutcome = _get(self.control.outcome.remote(last_arrival_ns, interrupted=report.stopped))
-        return outcome
+        All are asked at once. Adds to the bytes that the driver has `received`.
+        """
+        asked = [actor.report.remote() for actor in self.processors]
+        if self.control is not None:
+            last_arrival_ns = report.result.last_arrival_or_none_ns
+            asked.append(self.control.outcome.remote(last_arrival_ns, interrupted=report.stopped))
+        answers = _get(asked)
+        outcome = ControlOutcome()
+        if self.control is not None:
+            encoded: bytes = answers.pop()
+            received["updates"] += len(encoded)
+            outcome = pickle.loads(encoded)
+        received["reports"] += sent_bytes(answers)
+        return answers, outcome
 
     def placement(self, *, same_node: bool) -> dict[str, Any]:
         """The nodes of this process, of the NIC and of its processors; after the end of the stream."""
@@ -602,12 +604,13 @@ class Follower:
             host.watched.remove(ready)
             return None
         item = _get(next(ready))
-        if not isinstance(item, NicReport):
+        if not isinstance(item, bytes):
             self._pass_on(item)
             return None
-        self.received["reports"] += sent_bytes(item)
-        self._progress(item.result.arrived, self._told.share if item.stopped else 1.0)
-        return item
+        self.received["reports"] += len(item)
+        report: NicReport = pickle.loads(item)
+        self._progress(report.result.arrived, self._told.share if report.stopped else 1.0)
+        return report
 
     def _pass_on(self, item: Progressed | CopiedRows) -> None:
         self.is_ready = True

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Sequence
 
-from actors.doorbell import Doorbell, DoorbellListener, PeerLostError
+from actors.doorbell import Doorbell, DoorbellListener, PeerLostError, packets_of
 from actors.ring import Credits, DescriptorRing, new_ring_memory
 from actors.wire import Hello, Message, Start, Welcome
 from dataplane.engine.transport import Sent
@@ -40,15 +40,16 @@ class ActorTransport(ABC):
         """As `Transport.send`."""
         slot = self._credits.next_slot
         hosts = range(self.hosts) if everywhere or settled else self._hosts_with_rows(batch)
-        numbers = self._credits.send(hosts)
+        hosts_by_number: dict[int, list[int]] = {}
+        for host, number in zip(hosts, self._credits.send(hosts), strict=True):
+            hosts_by_number.setdefault(number, []).append(host)
         self._sent.append(batch)
-        for host, number in zip(hosts, numbers, strict=True):
-            self._post(host, Work(number, slot, batch.rows, batch.first_frame, batch.segments, tuple(settled)))
+        for number, alike in hosts_by_number.items():
+            self._post(alike, Work(number, slot, batch.rows, batch.first_frame, batch.segments, tuple(settled)))
 
     def tell(self, news: Settle) -> None:
         """As `Transport.tell`."""
-        for host in range(self.hosts):
-            self._post(host, news)
+        self._post(range(self.hosts), news)
 
     def receive(self, *, wait: bool) -> list[tuple[int, FromHost]]:
         """As `Transport.receive`."""
@@ -65,7 +66,7 @@ class ActorTransport(ABC):
     def end(self) -> None:
         """As `Transport.end`."""
         for host in range(self.hosts):
-            self._post(host, End(self._credits.rung(host)))
+            self._post([host], End(self._credits.rung(host)))
 
     @abstractmethod
     def start(self, start_ns: int) -> None:
@@ -80,8 +81,8 @@ class ActorTransport(ABC):
         """Let go; hosts that were not told the end see that something broke."""
 
     @abstractmethod
-    def _post(self, host: int, message: ToHost) -> None:
-        """Send a message without waiting for anybody."""
+    def _post(self, hosts: Sequence[int], message: ToHost) -> None:
+        """Send the same message to several without waiting for anybody."""
 
     @abstractmethod
     def _messages(self, *, wait: bool) -> list[tuple[int, FromHost]]:
@@ -130,9 +131,11 @@ class RingTransport(ActorTransport):
         """As `Transport.next_slot`; the slot holds `batch_frames` rows."""
         return self._ring[self._credits.next_slot]
 
-    def _post(self, host: int, message: Message) -> None:
-        self._doorbells[host].post(message)
-        self._flush(host)
+    def _post(self, hosts: Sequence[int], message: Message) -> None:
+        packets = packets_of(message)  # once for all of them: a work with updates is large
+        for host in hosts:
+            self._doorbells[host].post(packets)
+            self._flush(host)
 
     def _flush(self, host: int) -> None:
         doorbell = self._doorbells[host]

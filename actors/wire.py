@@ -87,6 +87,11 @@ def decode(data: bytes) -> Message:
     return message
 
 
+def encode_report(report: Any) -> bytes:
+    """A report of many small objects, for `pickle.loads`: Ray's own pickler looks at each of them in Python."""
+    return pickle.dumps(report, protocol=5)
+
+
 def sent_bytes(value: Any) -> int:
     """How large a value is between processes of Ray, which pickles it with the bytes of arrays aside."""
     buffers: list[pickle.PickleBuffer] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -173,8 +174,9 @@ def run_in_threads(
         if isinstance(item, CopiedRows):
             assert sink is not None, "rows come when somebody wants them"
             sink.write(item.complete)
-    report = items[-1]
-    assert isinstance(report, NicReport)
+    encoded = items[-1]
+    assert isinstance(encoded, bytes)
+    report: NicReport = pickle.loads(encoded)
     told, reports = report.result, [actor.report() for actor in actors]
     return RunResult(
         experiment=experiment,

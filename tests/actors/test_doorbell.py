@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from actors.doorbell import Doorbell, DoorbellListener, PeerLostError, connect
+from actors.doorbell import Doorbell, DoorbellListener, PeerLostError, connect, packets_of
 from actors.wire import Hello, Start
 from dataplane.processor.messages import ANSWER_ROW, End, Settle
 
@@ -88,7 +88,7 @@ def test_large_messages_and_a_peer_that_does_not_listen(ends: tuple[Doorbell, Do
     answers = np.zeros(100_000, ANSWER_ROW)
     answers["group"] = np.arange(len(answers))
     for epoch in range(5):
-        nic.post(Settle(epoch, None, answers))  # far more than a socket takes: it would block
+        nic.post(packets_of(Settle(epoch, None, answers)))  # far more than a socket takes: it would block
     heard: list[Settle] = []
     while len(heard) < 5:
         nic.flush()

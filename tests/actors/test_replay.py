@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from actors.control import ControlActor, ControlPlan, encode_maker
 from actors.updates import UpdateReader
 from dataplane.commands import INLINE, RunOptions, live_experiment, run_experiment, write_run
 from dataplane.control.journal import JOURNAL_NAME
+from dataplane.engine.control import ControlOutcome
 from dataplane.engine.experiment import RunResult
 from dataplane.engine.nic import Nic
 from dataplane.engine.plan import plan_host
@@ -111,7 +113,7 @@ def live_run(folder: Path, hand_over: str, asked: dict[int, list[RequestMaker]],
     nic.finish()
     sink.__exit__(None, None, None)
     told = nic.result()
-    outcome = control.outcome(told.last_arrival_ns, interrupted=False)
+    outcome: ControlOutcome = pickle.loads(control.outcome(told.last_arrival_ns, interrupted=False))
     result = RunResult(
         experiment=experiment,
         start_ns=told.start_ns,
