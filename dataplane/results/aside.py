@@ -43,6 +43,17 @@ def written_aside(path: Path, *, overwrite: bool, directory: bool = False) -> It
                 path.parent.rmdir()
 
 
+@contextmanager
+def replaced_whole(path: Path) -> Iterator[Path]:
+    """A temporary path beside a file of our own that others may read meanwhile: it is the old one or the new one."""
+    aside = _beside(path, "partial")
+    try:
+        yield aside
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
 def check_free(path: Path, *, overwrite: bool, directory: bool = False) -> None:
     """UserError when results, a directory or else a file, may not be put at `path`: something is or will be there."""
     for writer, aside in _written(path):

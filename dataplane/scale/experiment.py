@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,7 @@ import pyarrow.parquet
 from dataplane.engine.experiment import DEFAULT_BATCH_FRAMES, DEFAULT_BATCH_FRAMES_ON_RAY, Progress
 from dataplane.engine.prepare import experiment
 from dataplane.errors import UserError
-from dataplane.results.aside import directory_name
+from dataplane.results.aside import directory_name, replaced_whole
 from dataplane.scale.measure import NicJob
 from dataplane.scale.points import EngineName, GridOptions, Run, read_points, runs_of
 from dataplane.scale.rows import RunRow, run_row, runs_table
@@ -128,7 +127,6 @@ def write_tables(plan: ScalePlan) -> Summary:
     """Write `runs.parquet` from everything there is."""
     summary = plan.summary()
     table = runs_table((row for one in summary.points for row in one.rows), summary.derived())
-    aside = plan.store.directory / f".partial-{os.getpid()}-{TABLE}"
-    pyarrow.parquet.write_table(table, aside)
-    aside.replace(plan.store.directory / TABLE)
+    with replaced_whole(plan.store.directory / TABLE) as aside:
+        pyarrow.parquet.write_table(table, aside)
     return summary

@@ -8,7 +8,6 @@ therefore adds to a directory; a scenario that has changed does not go into it.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from dataplane.errors import UserError
+from dataplane.results.aside import replaced_whole
 from dataplane.scale.points import Run
 from dataplane.scale.rows import SCHEMA_VERSION, RunRow, row_from_json
 from dataplane.scale.variants import Base
@@ -47,7 +47,7 @@ class Store:
                     f"{self.directory} has runs of another {differing}: give another --out, or --overwrite these"
                 )
         (self.directory / _RUNS).mkdir(parents=True, exist_ok=True)
-        write_whole(manifest, json.dumps(self._identity, indent=2) + "\n")
+        _write(manifest, json.dumps(self._identity, indent=2) + "\n")
         shutil.rmtree(self.directory / _FAILED, ignore_errors=True)  # what failed is tried again
 
     def key(self, run: Run, scenarios: Sequence[str]) -> str:
@@ -66,13 +66,13 @@ class Store:
 
     def keep(self, key: str, row: RunRow) -> None:
         """A run is finished."""
-        write_whole(self.directory / _RUNS / f"{key}.json", json.dumps(asdict(row), indent=2) + "\n")
+        _write(self.directory / _RUNS / f"{key}.json", json.dumps(asdict(row), indent=2) + "\n")
 
     def keep_failed(self, key: str, scenario: str) -> Path:
         """The scenario of a run that failed, for who wants to see why; where it is."""
         path = self.directory / _FAILED / f"{key}.toml"
         path.parent.mkdir(exist_ok=True)
-        write_whole(path, scenario)
+        _write(path, scenario)
         return path
 
 
@@ -101,11 +101,9 @@ def _differing(manifest: Path, wanted: Mapping[str, Any]) -> str | None:
     return next((what for key, what in names.items() if found.get(key) != wanted[key]), None)
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a file that is there only when it is whole."""
-    aside = path.with_name(f".partial-{os.getpid()}-{path.name}")
-    aside.write_text(text, encoding="utf-8")
-    aside.replace(path)
+def _write(path: Path, text: str) -> None:
+    with replaced_whole(path) as aside:
+        aside.write_text(text, encoding="utf-8")
 
 
 def _digest(value: Any) -> str:
