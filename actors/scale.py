@@ -19,7 +19,7 @@ def scale(options: ScaleOptions, address: str | None, plots: str, progress: Prog
     """Run what is missing of a scaling experiment, then write its table and plots; all of it, and where it is.
 
     Without `address` inline runs need no Ray, and come first: nothing else of ours is on the machine then. After Ctrl-C
-    what is finished is written. Raises UserError for what cannot be run, before anything is.
+    what is finished is written, be it nothing. Raises UserError for what cannot be run, before anything is.
     """
     todo = plan(options)
     try:
@@ -32,9 +32,7 @@ def scale(options: ScaleOptions, address: str | None, plots: str, progress: Prog
             _on_ray(todo, others, address, progress)
     except KeyboardInterrupt:
         todo.interrupted = True
-    if not todo.rows:
-        if todo.interrupted:
-            raise UserError("interrupted before the first run was finished", ExitCode.INCONCLUSIVE)
+    if not todo.rows and not todo.interrupted:
         failures = [f"{run}: {why}" for run, why in todo.failures.items()]
         raise UserError("\n".join(["no run came to its end", *failures]), ExitCode.FINDINGS)
     summary = write_tables(todo)

@@ -25,7 +25,8 @@ def scale_screen(summary: Summary, directory: Path) -> RenderableType:
         if len(points) > 1 or (points and axis != "processors"):  # one number of processors is in the grid already
             parts += [_growth(axis, points), Text(_growth_line(summary, axis))]
     parts += [Text(remark, "dim") for remark in summary.remarks]
-    parts.append(Text(f"table and plots in {directory}", "dim"))
+    if summary.rows:
+        parts.append(Text(f"table and plots in {directory}", "dim"))
     return Group(*parts)
 
 

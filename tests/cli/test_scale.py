@@ -68,14 +68,22 @@ def test_bad_input_is_told_at_once(tmp_path: Path, capsys: pytest.CaptureFixture
     assert not (tmp_path / "out").exists()
 
 
+def started(scenario: Path, out: Path, *options: str) -> subprocess.Popen[str]:
+    """The command in a session of its own, as that of a terminal."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "cli", "scale", str(scenario), "--out", str(out), *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
 def test_an_interruption_keeps_what_is_finished(tmp_path: Path) -> None:
     """Ctrl-C to all processes of the terminal: status 3, table and plots of the finished runs, no process left."""
     scenario = written(tmp_path, SCENARIO.replace("[run]", "").replace("seed = 7", ""))
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "cli", "scale", str(scenario), "--repeat", "100", "--out", str(out)]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+    process = started(scenario, out, "--repeat", "100")
     while not (out / "runs").is_dir() or not any((out / "runs").glob("*.json")):
         assert process.poll() is None, process.stderr and process.stderr.read()
         time.sleep(0.05)
@@ -89,3 +97,25 @@ def test_an_interruption_keeps_what_is_finished(tmp_path: Path) -> None:
     assert (out / "throughput.svg").exists()
     assert helpers
     assert all(wait_for_end(helper) for helper in helpers)
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_an_interruption_before_the_first_run_is_finished(tmp_path: Path, as_json: bool) -> None:
+    """Ctrl-C while nothing is finished: status 3, and the document or the screen says so, with a table of no rows."""
+    scenario, out = written(tmp_path, SCENARIO.replace("2_000", "2_000_000_000")), tmp_path / "out"
+    process = started(scenario, out, "--repeat", "2", *(["--json"] if as_json else []))
+    while not any(descendants(process.pid)):
+        assert process.poll() is None, process.stderr and process.stderr.read()
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    printed, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (3, "")
+    if as_json:
+        document = json.loads(printed)
+        assert document["interrupted"] is True
+        assert (document["missing"], document["points"], document["runs"]) == (2, [], [])
+    else:
+        assert "stopped early" in printed
+        assert "2 runs are missing: the same command goes on with them" in printed
+        assert "plots" not in printed
+    assert pyarrow.parquet.read_table(out / "runs.parquet").num_rows == 0
