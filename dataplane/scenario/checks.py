@@ -326,8 +326,9 @@ def _check_event(path: Path, event: Event, sheet: Sheet, findings: Findings) -> 
             findings.add((*path, "default_processor"), "can be chosen from NDIS 6.60 on", "RSS-10")
         if change.num_queue_pairs is not None and adapter.interface == "native-rss" and not adapter.has_rss_v2:
             findings.add((*path, "num_queue_pairs"), "the queues of the adapter can change with RSSv2 only", "UPD-25")
-        if not change.enabled:
-            _check_disabling(path, change, adapter, findings)
+        ignored, rule = keys_without_effect(change, adapter)
+        for key in ignored:
+            findings.add((*path, key), "has no effect with enabled = false", rule)
         entries = change.num_indirection_table_entries or len(change.indirection_table or (None,))
         if not power_of_two(entries):
             findings.add((*path, "indirection_table"), f"{entries} entries are not a power of two", "RSS-15")
@@ -335,15 +336,13 @@ def _check_event(path: Path, event: Event, sheet: Sheet, findings: Findings) -> 
             findings.add((*path, "indirection_table"), f"has more than {entries} entries", "RSS-15")
 
 
-def _check_disabling(path: Path, change: RssChange, adapter: Adapter, findings: Findings) -> None:
-    """Keys that a request to disable RSS ignores: RSSv1 forgets everything, RSSv2 tracks the table."""
+def keys_without_effect(change: RssChange, adapter: Adapter) -> tuple[list[str], str]:
+    """Keys that are ignored because RSS is disabled, and the rule: RSSv1 forgets everything, RSSv2 tracks the table."""
     keys: tuple[str, ...] = ("hash_types", "hash_secret_key")
     rule = "UPD-22"
     if not adapter.has_rss_v2:
         keys, rule = (*keys, "indirection_table", "num_indirection_table_entries", "default_processor"), "RSS-07"
-    for key in keys:
-        if getattr(change, key) is not None:
-            findings.add((*path, key), "has no effect with enabled = false", rule)
+    return [key for key in keys if not change.enabled and getattr(change, key) is not None], rule
 
 
 def _check_hash_types(path: Path, hash_types: Sequence[str], adapter: Adapter, findings: Findings) -> None:

@@ -11,6 +11,7 @@ from dataplane.control import OidRequest
 from dataplane.errors import UserError
 from dataplane.ndis.values import MalformedValue
 from dataplane.scenario import model
+from dataplane.scenario.checks import keys_without_effect
 from dataplane.scenario.events import oid_request, scheduled_requests
 from dataplane.scenario.model import Event, Scenario
 from dataplane.scenario.source import traffic_source
@@ -20,6 +21,9 @@ from dataplane.update.timeline import RequestMaker
 
 #: So many frames, or repetitions of a capture, that nobody sees the last one.
 _ENDLESS = 1 << 62
+
+#: What keys of an event `rss` are called on the command line.
+_OPTIONS = {"indirection_table": "--table", "hash_types": "--hash-types", "default_processor": "--default-processor"}
 
 
 def endless_source(scenario: Scenario, *, paced: bool = False) -> TrafficSource:
@@ -69,6 +73,11 @@ def client_change(scenario: Scenario, key: str, members: Mapping[str, Any]) -> R
         event = Event.model_validate({"at_ns": 0, key: dict(members)})
     except ValidationError as error:
         raise UserError(_one_line(error)) from None
+    if event.rss is not None:
+        ignored, rule = keys_without_effect(event.rss, scenario.adapter)
+        if ignored:
+            options = ", ".join(_OPTIONS.get(key, key) for key in ignored)
+            raise UserError(f"--disable leaves no use for {options}: leave out what it ignores ({rule})")
     [scheduled] = scheduled_requests(scenario.model_copy(update={"events": (event,)}))
     return scheduled.make
 

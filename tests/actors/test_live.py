@@ -135,6 +135,9 @@ def test_requests_change_the_running_adapter(ask: Ask) -> None:
     assert "epoch 4 from" in out
     code, out, err = ask("oid", "OID_NO_SUCH_THING")
     assert (code, out, err.count("\n")) == (2, "", 1)
+    code, out, err = ask("rss", "set", "--vport", "1", "--disable", "--hash-types", "ipv4")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "--disable leaves no use for --hash-types:" in err
     code, out, _ = ask("show", "lab", "--json")
     after = json.loads(out)
     assert after["filters"] == before["filters"]
