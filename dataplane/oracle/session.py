@@ -17,7 +17,6 @@ from dataplane.ndis.values import (
     format_processors,
     parse_flags,
     parse_list,
-    parse_processors,
 )
 from dataplane.oracle import render
 from dataplane.oracle.checks import check
@@ -29,7 +28,7 @@ from dataplane.oracle.lines import COMMON_MEMBERS, check_members, parse_text, re
 from dataplane.oracle.nbls import Arrival
 from dataplane.oracle.oid_step import MEMBERS as OID_MEMBERS
 from dataplane.oracle.oid_step import OidStep, parse_oid, parse_oid_step, render_completion
-from dataplane.oracle.specification import PROTOCOL, parse_adapter
+from dataplane.oracle.specification import PROTOCOL, parse_adapter, parse_real_processors
 from dataplane.oracle.steering import FrameSteering, KernelSteering, OneFrameColumns
 from dataplane.switch.configuration import AdapterConfiguration
 
@@ -290,7 +289,7 @@ class Session:
 
 def _processors(value: Any) -> tuple[ProcessorNumber, ...] | None:
     """A list of processors, or None for "all"."""
-    return None if value == "all" else parse_processors(value)
+    return None if value == "all" else parse_real_processors(value)
 
 
 def _check_true(step: Step, name: str) -> None:

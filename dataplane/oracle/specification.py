@@ -31,7 +31,6 @@ from dataplane.ndis.values import (
     parse_flags,
     parse_int,
     parse_list,
-    parse_processor,
     parse_processors,
     parse_string,
 )
@@ -89,9 +88,9 @@ def parse_adapter(value: Any) -> AdapterSpecification:
     members = {**_DEFAULTS, **_resolved(given)}
     if members["protocol"] != PROTOCOL or isinstance(members["protocol"], bool):
         raise MalformedValue(f"protocol {members['protocol']!r} is not {PROTOCOL}")
-    processors = _named("rss_processors", parse_processors, members)
-    if not processors or any(processor.number > _PROCESSOR_NUMBER_MAX for processor in processors):
-        raise MalformedValue("rss_processors: write at least one processor, numbers 0 to 63")
+    processors = _named("rss_processors", parse_real_processors, members)
+    if not processors:
+        raise MalformedValue("rss_processors: write at least one processor")
     if len(set(processors)) < len(processors):
         raise MalformedValue("rss_processors: a processor is listed twice")
     return AdapterSpecification(
@@ -165,10 +164,16 @@ def _parse_version(value: Any) -> NdisVersion:
 def _range_end(members: Mapping[str, Any], name: str, default: ProcessorNumber) -> ProcessorNumber:
     if name not in members:
         return default
-    processor = _named(name, parse_processor, members)
-    if processor.number > _PROCESSOR_NUMBER_MAX:
-        raise MalformedValue(f"{name}: the number of a processor is 0 to 63")
-    return processor
+    return _named(name, lambda given: parse_real_processors([given])[0], members)
+
+
+def parse_real_processors(value: Any) -> tuple[ProcessorNumber, ...]:
+    """Read a list of processors that a machine may have; only requests may name others."""
+    processors = parse_processors(value)
+    for processor in processors:
+        if processor.number > _PROCESSOR_NUMBER_MAX:
+            raise MalformedValue(f"there is no processor {processor}: a group has 64, from 0 to 63")
+    return processors
 
 
 def parse_keywords(value: Any) -> dict[str, int]:
