@@ -82,9 +82,8 @@ def decode(
 
 
 def _too_short(needed: int, length: int, what: str) -> Failure:
-    return Failure(
-        NdisStatus.NDIS_STATUS_INVALID_LENGTH, needed, f"{what} needs {needed} bytes, the buffer has {length}"
-    )
+    why = f"the buffer is too short: {what} needs {needed} bytes, {length} are there"
+    return Failure(NdisStatus.NDIS_STATUS_INVALID_LENGTH, needed, why)
 
 
 def _bad_length(why: str) -> Failure:

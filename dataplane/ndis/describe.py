@@ -63,7 +63,7 @@ def describe(name: str, buffer: bytes, *, output: bool = False) -> list[Row]:
     """Every byte of a buffer, in order of offset; MalformedValue for an unknown name.
 
     Variable parts are described if the buffer is well-formed (`output` as in `buffer_to_json`); of a malformed one the
-    fixed members that are there, and the rest as unused.
+    fixed members that are there, one of them perhaps in part, and the rest as unused.
     """
     cls = find_structure(name)
     layout = cls.layout
@@ -77,17 +77,20 @@ def describe(name: str, buffer: bytes, *, output: bool = False) -> list[Row]:
 
 
 def _describe_fixed(revision: RevisionLayout, buffer: bytes, base: int, prefix: str) -> list[Row]:
-    """The members that lie inside the buffer completely."""
+    """The members that lie inside the buffer, the last one perhaps cut off."""
     rows: list[Row] = []
     meanings: dict[str, Any] = {}
     for placed in revision.members:
         c_type, start = placed.member.c_type, base + placed.offset
+        name = prefix + placed.member.c_name
         if start + c_type.size > len(buffer):
+            if start < len(buffer):
+                there = buffer[start:]
+                rows.append(Row(start, len(there), name, there.hex(), f"cut off: {len(there)} of {c_type.size} bytes"))
             break
         slots = c_type.compiled.unpack_from(buffer, start)
         value = c_type.load(*slots) if c_type.load else slots[0]
         meanings[placed.attribute] = value
-        name = prefix + placed.member.c_name
         if isinstance(value, Header):
             rows += _describe_header(value, buffer, start, name)
             continue

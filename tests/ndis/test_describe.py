@@ -11,6 +11,7 @@ from dataplane.ndis import structures as s
 from dataplane.ndis.codec import Failure
 from dataplane.ndis.describe import buffer_to_json, describe, find_structure, json_to_buffer
 from dataplane.ndis.layout import STRUCTURES, Structure
+from dataplane.ndis.status import NdisStatus
 from dataplane.ndis.values import MalformedValue
 
 V660 = NdisVersion(6, 60)
@@ -44,6 +45,20 @@ def test_a_table_entry_by_entry() -> None:
     assert tuple(found["indirection_table[1]"]) == (48, 4, "indirection_table[1]", "01000400", "1:4")
     assert (found["hash_secret_key"].offset, found["hash_secret_key"].size) == (52, 40)
     assert found["processor_masks[0]"].meaning == "[2, 4]"
+
+
+def test_a_buffer_that_ends_inside_a_member() -> None:
+    """What is there of the member is named after it, not padding, and the failure says how much is missing (OID-09)."""
+    buffer = json_to_buffer("FILTER_CLEAR_PARAMETERS", {"queue_id": 1}, V660)
+    assert describe("FILTER_CLEAR_PARAMETERS", buffer[:2]) == [(0, 2, "Header", "8001", "cut off: 2 of 4 bytes")]
+    assert describe("FILTER_CLEAR_PARAMETERS", buffer[:11])[-2:] == [
+        (4, 4, "Flags", "00000000", "0"),
+        (8, 3, "QueueId", "010000", "cut off: 3 of 4 bytes"),
+    ]
+    assert describe("FILTER_CLEAR_PARAMETERS", buffer[:8])[-1].member == "Flags"
+    assert buffer_to_json("FILTER_CLEAR_PARAMETERS", buffer[:2]) == Failure(
+        NdisStatus.NDIS_STATUS_INVALID_LENGTH, 16, "the buffer is too short: the fixed part needs 16 bytes, 2 are there"
+    )
 
 
 @pytest.mark.parametrize("cls", STRUCTURES.values(), ids=lambda cls: cls.layout.name)
