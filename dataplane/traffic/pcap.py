@@ -75,8 +75,7 @@ class PcapReader(RecordReader):
     """Reads the records of a window that starts with a pcap file header."""
 
     def __init__(self, window: Window, name: str) -> None:
-        super().__init__(window)
-        self._name = name
+        super().__init__(window, name)
         self._header = FileHeader.parse(window.data[: min(window.end, _FILE_HEADER_BYTES)].tobytes(), name)
         if self._header.link_type != ETHERNET:
             raise TrafficError(
@@ -97,11 +96,13 @@ class PcapReader(RecordReader):
                 header.unit_ns,
                 limit,
                 header.fcs_bytes,
+                self._contradictions,
                 *columns.arguments,
             )
             if status == FULL:
                 return True
             if status == DAMAGED or window.exhausted:
+                self._report_contradictions()
                 self._report_end(damaged=status == DAMAGED)
                 return False
             if columns.row:

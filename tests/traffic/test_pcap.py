@@ -113,11 +113,33 @@ def test_declared_fcs_is_taken_off(tmp_path: Path) -> None:
     assert [len(p.data) for p in read_file(path)] == [64, 62, 40, 2]
 
 
-def test_wire_length_is_never_below_the_captured_length(tmp_path: Path) -> None:
-    """A record that claims less on the wire than it holds is as long as what it holds."""
+@pytest.mark.parametrize("batch_frames", [1, 7, 1000])
+def test_wire_length_is_never_below_the_captured_length(tmp_path: Path, batch_frames: int) -> None:
+    """A record that claims less on the wire than it holds is as long as what it holds; a finding counts them."""
     path = tmp_path / "a"
-    path.write_bytes(pcap([Packet(0, frame(0, 60), 20)]))
-    assert read_file(path) == [Packet.whole(0, frame(0, 60))]
+    path.write_bytes(pcap([*packets(), Packet(2 * 10**18, frame(0, 60), 20), Packet(2 * 10**18, frame(1, 60), 59)]))
+    source = open_capture(str(path))
+    whole = [Packet.whole(2 * 10**18, frame(i, 60)) for i in range(2)]
+    assert read(source, batch_frames) == [*packets(), *whole]
+    assert source.findings == [
+        f"{path}: records that claim fewer bytes on the wire than were captured: 2; what was captured counts"
+    ]
+
+
+@pytest.mark.parametrize("order", ["big", "little"])
+@pytest.mark.parametrize(("nanoseconds", "limit"), [(True, 10**9), (False, 10**6)])
+def test_a_fraction_of_more_than_a_second(tmp_path: Path, order: Order, nanoseconds: bool, limit: int) -> None:
+    """It is added to the seconds as it is, whatever it is, and a finding counts such records."""
+    path, fractions = tmp_path / "a", [limit - 1, limit, 2**32 - 1]
+    records = [b"".join(number.to_bytes(4, order) for number in (7, fraction, 60, 60)) for fraction in fractions]
+    header = pcap([], order=order, nanoseconds=nanoseconds)
+    path.write_bytes(header + b"".join(record + frame(0, 60) for record in records))
+    source = open_capture(str(path))
+    times = [7 * 10**9 + 10**9 // limit * fraction for fraction in fractions]
+    assert [packet.timestamp_ns for packet in read(source)] == times
+    assert source.findings == [
+        f"{path}: records whose fraction of a second is a second or more: 2; it is added as it is"
+    ]
 
 
 def test_cut_at_every_byte(tmp_path: Path) -> None:
