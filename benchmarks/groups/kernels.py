@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks import machine
+from benchmarks.grouping import group_rows
 from benchmarks.hash_kernels import hash_kernels
 from benchmarks.measure import Figure, Session, Trial, figures, one_core, rate, repeated_rate
 from benchmarks.numpy_pipeline import steer_with_numpy
@@ -31,7 +32,7 @@ from dataplane.kernels.toeplitz import toeplitz_table
 from dataplane.processor.host import HostPlan, ProcessorHost
 from dataplane.processor.messages import Segment, Work
 from dataplane.processor.slot import SEGMENTS_MAX, Slot, slot_of
-from dataplane.receive.steering import group_rows, steer_batch
+from dataplane.receive.steering import steer_batch
 from dataplane.receive.work import WorkColumns, new_work_columns
 from dataplane.scenario.load import load_scenario
 from dataplane.scenario.source import traffic_source
@@ -280,7 +281,7 @@ def _rest(session: Session) -> Iterator[tuple[str, Figure]]:
         rows, work, selection = len(batch), new_work_columns(len(batch)), np.zeros(len(batch), np.uint32)
         offsets = np.zeros((SEGMENTS_MAX, plan.processors + 1), np.int64)
         steer_batch(batch, prepared.snapshot, work, transmit_by_source=False)
-        group_rows(work, rows, offsets[0], selection)
+        group_rows(work.processor[:rows], offsets[0], selection)
         segments = (Segment(0, rows, ()),)
         works.append((Work(len(works), 0, rows, batch.first_frame, segments), slot_of(work, offsets, selection)))
 
@@ -295,7 +296,7 @@ def _rest(session: Session) -> Iterator[tuple[str, Figure]]:
     if not np.array_equal(np.argsort(work.processor, kind="stable"), selection):
         raise AssertionError("numpy groups as the kernel does")
     trials = {
-        "partition": _rate(lambda: group_rows(work, rows, offsets[0], selection), rows),
+        "partition": _rate(lambda: group_rows(work.processor[:rows], offsets[0], selection), rows),
         "numpy_partition": _rate(lambda: np.argsort(work.processor, kind="stable"), rows),
         "service": _rate(partial(serve, plan), count),
         "service_with_updates": _rate(partial(serve, replace(plan, updates=True)), count),

@@ -491,17 +491,6 @@ def steer(
 
 
 @njit(cache=True, nogil=True)
-def count_by_processor(
-    processor: npt.NDArray[np.uint16], first_row: int, end_row: int, counts: npt.NDArray[np.int64]
-) -> None:
-    """Fill `counts` (processors + 1,) with the rows of each processor among some rows and, last, of dropped ones."""
-    counts[:] = 0
-    dropped = counts.shape[0] - 1
-    for row in range(first_row, end_row):
-        counts[min(np.int64(processor[row]), dropped)] += 1
-
-
-@njit(cache=True, nogil=True)
 def divide_selection(
     span_ends: npt.NDArray[np.int64], counts: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]
 ) -> int:

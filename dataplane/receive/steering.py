@@ -90,17 +90,6 @@ def steer_batch(batch: FrameBatch, snapshot: SteeringSnapshot, work: WorkColumns
     steer_frames(batch, 0, len(batch), spans, columns, counts, transmit_by_source=transmit_by_source)
 
 
-def group_rows(work: WorkColumns, rows: int, offsets: npt.NDArray[np.int64], selection: npt.NDArray[np.uint32]) -> None:
-    """Group the first rows by processor: `selection[offsets[p]:offsets[p + 1]]` are those of processor row p.
-
-    A stable counting sort: rows ascend within a processor, and dropped ones are left out.
-    """
-    counts, ends = np.empty((1, 1, len(offsets)), np.int64), np.array([rows])
-    kernels.count_by_processor(work.processor, 0, rows, counts[0, 0])
-    kernels.divide_selection(ends, counts, offsets[None])
-    kernels.select_rows(work.processor, 0, rows, ends, counts[0], selection)
-
-
 @dataclass(frozen=True, slots=True)
 class SteeredFrame:
     """Where one frame goes and with what out-of-band data."""
