@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
@@ -50,6 +51,7 @@ class LocalSite:
         """Start a process for each NIC of a run."""
         self._run, self._ready = assignment.run, 0
         context = multiprocessing.get_context("spawn")
+        resource_tracker.ensure_running()  # the first process of this kind would start it, and let signals in again
         # Ctrl-C is for this process, which ends the others: they are born deaf to it
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
