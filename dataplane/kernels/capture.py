@@ -4,9 +4,6 @@ Each scan reads `data` from `position` to `end`, continues the columns at row `r
 status)`: where it stopped and why. Called again with what it returned (and more data, if it asked for that) it goes on
 as if it had never stopped, so nothing depends on how the input was cut.
 
-Records that contradict themselves are read all the same, and counted in `contradictions`. That these counts lie in
-memory, behind a branch which is hardly ever taken, is what keeps them free: registers are scarce in these loops.
-
 Nothing is copied: `frame_start` says where in `data` a frame begins. A scan touches the record headers alone, and asks
 for the first bytes of every frame, so that they are in a cache when the frames are steered.
 """
@@ -23,10 +20,6 @@ from dataplane.kernels.memory import address_of, load_u16_be, load_u32, load_u32
 
 #: Why a scan stopped.
 FULL, NEED_MORE, DAMAGED, CONTROL_BLOCK, FOREIGN_LINK_TYPE = range(5)
-
-#: What is wrong with a record: a fraction of a second that is a second or more; fewer bytes on the wire than captured.
-LATE_FRACTION, SHORT_ORIGINAL = range(2)
-CONTRADICTIONS = 2
 
 #: No frame is longer than this, whatever snap length a capture claims: such a record header is rubbish.
 CAPTURED_LENGTH_MAX = 1 << 24
@@ -85,14 +78,17 @@ def scan_pcap(
     unit_ns: int,
     snap_length: int,
     fcs_bytes: int,
-    contradictions: npt.NDArray[np.int64],
+    long_fractions: npt.NDArray[np.int64],
     row: int,
     timestamp_ns: npt.NDArray[np.int64],
     wire_length: npt.NDArray[np.uint32],
     captured_length: npt.NDArray[np.uint32],
     frame_start: npt.NDArray[np.int64],
 ) -> Any:
-    """Records of a classic capture; `unit_ns` is 1000 or 1, the unit of the fraction of the second."""
+    """Records of a classic capture; `unit_ns` is 1000 or 1, the unit of the fraction of the second.
+
+    Fractions of a second or more are added as they are, and counted in `long_fractions` (1,).
+    """
     status = FULL
     while row < len(timestamp_ns):
         start = position + _PCAP_RECORD_HEADER
@@ -107,14 +103,12 @@ def scan_pcap(
             status = NEED_MORE
             break
         prefetch_address(address_of(data) + position + _PREFETCH_RECORDS * (recorded + _PCAP_RECORD_HEADER))
-        original = _u32(data, position + 12, big_endian)
-        wire = max(original, recorded) - fcs_bytes
+        wire = max(_u32(data, position + 12, big_endian), recorded) - fcs_bytes
         _prefetch_headers(data, start)
-        seconds, rest_ns = _u32(data, position, big_endian), _u32(data, position + 4, big_endian) * unit_ns
-        if (original < recorded) | (rest_ns >= 1_000_000_000):
-            contradictions[LATE_FRACTION] += rest_ns >= 1_000_000_000
-            contradictions[SHORT_ORIGINAL] += original < recorded
-        timestamp_ns[row] = seconds * 1_000_000_000 + rest_ns
+        seconds, fraction_ns = _u32(data, position, big_endian), _u32(data, position + 4, big_endian) * unit_ns
+        if fraction_ns >= 1_000_000_000:
+            long_fractions[0] += 1
+        timestamp_ns[row] = seconds * 1_000_000_000 + fraction_ns
         wire_length[row] = max(wire, 0)
         captured_length[row] = max(min(recorded, wire), 0)
         frame_start[row] = start
@@ -153,7 +147,6 @@ def scan_pcapng(
     big_endian: bool,
     interfaces: npt.NDArray[np.int64],
     last_timestamp_ns: int,
-    contradictions: npt.NDArray[np.int64],
     row: int,
     timestamp_ns: npt.NDArray[np.int64],
     wire_length: npt.NDArray[np.uint32],
@@ -229,8 +222,6 @@ def scan_pcapng(
         if recorded > room:
             status = DAMAGED
             break
-        if original < recorded:
-            contradictions[SHORT_ORIGINAL] += 1
         wire = max(original, recorded) - interfaces[interface, FCS_BYTES]
         _prefetch_headers(data, start)
         timestamp_ns[row] = time_ns

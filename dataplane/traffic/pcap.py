@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from dataplane.kernels.capture import CAPTURED_LENGTH_MAX, DAMAGED, FULL, scan_pcap
 from dataplane.traffic.batch import FrameBatch
 from dataplane.traffic.errors import TrafficError
@@ -75,7 +77,8 @@ class PcapReader(RecordReader):
     """Reads the records of a window that starts with a pcap file header."""
 
     def __init__(self, window: Window, name: str) -> None:
-        super().__init__(window, name)
+        super().__init__(window)
+        self._name = name
         self._header = FileHeader.parse(window.data[: min(window.end, _FILE_HEADER_BYTES)].tobytes(), name)
         if self._header.link_type != ETHERNET:
             raise TrafficError(
@@ -83,6 +86,7 @@ class PcapReader(RecordReader):
                 "capture on an Ethernet interface"
             )
         self._position = _FILE_HEADER_BYTES
+        self._long_fractions = np.zeros(1, np.int64)
 
     def _fill(self, columns: Columns) -> bool:
         window, header = self._window, self._header
@@ -96,13 +100,12 @@ class PcapReader(RecordReader):
                 header.unit_ns,
                 limit,
                 header.fcs_bytes,
-                self._contradictions,
+                self._long_fractions,
                 *columns.arguments,
             )
             if status == FULL:
                 return True
             if status == DAMAGED or window.exhausted:
-                self._report_contradictions()
                 self._report_end(damaged=status == DAMAGED)
                 return False
             if columns.row:
@@ -110,6 +113,11 @@ class PcapReader(RecordReader):
             self._position = window.advance(self._position)
 
     def _report_end(self, damaged: bool) -> None:
+        if count := int(self._long_fractions[0]):
+            self.findings.append(
+                f"{self._name}: {count} records have a fraction of a second that is a second or more: "
+                "their times are not to be trusted"
+            )
         window, offset, rest = self._window, self._window.base + self._position, self._window.end - self._position
         record = window.data[self._position : window.end]
         order: Literal["big", "little"] = "big" if self._header.big_endian else "little"

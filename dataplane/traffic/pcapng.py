@@ -46,7 +46,8 @@ class PcapngReader(RecordReader):
     """Reads the blocks of a window that starts with a Section Header Block."""
 
     def __init__(self, window: Window, name: str) -> None:
-        super().__init__(window, name)
+        super().__init__(window)
+        self._name = name
         self._order: Literal["big", "little"] = "little"
         self._interfaces = read_only(np.zeros((0, INTERFACE_COLUMNS), np.int64))
         self._last_timestamp_ns = 0
@@ -64,7 +65,6 @@ class PcapngReader(RecordReader):
                 self._order == "big",
                 self._interfaces,
                 self._last_timestamp_ns,
-                self._contradictions,
                 *columns.arguments,
             )
             if columns.row:
@@ -79,7 +79,6 @@ class PcapngReader(RecordReader):
                 self._refuse_foreign(columns)
                 return True
             if status != NEED_MORE or window.exhausted:
-                self._report_contradictions()
                 self._report_end(damaged=status != NEED_MORE)
                 return False
             if columns.row:

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from dataplane.arrays import read_only
-from dataplane.kernels.capture import CONTRADICTIONS, LATE_FRACTION, SHORT_ORIGINAL
 from dataplane.traffic.batch import FrameBatch
 from dataplane.traffic.window import Window
 
@@ -65,12 +64,10 @@ class Columns:
 class RecordReader:
     """Base of the readers that scan records in a window: `_fill` is theirs."""
 
-    def __init__(self, window: Window, name: str) -> None:
+    def __init__(self, window: Window) -> None:
         self.findings: list[str] = []
         self.expected_frames: int | None = None
         self._window = window
-        self._name = name
-        self._contradictions = np.zeros(CONTRADICTIONS, np.int64)  # records, by what is wrong with them
         self._position = 0  # in the window: what lies before it has been read
         self._frames = 0
 
@@ -88,19 +85,6 @@ class RecordReader:
                 yield columns.batch(self._frames, self._window.data)
                 self._frames += columns.row
             self._window.release(self._position)
-
-    def _report_contradictions(self) -> None:
-        """What was wrong with records that were read all the same."""
-        late, short = (int(self._contradictions[what]) for what in (LATE_FRACTION, SHORT_ORIGINAL))
-        if late:
-            self.findings.append(
-                f"{self._name}: records whose fraction of a second is a second or more: {late}; it is added as it is"
-            )
-        if short:
-            self.findings.append(
-                f"{self._name}: records that claim fewer bytes on the wire than were captured: {short}; "
-                "what was captured counts"
-            )
 
     def progress(self) -> float:
         """Share of the input read so far."""
