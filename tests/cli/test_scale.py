@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow.parquet
@@ -68,28 +70,42 @@ def test_bad_input_is_told_at_once(tmp_path: Path, capsys: pytest.CaptureFixture
     assert not (tmp_path / "out").exists()
 
 
-def started(scenario: Path, out: Path, *options: str) -> subprocess.Popen[str]:
-    """The command in a session of its own, as that of a terminal."""
-    return subprocess.Popen(
+@contextmanager
+def started(scenario: Path, out: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """The command in a session of its own, as that of a terminal; nothing of it is left when a test fails."""
+    process = subprocess.Popen(
         [sys.executable, "-m", "cli", "scale", str(scenario), "--out", str(out), *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+
+
+def blocked_signals(process: int) -> set[int]:
+    """The signals that the main thread of a process does not hear."""
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines())
+    mask = int(status["SigBlk"], 16)
+    return {number for number in range(1, 65) if mask >> (number - 1) & 1}
 
 
 def test_an_interruption_keeps_what_is_finished(tmp_path: Path) -> None:
     """Ctrl-C to all processes of the terminal: status 3, table and plots of the finished runs, no process left."""
     scenario = written(tmp_path, SCENARIO.replace("[run]", "").replace("seed = 7", ""))
     out = tmp_path / "out"
-    process = started(scenario, out, "--repeat", "100")
-    while not (out / "runs").is_dir() or not any((out / "runs").glob("*.json")):
-        assert process.poll() is None, process.stderr and process.stderr.read()
-        time.sleep(0.05)
-    helpers = [helper for helper, _ in descendants(process.pid)]
-    os.killpg(process.pid, signal.SIGINT)
-    screen, errors = process.communicate(timeout=60)
+    with started(scenario, out, "--repeat", "100") as process:
+        while not (out / "runs").is_dir() or not any((out / "runs").glob("*.json")):
+            assert process.poll() is None, process.stderr and process.stderr.read()
+            time.sleep(0.05)
+        helpers = [helper for helper, _ in descendants(process.pid)]
+        os.killpg(process.pid, signal.SIGINT)
+        screen, errors = process.communicate(timeout=60)
     assert process.returncode == 3, errors
     assert "stopped early" in screen
     assert "runs are missing: the same command goes on with them" in screen
@@ -103,12 +119,15 @@ def test_an_interruption_keeps_what_is_finished(tmp_path: Path) -> None:
 def test_an_interruption_before_the_first_run_is_finished(tmp_path: Path, as_json: bool) -> None:
     """Ctrl-C while nothing is finished: status 3, and the document or the screen says so, with a table of no rows."""
     scenario, out = written(tmp_path, SCENARIO.replace("2_000", "2_000_000_000")), tmp_path / "out"
-    process = started(scenario, out, "--repeat", "2", *(["--json"] if as_json else []))
-    while not any(descendants(process.pid)):
-        assert process.poll() is None, process.stderr and process.stderr.read()
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)
-    printed, errors = process.communicate(timeout=60)
+    with started(scenario, out, "--repeat", "2", *(["--json"] if as_json else [])) as process:
+        nics: list[int] = []
+        while not nics:
+            assert process.poll() is None, process.stderr and process.stderr.read()
+            time.sleep(0.05)
+            nics = [helper for helper, command in descendants(process.pid) if "spawn_main" in command]
+        assert signal.SIGINT in blocked_signals(nics[0]), "only its parent is to hear Ctrl-C"
+        os.killpg(process.pid, signal.SIGINT)
+        printed, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (3, "")
     if as_json:
         document = json.loads(printed)
