@@ -20,11 +20,13 @@ from dataplane.kernels.flows import ORDER_ROW
 from dataplane.kernels.memory import address_of, pointer_to
 from dataplane.kernels.serve import Accounts, Flows, Service, serve
 from dataplane.kernels.tracking import (
+    BOUND_EPOCH,
     BOUND_NS,
     FENCES_END_NS,
     HELD,
     MARKS,
     NEVER,
+    RELEASE_EPOCH,
     RELEASE_NS,
     TAKEN,
     Tracking,
@@ -152,10 +154,10 @@ def serve_batch(
     return -1
 
 
-#: How far a processor is with a batch, 0 before anything: all done; stopped (a log is full, or it waits for a release
-#: that is not known yet); at a tick, which the caller takes and steps over; behind the mark of an ordered update that
-#: moves something to it, or by which it still holds frames: the caller sees to both.
-DONE, STOPPED, TICK, MARKED = range(1, 5)
+#: How far a processor is with a batch, 0 before anything: all done; it waits for a release that is not known yet; a log
+#: is full; at a tick, which the caller takes and steps over; behind the mark of an ordered update that moves something
+#: to it, or by which it still holds frames. The caller sees to the last three.
+DONE, WAITING, FULL, TICK, MARKED = range(1, 6)
 
 #: Indices of `at` in `serve_processors`, and how many there are.
 SEGMENT, NEXT_MARK, SERVED, HOW_FAR = range(4)
@@ -195,6 +197,14 @@ def _may_hold(rows: npt.NDArray[np.uint32], columns: Any, counts: npt.NDArray[np
     return rows.shape[0] > 0 and columns.rows[rows[0]].timestamp_ns < counts[FENCES_END_NS]
 
 
+@njit(inline="always")
+def _may_enter(moment_ns: int, counts: npt.NDArray[np.int64]) -> bool:
+    """Whether a held frame is left whose release is known, and comes up to a moment: `serve` had no room for it."""
+    release_ns, bound_ns = counts[RELEASE_NS], counts[BOUND_NS]
+    known = release_ns < bound_ns or (release_ns == bound_ns and counts[RELEASE_EPOCH] < counts[BOUND_EPOCH])
+    return counts[HELD] > 0 and known and release_ns <= moment_ns
+
+
 @njit(cache=True, nogil=True)
 def let_in_until(
     moment_ns: int,
@@ -203,8 +213,8 @@ def let_in_until(
     flows_used: npt.NDArray[np.int64],
     window_start_ns: int,
     window_ns: int,
-) -> None:
-    """Held frames whose release comes up to a moment enter, as far as it is known and the logs have room."""
+) -> bool:
+    """Held frames whose release is known, and comes up to a moment, enter; whether some are left as a log is full."""
     columns = Columns(np.zeros(0, WORK_ROW), np.zeros(0, np.int64), np.zeros(0, np.uint32), np.zeros((0, 1), np.int64))
     flows = Flows(flow_rows, flows_used)
     costs, service, accounts = _processor(row)
@@ -213,6 +223,7 @@ def let_in_until(
         columns.selection, columns, 0, moment_ns, costs, window_start_ns, window_ns, service, accounts, flows,
         tracking, True,
     )  # fmt: skip
+    return _may_enter(moment_ns, tracking.counts)
 
 
 @njit(cache=True, nogil=True)
@@ -224,7 +235,7 @@ def _serve_segments(
     unknown: npt.NDArray[np.bool_],
     at: npt.NDArray[np.int64],
 ) -> int:
-    """Everything that a `Batch` has for one processor; DONE, STOPPED, TICK or MARKED.
+    """Everything that a `Batch` has for one processor; how far it has come.
 
     `row` (PROCESSOR_ADDRESSES,) as in `serve_batch`; `completion_ns` and `unknown` (marks, groups) are those of
     `tracking.mark`. `at` (PLACES,) says how far it has come, and is where the next call goes on.
@@ -241,16 +252,16 @@ def _serve_segments(
         while at[NEXT_MARK] < marks.shape[0] and marks[at[NEXT_MARK]].segment == segment:
             marker = marks[at[NEXT_MARK]]
             adopted_ns = marker.adopted_ns
-            if counts[HELD] > 0:
-                let_in_until(adopted_ns, row, flows.rows, flows.used, window_start_ns, window_ns)
-                if counts[HELD] > 0 and counts[RELEASE_NS] <= adopted_ns:
-                    return STOPPED
+            if counts[HELD] > 0 and let_in_until(
+                adopted_ns, row, flows.rows, flows.used, window_start_ns, window_ns
+            ):  # fmt: skip
+                return FULL
             if counts[BOUND_NS] <= adopted_ns:
-                return STOPPED
+                return WAITING
             if marker.epoch == 0:
                 return TICK
             if not room_for_mark(service, tracking):
-                return STOPPED
+                return FULL
             its_old = old[marker.old_first : marker.old_end]
             its_new = new[marker.new_first : marker.new_end]
             number = at[NEXT_MARK]
@@ -276,7 +287,8 @@ def _serve_segments(
         count_new_frames(rows[:served], columns.rows, tracking)
         if served < rows.shape[0]:
             at[SERVED] += served
-            return STOPPED
+            next_ns = columns.rows[rows[served]].timestamp_ns
+            return WAITING if counts[BOUND_NS] <= next_ns and not _may_enter(next_ns, counts) else FULL
         at[SEGMENT] += 1
         at[SERVED] = 0
     return DONE
@@ -309,8 +321,8 @@ def serve_processors(
 
     `slot`, `rows`, `flow_rows` and `flows_used` as in `serve_batch`; from `segments` to `drained_ns` see `Batch`;
     `completion_ns` and `unknown` (processors of the host, marks, groups), `at` (processors of the host, PLACES) as in
-    `_serve_segments`. Those that wait (processors of the host,) are passed over. Returns the number of a processor that
-    its caller has to see to, or -1 when all the others are DONE.
+    `_serve_segments`. Those that wait (processors of the host,) are passed over, and those that have to are added.
+    Returns the number of a processor that its caller has to see to, or -1 when all are DONE or wait.
     """
     batch = Batch(
         _columns(slot, processors), Flows(flow_rows, flows_used), first_frame, segments, marks, old, new, ordered,
@@ -318,7 +330,10 @@ def serve_processors(
     )  # fmt: skip
     for p in range(first, rows.shape[0]):
         if not waits[p] and at[p, HOW_FAR] != DONE:
-            at[p, HOW_FAR] = _serve_segments(batch, rows[p], first_processor + p, completion_ns[p], unknown[p], at[p])
-            if at[p, HOW_FAR] != DONE:
+            how_far = _serve_segments(batch, rows[p], first_processor + p, completion_ns[p], unknown[p], at[p])
+            at[p, HOW_FAR] = how_far
+            if how_far == WAITING:
+                waits[p] = True
+            elif how_far != DONE:
                 return p
     return -1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -83,7 +83,8 @@ class Lineage:
 class _Fence:
     number: int
     epoch: int
-    waits: Waits
+    waits: Collection[Wait]  # whose ends are not known
+    over_ns: int = int(NEVER)  # when the last of all others was over
 
 
 class Fences:
@@ -94,6 +95,7 @@ class Fences:
         self._count = 1  # fence 0 holds nobody
         self._open: list[_Fence] = []  # whose end is not known
         self._end_ns = int(NEVER)  # of all others
+        self._awaited: set[OldFrames] = set()  # by open fences
         self._transmit_waits: dict[int, Waits] = {}  # by target row
 
     def adopt(self, plan: HoldPlan, tracking: Tracking) -> Tracking:
@@ -119,7 +121,7 @@ class Fences:
 
     def wait_for(self, frames: OldFrames) -> bool:
         """Whether the end of a fence depends on what is known of those frames."""
-        return any(wait.frames is frames for fence in self._open for wait in fence.waits)
+        return frames in self._awaited
 
     def settle(self, tracking: Tracking) -> Tracking:
         """More is known of an update; the arrays may be new ones."""
@@ -137,14 +139,18 @@ class Fences:
         tracking.transmit_fence[:] = 0
         self._transmit_waits.clear()
 
-    def _moment(self, waits: Waits) -> tuple[int, bool]:
-        """When the last of the waits is over, at least; and whether that is exact."""
-        moment_ns, known = int(NEVER), True
-        for frames, group in waits:
-            at_least_ns, exact = frames.elsewhere(self._processor)[group]
+    def _moment(self, fence: _Fence) -> int:
+        """When the last of its waits is over, at least; those whose end is exact are over for good."""
+        moment_ns, left = fence.over_ns, []
+        for wait in fence.waits:
+            at_least_ns, exact = wait.frames.elsewhere(self._processor)[wait.group]
             moment_ns = max(moment_ns, at_least_ns)
-            known &= exact
-        return moment_ns, known
+            if exact:
+                fence.over_ns = max(fence.over_ns, at_least_ns)
+            else:
+                left.append(wait)
+        fence.waits = left
+        return moment_ns
 
     def _write(self, tracking: Tracking) -> Tracking:
         """Look at the open fences again."""
@@ -153,19 +159,17 @@ class Fences:
             longer[: len(tracking.fences)] = tracking.fences
             tracking = tracking._replace(fences=longer)
         bound = (int(FOREVER), 0)
-        moments: dict[Waits, tuple[int, bool]] = {}
         left: list[_Fence] = []
         for fence in self._open:
-            if fence.waits not in moments:
-                moments[fence.waits] = self._moment(fence.waits)
-            moment_ns, known = moments[fence.waits]
-            if known:
-                self._end_ns = max(self._end_ns, moment_ns)
-            else:
+            moment_ns = self._moment(fence)
+            if fence.waits:
                 bound = min(bound, (moment_ns, fence.epoch))
                 left.append(fence)
-            tracking.fences[fence.number] = (moment_ns if known else int(FOREVER), moment_ns, fence.epoch)
+            else:
+                self._end_ns = max(self._end_ns, moment_ns)
+            tracking.fences[fence.number] = (int(FOREVER) if fence.waits else moment_ns, moment_ns, fence.epoch)
         self._open = left
+        self._awaited = {wait.frames for fence in left for wait in fence.waits}
         tracking.counts[BOUND_NS], tracking.counts[BOUND_EPOCH] = bound
         tracking.counts[FENCES_END_NS] = int(FOREVER) if left else self._end_ns
         return tracking

@@ -296,7 +296,7 @@ class ProcessorHost:
     ) -> None:
         """Serve a batch as far as it gets; processors that wait in one before it do so in this one as well."""
         plan, flows, (start_ns, length_ns) = self._plan, self._flows, self._windows
-        number = 0
+        number, waited = 0, waits.tolist()
         while True:
             number = serve_processors(
                 batch.slot.addresses, batch.first_frame, batch.segments, *batch.rows, self._addresses, flows.rows,
@@ -305,12 +305,14 @@ class ProcessorHost:
             )  # fmt: skip
             if number < 0:
                 break
-            waits[number] = not processors[number].attend(batch, number)
+            processors[number].attend(batch, number)
         unfinished, waiting = batch.unfinished, waits.tolist()
         batch.unfinished = [number for number in unfinished if waiting[number]]
         for number in unfinished:
             if not waiting[number]:
                 processors[number].finished(batch.end_ns)
+            elif not waited[number]:
+                processors[number].pause()
 
     def _answers(self, processors: Sequence[UpdatableProcessor]) -> list[Answer]:
         """What is new about ordered updates that all processors have reached."""

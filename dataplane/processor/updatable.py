@@ -101,9 +101,9 @@ class ProcessorStatistics(NamedTuple):
 class UpdatableProcessor(Processor):
     """A processor that keeps what updates need to know of single frames.
 
-    Its host has the kernels serve a batch for all processors, and `attend` where they stop: where a release is not
-    known yet, one goes on when `settle` has told it. Then it is `finished` with the batch. What it has to say is in
-    `answers`, `loads` and `late`, which the caller empties.
+    Its host has the kernels serve a batch for all processors, and `attend` where they stop. One that has to `pause`
+    because a release is not known yet goes on when `settle` has told it. Then it is `finished` with the batch. What it
+    has to say is in `answers`, `loads` and `late`, which the caller empties.
     """
 
     def __init__(
@@ -201,11 +201,8 @@ class UpdatableProcessor(Processor):
             self._tracking = tracking
             self.write_addresses()
 
-    def attend(self, batch: PreparedWork, number: int) -> bool:
-        """See to what the kernels have stopped for; false when this processor has to wait for `settle`.
-
-        `number` is that among the processors of the host.
-        """
+    def attend(self, batch: PreparedWork, number: int) -> None:
+        """See to what the kernels have stopped for; `number` is that among the processors of the host."""
         at = batch.at[number]
         how_far = at[kernels.HOW_FAR]
         if how_far == kernels.TICK:
@@ -218,13 +215,13 @@ class UpdatableProcessor(Processor):
             assert isinstance(plan, HoldPlan), plan
             mark, groups = at[kernels.NEXT_MARK] - 1, plan.marker.change.groups
             self._adopt(plan, batch.completion_ns[number, mark, :groups], batch.unknown[number, mark, :groups])
-        elif self._waits(batch, at):
-            self._take_entered()
-            self._tell_news()
-            return False
         elif not self._make_room():
             self._enlarge_queue()
-        return True
+
+    def pause(self) -> None:
+        """It depends on others how a batch goes on."""
+        self._take_entered()
+        self._tell_news()
 
     def finished(self, end_ns: int) -> None:
         """A batch is done, and nothing that comes later arrives before `end_ns`."""
@@ -239,17 +236,17 @@ class UpdatableProcessor(Processor):
         """
         counts = self._tracking.counts
         while counts[tracks.HELD] or counts[tracks.ENTERED]:
-            self._let_in_until(moment_ns)
+            is_full = self._let_in_until(moment_ns)
             if not self._take_entered():
-                if not self._stuck(moment_ns):
+                if not is_full:
                     break  # the others wait for longer
                 if not self._make_room():
                     self._enlarge_queue()
         self._tell_news()
         return not counts[tracks.HELD] or counts[tracks.BOUND_NS] > moment_ns
 
-    def _let_in_until(self, moment_ns: int) -> None:
-        kernels.let_in_until(moment_ns, self.addresses, self._flows.rows, self._flows.used, *self._windows)
+    def _let_in_until(self, moment_ns: int) -> bool:
+        return kernels.let_in_until(moment_ns, self.addresses, self._flows.rows, self._flows.used, *self._windows)
 
     def settle(self, frames: OldFrames) -> None:
         """More is known of the older frames of an update."""
@@ -384,24 +381,6 @@ class UpdatableProcessor(Processor):
         if marks is not tracking.marks:
             self._track(tracking._replace(marks=marks))
         return True
-
-    def _waits(self, batch: PreparedWork, at: npt.NDArray[np.int64]) -> bool:
-        """Whether what comes next in a batch depends on a release that is not known, and not on room in a log."""
-        marks, slot = batch.rows.marks, batch.slot
-        mark, segment = at[kernels.NEXT_MARK], at[kernels.SEGMENT]
-        if mark < len(marks) and marks[mark]["segment"] == segment:
-            moment_ns = int(marks[mark]["adopted_ns"])
-        else:
-            row = slot.selection[slot.offsets[segment, self._row] + at[kernels.SERVED]]
-            moment_ns = int(slot.work.timestamp_ns[row])
-        return bool(self._tracking.counts[tracks.BOUND_NS] <= moment_ns and not self._stuck(moment_ns))
-
-    def _stuck(self, moment_ns: int) -> bool:
-        """Whether a held frame could enter by then if there were room for it; to be asked behind the kernel."""
-        counts = self._tracking.counts.tolist()
-        release = counts[tracks.RELEASE_NS], counts[tracks.RELEASE_EPOCH]
-        known = release < (counts[tracks.BOUND_NS], counts[tracks.BOUND_EPOCH])
-        return bool(counts[tracks.HELD] and known and release[0] <= moment_ns)
 
     def _enlarge_queue(self) -> None:
         self._enlarge_busy_log()
