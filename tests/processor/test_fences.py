@@ -1,0 +1,76 @@
+"""Fences: until when a processor holds the frames of a group that has come to it (EPO-07)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dataplane.kernels import tracking as tracks
+from dataplane.processor.fences import Fences, Lineage, OldFrames
+from dataplane.processor.messages import ANSWER_ROW, Marker
+from dataplane.switch.change import GROUP_ROW, HEIR_ROW, MOVED_ROW, SteeringChange
+from dataplane.switch.snapshot import SLOTS_PER_TARGET
+
+HEIR, OTHER = 1, 0  # processors
+
+
+def tracking() -> tracks.Tracking:
+    """What fences write of it, for one target; all else is empty."""
+    nothing: list[Any] = [np.zeros(0, np.int64) for _ in tracks.Tracking._fields]
+    return tracks.Tracking(*nothing)._replace(
+        fences=np.zeros(1, tracks.FENCE_ROW),
+        slot_fence=np.zeros(SLOTS_PER_TARGET, np.int32),
+        transmit_fence=np.zeros(1, np.int32),
+        counts=np.zeros(tracks.COUNTS, np.int64),
+    )
+
+
+def moved(slot: int, processor: int) -> SteeringChange:
+    """A table entry is moved to a processor: one group."""
+    old, new = np.array([(slot, 0)], GROUP_ROW), np.array([(slot, 0, processor)], HEIR_ROW)
+    return SteeringChange(np.zeros(1, MOVED_ROW), old, new, 1)
+
+
+@given(st.lists(st.tuples(st.integers(1, 4), st.integers(0, 50), st.booleans()), max_size=30), st.integers(0, 3))
+def test_a_fence_is_over_when_the_last_of_its_waits_is(news: list[tuple[int, int, bool]], early: int) -> None:
+    """An entry was moved four times, at last to us: we wait for the frames of all four updates.
+
+    Whatever becomes known in whatever order, some of it before the last update: the release is the latest completion
+    once all of them are exact, and never too early before; what is not exact yet is a bound that may still rise.
+    """
+    lineage, fences, tracked = Lineage(), Fences(HEIR), tracking()
+    frames: dict[int, OldFrames] = {}
+    known: dict[int, tuple[int, bool]] = {}
+
+    def tell(epoch: int, more_ns: int, exact: bool) -> None:
+        moment_ns, was_exact = known[epoch]
+        if was_exact:
+            return
+        known[epoch] = (moment_ns + more_ns, exact)
+        frames[epoch].settle(np.array([(OTHER, 0, moment_ns + more_ns, exact)], ANSWER_ROW))
+
+    for epoch in range(1, 5):
+        marker = Marker(epoch, 100 * epoch, 0, 1, moved(0, HEIR if epoch == 4 else OTHER))
+        frames[epoch], known[epoch] = OldFrames(marker), (100 * epoch, False)
+        plan = lineage.adopt(marker, frames[epoch], frames)
+        if epoch == 4:
+            for of_epoch, more_ns, exact in news[:early]:
+                tell(of_epoch, more_ns, exact)
+        tracked = fences.adopt(plan, tracked)
+    for at in range(min(early, len(news)), len(news) + 1):
+        at_least_ns = max(moment_ns for moment_ns, _ in known.values())
+        is_over = all(exact for _, exact in known.values())
+        for number in (tracked.slot_fence[0], tracked.transmit_fence[0]):
+            expected = (at_least_ns if is_over else int(tracks.FOREVER), at_least_ns, 4)
+            assert tracked.fences[number].tolist() == expected
+        bound = (int(tracks.FOREVER), 0) if is_over else (at_least_ns, 4)
+        assert (tracked.counts[tracks.BOUND_NS], tracked.counts[tracks.BOUND_EPOCH]) == bound
+        assert tracked.counts[tracks.FENCES_END_NS] == (at_least_ns if is_over else tracks.FOREVER)
+        for epoch, (_, exact) in known.items():
+            assert exact or fences.wait_for(frames[epoch])
+        if at < len(news):
+            tell(*news[at])
+            tracked = fences.settle(tracked)
