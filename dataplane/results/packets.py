@@ -154,7 +154,7 @@ class _Rows:
         """A column, null where the condition does not hold."""
         values = getattr(self.columns, name)
         nulls = 0 if condition is None else self._count - int(self.counts[condition])
-        validity = self._for_arrow(self.bits[condition]) if nulls else None
+        validity = self._for_arrow(self.bits[condition, : (self._count + 7) // 8]) if nulls else None
         kind = pa.from_numpy_dtype(values.dtype)
         return pa.Array.from_buffers(kind, self._count, [validity, self._for_arrow(values)], nulls)
 

@@ -6,12 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from dataplane.engine.experiment import CompleteRows, EpochSpan
 from dataplane.receive.work import DROP_REASONS, NO_PROCESSOR, NO_TARGET, WorkColumns, new_work_columns
-from dataplane.results.packets import SERVED_PACKET_SCHEMA, PacketTable, ParquetPackets, as_strings
+from dataplane.results.packets import (
+    PACKET_SCHEMA,
+    SERVED_PACKET_SCHEMA,
+    PacketTable,
+    ParquetPackets,
+    as_strings,
+    open_packet_file,
+)
 from dataplane.switch.configuration import HashType
 from dataplane.switch.snapshot import HASH_KIND_NAMES, SteeringSnapshot, compile_snapshot
 from tests.kernels.test_vectors import one_vport
@@ -37,6 +45,31 @@ def test_rows_do_not_change_with_the_work_columns() -> None:
     assert as_strings(rows).schema == SERVED_PACKET_SCHEMA
     assert [row["packet"] for row in before] == [10, 11, 12, 13, 14]
     assert [row["epoch"] for row in before] == [0, 0, 1, 1, 1]
+
+
+def test_bytes_do_not_depend_on_what_was_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of equal rows are equal to the last byte, padding included (ENG-01)."""
+    work = new_work_columns(1003)
+    work.hash_kind[::3] = 1
+    work.flags[::5] = 1
+    snapshot = compile_snapshot(one_vport(KEYS["ms_default"], HashType.IPV4), 0)
+    allocate = pa.allocate_buffer
+    files = []
+    for rubbish in (0x55, 0xAA):
+
+        def dirty(size: int, rubbish: int = rubbish) -> pa.Buffer:
+            buffer = allocate(size)
+            np.frombuffer(buffer, np.uint8)[:] = rubbish
+            return buffer
+
+        monkeypatch.setattr(pa, "allocate_buffer", dirty)
+        path = tmp_path / f"{rubbish}.arrow"
+        file = open_packet_file(path)
+        rows = PacketTable(snapshot).served_batch(CompleteRows(0, work, (EpochSpan(1003, 0, snapshot.target_ids),)))
+        file.write(rows.select(PACKET_SCHEMA.names))
+        file.close()
+        files.append(path.read_bytes())
+    assert files[0] == files[1]
 
 
 @pytest.mark.parametrize("count", [1, 7, 64, 1024, 2501])
