@@ -252,9 +252,7 @@ def _serve_segments(
         while at[NEXT_MARK] < marks.shape[0] and marks[at[NEXT_MARK]].segment == segment:
             marker = marks[at[NEXT_MARK]]
             adopted_ns = marker.adopted_ns
-            if counts[HELD] > 0 and let_in_until(
-                adopted_ns, row, flows.rows, flows.used, window_start_ns, window_ns
-            ):  # fmt: skip
+            if counts[HELD] > 0 and let_in_until(adopted_ns, row, flows.rows, flows.used, window_start_ns, window_ns):
                 return FULL
             if counts[BOUND_NS] <= adopted_ns:
                 return WAITING

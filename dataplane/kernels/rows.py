@@ -8,16 +8,16 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-_NOTHING = 0xFFFF  # no target, no processor
+from dataplane.kernels.work import NO_PROCESSOR, NO_TARGET, NOT_DROPPED, TAGGED, TRANSMIT
+
 _NO_ENTRY = 0xFFFE  # and above: the primary or the default processor in place of a table entry
-_TAGGED, _TRANSMIT = 1, 2
 _BLOCK_ROWS = 1024  # whole bytes of bits; the rows fit the first-level cache
 
 
 class TableColumns(NamedTuple):
     """Columns to be filled, named as in the table; the last two are empty where frames are only steered.
 
-    What is null holds 0. `TABLE_DTYPES` has their types.
+    What is null holds 0.
     """
 
     packet: npt.NDArray[np.uint64]
@@ -36,15 +36,6 @@ class TableColumns(NamedTuple):
     completion_ns: npt.NDArray[np.int64]
     latency_ns: npt.NDArray[np.int64]
 
-
-TABLE_DTYPES: dict[str, np.dtype[Any]] = {
-    name: np.dtype(dtype)
-    for name, dtype in zip(
-        TableColumns._fields,
-        ("u8", "i8", "u4", "i2", "u2", "u4", "i2", "u4", "u2", "i2", "u2", "u1", "i2", "i8", "i8"),
-        strict=True,
-    )
-}
 
 CONDITIONS = 7
 #: What a row may have or be, and where the bits are that say so. (For a plain number numba would compile `_pack` anew.)
@@ -80,13 +71,13 @@ def write_table(
             table.packet[i] = np.uint64(first_frame) + i
             table.timestamp_ns[i] = rows[i].timestamp_ns
             table.length[i] = rows[i].wire_length
-            table.direction[i] = (rows[i].flags & _TRANSMIT) != 0
+            table.direction[i] = (rows[i].flags & TRANSMIT) != 0
             table.hash_type[i] = rows[i].hash_kind
             table.drop_reason[i] = rows[i].drop
             table.filter_id[i] = work.filter_id[i]
 
         for i in range(first, end):
-            is_it[i] = rows[i].target != _NOTHING
+            is_it[i] = rows[i].target != NO_TARGET
             table.target_id[i] = target_ids[rows[i].target] if is_it[i] else 0
         _pack(is_it, first, end, HAS_TARGET, bits, counts)
 
@@ -101,21 +92,21 @@ def write_table(
         _pack(is_it, first, end, HAS_ENTRY, bits, counts)
 
         for i in range(first, end):
-            is_it[i] = work.processor[i] != _NOTHING
+            is_it[i] = work.processor[i] != NO_PROCESSOR
             table.processor[i] = work.processor[i] if is_it[i] else 0
         _pack(is_it, first, end, HAS_PROCESSOR, bits, counts)
 
         for i in range(first, end):
-            is_it[i] = (rows[i].flags & _TAGGED) != 0
+            is_it[i] = (rows[i].flags & TAGGED) != 0
             table.vlan_id[i] = work.oob_8021q[i] >> 4 if is_it[i] else 0
             table.user_priority[i] = work.oob_8021q[i] & 7 if is_it[i] else 0
         _pack(is_it, first, end, HAS_TAG, bits, counts)
 
         for i in range(first, end):
-            is_it[i] = table.drop_reason[i] != 0
+            is_it[i] = table.drop_reason[i] != NOT_DROPPED
         _pack(is_it, first, end, IS_DROPPED, bits, counts)
         for i in range(first, end):
-            is_it[i] = table.drop_reason[i] == 0
+            is_it[i] = table.drop_reason[i] == NOT_DROPPED
         _pack(is_it, first, end, IS_KEPT, bits, counts)
         if served:
             for i in range(first, end):

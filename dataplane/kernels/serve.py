@@ -38,7 +38,7 @@ from dataplane.kernels.tracking import (
     next_release,
     note_completion,
 )
-from dataplane.kernels.work import WORK_ROW
+from dataplane.kernels.work import QUEUE_FULL, TRANSMIT, WORK_ROW
 
 #: Costs of a processor, `CostModel` in the order of its fields; one row.
 COSTS = np.dtype(
@@ -85,9 +85,6 @@ BUSY_ROW = np.dtype([("window", np.int64), ("busy_ns", np.int64)])
 
 #: Latency histogram: exact below 256 ns, then 128 buckets for each power of two: relative error below 1/128.
 HISTOGRAM_BUCKETS = 64 * 128
-
-_TRANSMIT = 2
-_QUEUE_FULL = 3
 
 #: How far ahead the flow of an item is asked for: the table is larger than the caches of a core.
 _PREFETCH_ROWS, _PREFETCH_ITEMS = 24, 12
@@ -323,7 +320,7 @@ def serve(
             if frame <= last_frame:
                 raise AssertionError("a processor has been given frames that are not in the order of their arrival")
             length = np.int64(told.wire_length)
-            is_receive = told.flags & _TRANSMIT == 0
+            is_receive = told.flags & TRANSMIT == 0
             slot = np.int64(told.entry_slot)
             if holding is not None:  # noqa: SIM102
                 if arrival >= bound_ns:
@@ -476,7 +473,7 @@ def serve(
             entry.window, entry.slot = window, slot
         if full:
             entry.dropped += 1
-            told.drop = _QUEUE_FULL
+            told.drop = QUEUE_FULL
             dropped += 1
         elif is_receive:
             entry.received += 1

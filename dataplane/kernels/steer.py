@@ -43,12 +43,8 @@ from dataplane.kernels.toeplitz import (
     multiply_9_words,
     reverse_bits,
 )
-from dataplane.kernels.work import WORK_ROW
+from dataplane.kernels.work import NO_PROCESSOR, NO_TARGET, PACKET_FILTER, RUNT, TAGGED, TRANSMIT, WORK_ROW
 
-_RUNT, _PACKET_FILTER = 1, 2  # codes of DROP_REASONS
-_TAGGED, _TRANSMIT = 1, 2  # bits of WorkColumns.flags
-_NO_ROW = 0xFFFF
-_NOT_COMPLETED = -1
 _DEFAULT_INDEX = 0xFFFF
 _TABLE_ENTRIES_MAX, _SLOTS_PER_TARGET, _DEFAULT_SLOT, _PRIMARY_SLOT = 128, 130, 128, 129  # see switch.snapshot
 _SLOT_TO_INDEX = _DEFAULT_SLOT ^ _DEFAULT_INDEX  # the same for the primary processor: 129 is index 0xFFFE
@@ -254,17 +250,17 @@ def _write_rest(columns: int, row: int, value: Any, filter_id: int, index: int, 
 
 @njit(inline="always")
 def _drop(columns: int, row: int, wire_length: int, reason: int, tci: int, flags: int) -> int:
-    _write_row(_field(columns, _ROWS) + _WORK_BYTES * row, wire_length, np.uint64(0), 0, _NO_ROW, 0, flags, reason)
-    write_u16(_field(columns, _ASSIGNED) + 2 * row, _NO_ROW)
+    _write_row(_field(columns, _ROWS) + _WORK_BYTES * row, wire_length, np.uint64(0), 0, NO_TARGET, 0, flags, reason)
+    write_u16(_field(columns, _ASSIGNED) + 2 * row, NO_PROCESSOR)
     _write_rest(columns, row, np.uint64(0), 0, _DEFAULT_INDEX, tci)
-    return _NO_ROW
+    return NO_PROCESSOR
 
 
 @njit(cache=True, nogil=True)
 def steer_any(
     start: int, captured_end: int, wire_end: int, snapshot: int, columns: int, row: int, transmit_by_source: bool
 ) -> int:
-    """Steer the frame at memory address `start` into row `row`; returns its processor's row, _NO_ROW if dropped."""
+    """Steer the frame at memory address `start` into row `row`; returns its processor, NO_PROCESSOR if dropped."""
     ether_type = np.int64(-1)
     l3 = start + 14
     tci, flags = np.int64(0), np.int64(0)
@@ -273,12 +269,12 @@ def steer_any(
         if ether_type == 0x8100:
             ether_type = np.int64(-1)
             if start + 16 <= captured_end:
-                tci, flags = np.int64(read_u16_be(start + 14)), np.int64(_TAGGED)
+                tci, flags = np.int64(read_u16_be(start + 14)), np.int64(TAGGED)
                 # a frame that ends right behind its tag has no EtherType: not IP, but no runt
                 ether_type = np.int64(read_u16_be(start + 16)) if start + 18 <= captured_end else 0
                 l3 = start + 18
     if ether_type < 0:  # too short for its addresses or its tag (MOD-10)
-        return _drop(columns, row, wire_end - start, _RUNT, 0, 0)
+        return _drop(columns, row, wire_end - start, RUNT, 0, 0)
     vid = tci & 0xFFF
 
     # the packet to hash, and the Ethernet header to match
@@ -300,7 +296,7 @@ def steer_any(
             macs, mac_mask, mac_shift, filters, general, general_count, tests, address, vid
         )
         if target >= 0:
-            flags |= _TRANSMIT
+            flags |= TRANSMIT
     if target < 0:
         address = read_u64_be(header) >> np.uint64(16)
         target, filter_id = match_any(macs, mac_mask, mac_shift, filters, general, general_count, tests, address, vid)
@@ -308,13 +304,13 @@ def steer_any(
             bits, permanent_address = _field(snapshot, _PACKET_FILTER_BITS), read_u64(snapshot + _PERMANENT_ADDRESS)
             listed, listed_count = _field(snapshot, _LISTED), _field(snapshot, _LISTED_COUNT)
             if not packet_filter_accepts(bits, permanent_address, listed, listed_count, address):
-                return _drop(columns, row, wire_end - start, _PACKET_FILTER, tci, flags)
+                return _drop(columns, row, wire_end - start, PACKET_FILTER, tci, flags)
             target = np.int64(0)
 
     # hash
     class_row = _field(snapshot, _CLASS_ROWS) + (target * CLASSES + kind) * _CLASS_BYTES
     hash_kind = np.int64(read_u8(class_row + _HASH_KIND))
-    if flags & _TRANSMIT and np.int64(read_u16(class_row + _FIRST_SLOT)) == _PRIMARY_SLOT:
+    if flags & TRANSMIT and np.int64(read_u16(class_row + _FIRST_SLOT)) == _PRIMARY_SLOT:
         hash_kind = np.int64(0)  # without RSS a sender attaches no hash (TX-05)
     byte_tables = _field(snapshot, _BYTE_TABLES)
     if byte_tables != 0:
@@ -323,7 +319,7 @@ def steer_any(
     else:
         windows = _field(snapshot, _WINDOWS) + np.int64(read_u32(class_row + _WINDOW))
         value = _hash_by_windows(windows, hash_kind, source, destination, ports, home, routing)
-    scope = read_u16(class_row + _TARGET_ID) | (np.uint64(flags & _TRANSMIT) << np.uint64(16))
+    scope = read_u16(class_row + _TARGET_ID) | (np.uint64(flags & TRANSMIT) << np.uint64(16))
     flow_key = _flow_key(start, ether_type, kind, source, destination, ports, protocol, home, routing, scope)
 
     # index and assign (HSH-27, RX-12 to RX-14)
@@ -535,7 +531,7 @@ def select_rows(
         places_of_span = places[span]
         for row in range(span_first, span_end):
             p = np.int64(processor[row])
-            if p != _NO_ROW:
+            if p != NO_PROCESSOR:
                 selection[places_of_span[p]] = row
                 places_of_span[p] += 1
         span_first = max(span_first, span_end)

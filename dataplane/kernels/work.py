@@ -1,8 +1,24 @@
-"""What steering says of a frame to the processors, one row for each: half a cache line, so that it comes at once."""
+"""What steering says of a frame to the processors, one row for each: half a cache line, so that it comes at once.
+
+And the codes in it and in the columns beside it (`receive.work.WorkColumns`).
+"""
 
 from __future__ import annotations
 
 import numpy as np
+
+NO_TARGET = 0xFFFF  # dropped before any target was found
+NO_PROCESSOR = 0xFFFF
+
+#: Codes of the `drop` column; `queue_full` is the processor's (PRC-01).
+NOT_DROPPED, RUNT, PACKET_FILTER, QUEUE_FULL = range(4)
+
+#: Bits of the `flags` column.
+TAGGED = 1  # the frame carried a VLAN tag, whatever its value (RX-10)
+TRANSMIT = 2  # a send: the work is its completion (TX-01)
+
+#: `completion_ns` of a frame that no processor completed.
+NOT_COMPLETED = -1
 
 #: A row of `receive.work.WorkColumns.rows`, which says what the fields are.
 WORK_ROW = np.dtype(

@@ -31,6 +31,7 @@ from dataplane.ndis.values import (
     parse_flags,
     parse_int,
     parse_list,
+    parse_processor,
     parse_processors,
     parse_string,
 )
@@ -164,16 +165,18 @@ def _parse_version(value: Any) -> NdisVersion:
 def _range_end(members: Mapping[str, Any], name: str, default: ProcessorNumber) -> ProcessorNumber:
     if name not in members:
         return default
-    return _named(name, lambda given: parse_real_processors([given])[0], members)
+    return _named(name, lambda given: _real(parse_processor(given)), members)
 
 
 def parse_real_processors(value: Any) -> tuple[ProcessorNumber, ...]:
     """Read a list of processors that a machine may have; only requests may name others."""
-    processors = parse_processors(value)
-    for processor in processors:
-        if processor.number > _PROCESSOR_NUMBER_MAX:
-            raise MalformedValue(f"there is no processor {processor}: a group has 64, from 0 to 63")
-    return processors
+    return tuple(_real(processor) for processor in parse_processors(value))
+
+
+def _real(processor: ProcessorNumber) -> ProcessorNumber:
+    if processor.number > _PROCESSOR_NUMBER_MAX:
+        raise MalformedValue(f"there is no processor {processor}: a group has 64, from 0 to 63")
+    return processor
 
 
 def parse_keywords(value: Any) -> dict[str, int]:

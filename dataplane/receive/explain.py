@@ -14,8 +14,9 @@ from dataplane.ids import format_mac
 from dataplane.kernels import parse as classes
 from dataplane.kernels.encapsulation import look_inside_frame
 from dataplane.kernels.parse import parse_frame
+from dataplane.kernels.work import TRANSMIT
 from dataplane.receive.steering import steer_batch, steered_row
-from dataplane.receive.work import TRANSMIT, WorkColumns, new_work_columns
+from dataplane.receive.work import WorkColumns, new_work_columns
 from dataplane.switch.configuration import Filter, MacField, Mode, Test
 from dataplane.switch.snapshot import HASH_KIND_NAMES, SteeringSnapshot
 from dataplane.traffic.batch import FrameBatch

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dataplane.kernels.steer import count_dropped, divide_selection, select_rows
+from dataplane.kernels.work import NOT_COMPLETED, QUEUE_FULL
 from dataplane.receive.steering import Span, SpanTable, describe_columns, steer_frames
-from dataplane.receive.work import DROP_REASONS, NOT_COMPLETED, QUEUE_FULL, WorkColumns
+from dataplane.receive.work import DROP_REASONS, WorkColumns
 from dataplane.traffic.batch import FrameBatch
 
 #: Waking a thread costs as much as steering this many frames.

@@ -12,14 +12,8 @@ import numpy.typing as npt
 from dataplane.arrays import read_only
 from dataplane.ids import ProcessorNumber
 from dataplane.kernels import steer as kernels
-from dataplane.receive.work import (
-    DROP_REASONS,
-    NO_PROCESSOR,
-    NO_TARGET,
-    NOT_DROPPED,
-    TAGGED,
-    WorkColumns,
-)
+from dataplane.kernels.work import NO_PROCESSOR, NO_TARGET, NOT_DROPPED, TAGGED
+from dataplane.receive.work import DROP_REASONS, WorkColumns
 from dataplane.switch.configuration import HashType
 from dataplane.switch.snapshot import HASH_KINDS, SteeringSnapshot
 from dataplane.traffic.batch import FrameBatch

@@ -15,19 +15,8 @@ import numpy.typing as npt
 
 from dataplane.kernels.work import WORK_ROW
 
-NO_TARGET = 0xFFFF  # dropped before any target was found
-NO_PROCESSOR = 0xFFFF
-
-#: Codes of the `drop` column and what users read; `queue_full` is the processor's (PRC-01).
-NOT_DROPPED, RUNT, PACKET_FILTER, QUEUE_FULL = range(4)
+#: What users read for the codes of the `drop` column.
 DROP_REASONS = ("", "runt", "packet filter", "queue_full")
-
-#: Bits of the `flags` column.
-TAGGED = 1  # the frame carried a VLAN tag, whatever its value (RX-10)
-TRANSMIT = 2  # a send: the work is its completion (TX-01)
-
-#: `completion_ns` of a frame that no processor completed.
-NOT_COMPLETED = -1
 
 
 class WorkColumns(NamedTuple):

@@ -26,7 +26,6 @@ from dataplane.kernels.rows import (
     HAS_TARGET,
     IS_DROPPED,
     IS_KEPT,
-    TABLE_DTYPES,
     TableColumns,
     write_table,
 )
@@ -140,11 +139,9 @@ class _Rows:
         self._buffer = pa.allocate_buffer(self._BYTES_IN_ROW * count + 4096)
         self._memory = np.frombuffer(self._buffer, np.uint8)
         self._used = 0
+        wanted = {*schema.names, "target_id"}
         self.columns = TableColumns(
-            *[
-                self._room(dtype, count if name in schema.names or name == "target_id" else 0)
-                for name, dtype in TABLE_DTYPES.items()
-            ]
+            *[self._room(dtype, count if name in wanted else 0) for name, dtype in _TABLE_DTYPES.items()]
         )
         self.bits = self._room(np.uint8, CONDITIONS * ((count + 511) // 512) * 64).reshape(CONDITIONS, -1)
         self.counts = np.empty(CONDITIONS, np.int64)
@@ -377,5 +374,13 @@ def _dictionary_schema(schema: pa.Schema) -> pa.Schema:
     return pa.schema(fields, metadata=schema.metadata)
 
 
+def _table_dtype(name: str) -> npt.DTypeLike:
+    """That of a column of `TableColumns`: as in the table, or of the codes there."""
+    kind = _SERVED_DICTIONARY_SCHEMA.field("vport_id" if name == "target_id" else name).type
+    dtype: npt.DTypeLike = (kind.index_type if pa.types.is_dictionary(kind) else kind).to_pandas_dtype()
+    return dtype
+
+
 _DICTIONARY_SCHEMA = _dictionary_schema(PACKET_SCHEMA)
 _SERVED_DICTIONARY_SCHEMA = _dictionary_schema(SERVED_PACKET_SCHEMA)
+_TABLE_DTYPES = {name: _table_dtype(name) for name in TableColumns._fields}

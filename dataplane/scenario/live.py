@@ -76,7 +76,7 @@ def client_change(scenario: Scenario, key: str, members: Mapping[str, Any]) -> R
     if event.rss is not None:
         ignored, rule = keys_without_effect(event.rss, scenario.adapter)
         if ignored:
-            options = ", ".join(_OPTIONS.get(key, key) for key in ignored)
+            options = ", ".join(_OPTIONS.get(one, one) for one in ignored)
             raise UserError(f"--disable leaves no use for {options}: leave out what it ignores ({rule})")
     [scheduled] = scheduled_requests(scenario.model_copy(update={"events": (event,)}))
     return scheduled.make

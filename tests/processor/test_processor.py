@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 
 from dataplane.kernels.flows import ORDER_ROW, follow
 from dataplane.kernels.serve import bucket_of
+from dataplane.kernels.work import TRANSMIT
 from dataplane.processor.costs import CostModel
 from dataplane.processor.histogram import LatencyHistogram
 from dataplane.processor.host import HostPlan, HostReport, ProcessorHost
 from dataplane.processor.messages import Segment, Work
 from dataplane.processor.slot import slot_of
-from dataplane.receive.work import TRANSMIT, WorkColumns, new_work_columns
+from dataplane.receive.work import WorkColumns, new_work_columns
 from tests.reference import processor as reference
 from tests.reference.order import measure_order
 

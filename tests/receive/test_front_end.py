@@ -7,9 +7,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from dataplane.kernels.work import NO_PROCESSOR, NOT_COMPLETED
 from dataplane.receive.front_end import NicFrontEnd
 from dataplane.receive.steering import Span
-from dataplane.receive.work import NO_PROCESSOR, NOT_COMPLETED, WorkColumns, new_work_columns
+from dataplane.receive.work import WorkColumns, new_work_columns
 from dataplane.switch.snapshot import SteeringSnapshot
 from dataplane.traffic.batch import FrameBatch
 from dataplane.traffic.profiles import Profile

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from dataplane.engine.experiment import CompleteRows, EpochSpan
-from dataplane.receive.work import DROP_REASONS, NO_PROCESSOR, NO_TARGET, WorkColumns, new_work_columns
+from dataplane.kernels.work import NO_PROCESSOR, NO_TARGET
+from dataplane.receive.work import DROP_REASONS, WorkColumns, new_work_columns
 from dataplane.results.packets import (
     PACKET_SCHEMA,
     SERVED_PACKET_SCHEMA,
