@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from dataplane.kernels.memory import address_of, load_u16_be, load_u32, load_u32_be, prefetch_address
+from dataplane.kernels.memory import address_of, prefetch_address, read_u16_be, read_u32, read_u32_be
 
 #: Why a scan stopped.
 FULL, NEED_MORE, DAMAGED, CONTROL_BLOCK, FOREIGN_LINK_TYPE = range(5)
@@ -42,22 +42,21 @@ _HEADER_BYTES = 62  # Ethernet, a tag, IPv6 and ports
 
 
 @njit(inline="always")
-def _u32(data: npt.NDArray[np.uint8], position: int, big_endian: bool) -> Any:
-    return np.int64(load_u32_be(data, position)) if big_endian else np.int64(load_u32(data, position))
+def _u32(address: int, big_endian: bool) -> Any:
+    return np.int64(read_u32_be(address)) if big_endian else np.int64(read_u32(address))
 
 
 @njit(inline="always")
-def _u16(data: npt.NDArray[np.uint8], position: int, big_endian: bool) -> Any:
-    value = np.int64(load_u16_be(data, position))
+def _u16(address: int, big_endian: bool) -> Any:
+    value = np.int64(read_u16_be(address))
     return value if big_endian else (value >> 8) | ((value & 0xFF) << 8)
 
 
 @njit(inline="always")
-def _prefetch_headers(data: npt.NDArray[np.uint8], start: int) -> None:
-    """Ask for the cache lines with the Ethernet, IP and transport headers of the frame at `start`."""
-    address = address_of(data) + start
-    prefetch_address(address)
-    prefetch_address(address + _HEADER_BYTES - 1)
+def _prefetch_headers(frame: int) -> None:
+    """Ask for the cache lines with the Ethernet, IP and transport headers of the frame at an address."""
+    prefetch_address(frame)
+    prefetch_address(frame + _HEADER_BYTES - 1)
 
 
 @njit(cache=True, nogil=True)
@@ -89,23 +88,23 @@ def scan_pcap(
 
     Fractions of a second or more are added as they are, and counted in `long_fractions` (1,).
     """
-    status = FULL
+    base, status = address_of(data), FULL
     while row < len(timestamp_ns):
         start = position + _PCAP_RECORD_HEADER
         if start > end:
             status = NEED_MORE
             break
-        recorded = _u32(data, position + 8, big_endian)
+        recorded = _u32(base + position + 8, big_endian)
         if recorded > snap_length:
             status = DAMAGED
             break
         if start + recorded > end:
             status = NEED_MORE
             break
-        prefetch_address(address_of(data) + position + _PREFETCH_RECORDS * (recorded + _PCAP_RECORD_HEADER))
-        wire = max(_u32(data, position + 12, big_endian), recorded) - fcs_bytes
-        _prefetch_headers(data, start)
-        seconds, fraction_ns = _u32(data, position, big_endian), _u32(data, position + 4, big_endian) * unit_ns
+        prefetch_address(base + position + _PREFETCH_RECORDS * (recorded + _PCAP_RECORD_HEADER))
+        wire = max(_u32(base + position + 12, big_endian), recorded) - fcs_bytes
+        _prefetch_headers(base + start)
+        seconds, fraction_ns = _u32(base + position, big_endian), _u32(base + position + 4, big_endian) * unit_ns
         if fraction_ns >= 1_000_000_000:
             long_fractions[0] += 1
         timestamp_ns[row] = seconds * 1_000_000_000 + fraction_ns
@@ -159,12 +158,12 @@ def scan_pcapng(
     time of the frame before it (`last_timestamp_ns` for the first one). Unknown blocks are skipped; one that runs past
     `end` leaves `position` behind `end`. FOREIGN_LINK_TYPE stops at a frame that is not Ethernet.
     """
-    status = FULL
+    base, status = address_of(data), FULL
     while row < len(timestamp_ns):
         if position + 12 > end:
             status = NEED_MORE
             break
-        block_type, block_length = _u32(data, position, big_endian), _u32(data, position + 4, big_endian)
+        block_type, block_length = _u32(base + position, big_endian), _u32(base + position + 4, big_endian)
         if block_type in (_SECTION_HEADER, _INTERFACE_DESCRIPTION):
             status = CONTROL_BLOCK
             break
@@ -181,13 +180,13 @@ def scan_pcapng(
                 position = after
             status = NEED_MORE
             break
-        if _u32(data, after - 4, big_endian) != block_length:
+        if _u32(base + after - 4, big_endian) != block_length:
             status = DAMAGED
             break
         if not is_packet:
             position = after
             continue
-        prefetch_address(address_of(data) + position + _PREFETCH_RECORDS * block_length)
+        prefetch_address(base + position + _PREFETCH_RECORDS * block_length)
 
         header = 16 if block_type == _SIMPLE_PACKET else 32
         if block_length < header:
@@ -195,9 +194,9 @@ def scan_pcapng(
             break
         interface, start, room = 0, position + header - 4, block_length - header
         if block_type == _ENHANCED_PACKET:
-            interface = _u32(data, position + 8, big_endian)
+            interface = _u32(base + position + 8, big_endian)
         elif block_type == _OBSOLETE_PACKET:
-            interface = _u16(data, position + 8, big_endian)
+            interface = _u16(base + position + 8, big_endian)
         if interface >= len(interfaces):
             status = DAMAGED
             break
@@ -207,15 +206,15 @@ def scan_pcapng(
         if block_type == _SIMPLE_PACKET:
             # the padding is not told from the frame, so the captured length follows from the two limits
             start = position + 12
-            original = _u32(data, position + 8, big_endian)
+            original = _u32(base + position + 8, big_endian)
             recorded = min(original, room)
             if interfaces[interface, SNAP_LENGTH] > 0:
                 recorded = min(recorded, interfaces[interface, SNAP_LENGTH])
             time_ns = timestamp_ns[row - 1] if row > 0 else last_timestamp_ns
         else:
             start = position + 28
-            recorded, original = _u32(data, position + 20, big_endian), _u32(data, position + 24, big_endian)
-            high, low = _u32(data, position + 12, big_endian), _u32(data, position + 16, big_endian)
+            recorded, original = _u32(base + position + 20, big_endian), _u32(base + position + 24, big_endian)
+            high, low = _u32(base + position + 12, big_endian), _u32(base + position + 16, big_endian)
             units = (np.uint64(high) << np.uint64(32)) | np.uint64(low)
             kind, factor = interfaces[interface, TIME_KIND], interfaces[interface, TIME_FACTOR]
             time_ns = _to_ns(units, kind, factor, interfaces[interface, TIME_OFFSET_NS])
@@ -223,7 +222,7 @@ def scan_pcapng(
             status = DAMAGED
             break
         wire = max(original, recorded) - interfaces[interface, FCS_BYTES]
-        _prefetch_headers(data, start)
+        _prefetch_headers(base + start)
         timestamp_ns[row] = time_ns
         wire_length[row] = max(wire, 0)
         captured_length[row] = max(min(recorded, wire), 0)

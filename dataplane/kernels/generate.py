@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from dataplane.kernels.memory import address_of, load_u64, prefetch_address, store_u16_be, store_u64, store_u64_be
+from dataplane.kernels.memory import address_of, prefetch_address, read_u64, write_u16_be, write_u64, write_u64_be
 from dataplane.kernels.random import below, draw, mix64, random_u64
 
 #: Indices into the `settings` array of uint64: seeds, and shares in units of 2**-16.
@@ -73,10 +73,10 @@ def _scramble(identity: Any) -> Any:
 
 
 @njit(inline="always")
-def _store(out: npt.NDArray[np.uint8], at: int, word0: int, word1: int, word2: int, word3: int) -> None:
-    """Store four 16-bit words in network order."""
+def _write_words(at: int, word0: int, word1: int, word2: int, word3: int) -> None:
+    """Write four 16-bit words in network order."""
     high = (np.uint64(word0) << _U48) | (np.uint64(word1) << _U32)
-    store_u64_be(out, at, high | (np.uint64(word2) << _U16) | np.uint64(word3))
+    write_u64_be(at, high | (np.uint64(word2) << _U16) | np.uint64(word3))
 
 
 @njit(inline="always")
@@ -122,7 +122,6 @@ def choose(
 
 @njit(inline="always")
 def _build(
-    out: npt.NDArray[np.uint8],
     at: int,
     identity: int,
     settings: npt.NDArray[np.uint64],
@@ -130,7 +129,7 @@ def _build(
     destination_mac: npt.NDArray[np.uint64],
     destination_tag: npt.NDArray[np.int64],
 ) -> Any:
-    """Write the record of one flow at out[at:]; returns its destination."""
+    """Write the record of one flow at a memory address; returns its destination."""
     attributes = random_u64(settings[FLOW_SEED], np.uint64(identity))
     more = mix64(attributes)
     destination = draw(destinations, more)
@@ -149,7 +148,7 @@ def _build(
     target_mac = _GATEWAY_MAC if is_transmit else destination_mac[destination]
 
     for i in range(0, RECORD_BYTES, 8):
-        store_u64(out, at + i, np.uint64(0))
+        write_u64(at + i, np.uint64(0))
     tag = destination_tag[destination]
     network = 18 if tag >= 0 else 14
     transport = network + (40 if is_ipv6 else 20)
@@ -157,29 +156,29 @@ def _build(
     flags, window = (0, 0) if is_udp else (0x5010, 0xFFFF)  # 5 words of header, ACK
     sum_transport = source_port + target_port + flags + window + protocol
     sum_ip = 0
-    store_u64_be(out, at, (target_mac << _U16) | (source_mac >> _U32))
-    store_u64_be(out, at + 8, (source_mac << _U32) | np.uint64(0x81000000) | np.uint64(tag & 0xFFFF))
+    write_u64_be(at, (target_mac << _U16) | (source_mac >> _U32))
+    write_u64_be(at + 8, (source_mac << _U32) | np.uint64(0x81000000) | np.uint64(tag & 0xFFFF))
     if is_ipv6:
-        _store(out, at + network - 2, 0x86DD, 0, 0, 0)
-        _store(out, at + network, 0x6000, 0, 0, protocol << 8 | _HOP_LIMIT)
-        store_u64_be(out, at + network + 8, _LOCAL_PREFIX if is_transmit else _REMOTE_PREFIX)
-        store_u64_be(out, at + network + 16, np.uint64(source_host))
-        store_u64_be(out, at + network + 24, _REMOTE_PREFIX if is_transmit else _LOCAL_PREFIX)
-        store_u64_be(out, at + network + 32, np.uint64(target_host))
+        _write_words(at + network - 2, 0x86DD, 0, 0, 0)
+        _write_words(at + network, 0x6000, 0, 0, protocol << 8 | _HOP_LIMIT)
+        write_u64_be(at + network + 8, _LOCAL_PREFIX if is_transmit else _REMOTE_PREFIX)
+        write_u64_be(at + network + 16, np.uint64(source_host))
+        write_u64_be(at + network + 24, _REMOTE_PREFIX if is_transmit else _LOCAL_PREFIX)
+        write_u64_be(at + network + 32, np.uint64(target_host))
         sum_transport += _PREFIX_SUM + _sum(source_host) + _sum(target_host)
     else:
         source = source_host + (_LOCAL_NETWORK if is_transmit else _REMOTE_NETWORK)
         target = target_host + (_REMOTE_NETWORK if is_transmit else _LOCAL_NETWORK)
         hops = _HOP_LIMIT << 8 | protocol
-        _store(out, at + network - 2, 0x0800, 0x4500, 0, 0)
-        _store(out, at + network + 6, _DO_NOT_FRAGMENT, hops, 0, 0)
-        _store(out, at + network + 12, source >> 16, source & 0xFFFF, target >> 16, target & 0xFFFF)
+        _write_words(at + network - 2, 0x0800, 0x4500, 0, 0)
+        _write_words(at + network + 6, _DO_NOT_FRAGMENT, hops, 0, 0)
+        _write_words(at + network + 12, source >> 16, source & 0xFFFF, target >> 16, target & 0xFFFF)
         sum_transport += _sum(source) + _sum(target)
         sum_ip = 0x4500 + _DO_NOT_FRAGMENT + hops + _sum(source) + _sum(target)
-    _store(out, at + transport, source_port, target_port, 0, 0)
-    _store(out, at + transport + 8, 0, 0, flags, window)
+    _write_words(at + transport, source_port, target_port, 0, 0)
+    _write_words(at + transport + 8, 0, 0, flags, window)
 
-    store_u64(out, at + _SUMS, (np.uint64(sum_transport) << _U32) | np.uint64(sum_ip))
+    write_u64(at + _SUMS, (np.uint64(sum_transport) << _U32) | np.uint64(sum_ip))
     checksum = transport + (6 if is_udp else 16)
     ip_length = network + (4 if is_ipv6 else 2)
     layout = np.uint64(IPV6_BYTES if is_ipv6 else IPV4_BYTES)
@@ -190,7 +189,7 @@ def _build(
     layout |= np.uint64(checksum) << np.uint64(40)
     layout |= np.uint64(transport) << _U48
     layout |= np.uint64(0 if is_ipv6 else 20) << np.uint64(56)
-    store_u64(out, at + _LAYOUT, layout)
+    write_u64(at + _LAYOUT, layout)
     return destination
 
 
@@ -207,8 +206,9 @@ def build_records(
 
     `destinations` is an alias table; `destination_tag` holds the tag control information, or -1 for no tag.
     """
+    records = address_of(out)
     for i in range(len(identities)):
-        _build(out, i * RECORD_BYTES, identities[i], settings, destinations, destination_mac, destination_tag)
+        _build(records + i * RECORD_BYTES, identities[i], settings, destinations, destination_mac, destination_tag)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -228,24 +228,24 @@ def write_frames(
     `headroom` bytes are left free in front of each frame and count as part of it. Frames start at multiples of 16, the
     first one behind the `used` bytes of `packed`; returns how many are used then.
     """
-    used, records_at = np.int64(used), address_of(records)
+    used, records_at, packed_at = np.int64(used), address_of(records), address_of(packed)
     for i in range(len(record)):
         ahead = min(i + _PREFETCH_FRAMES, len(record) - 1)
         prefetch_address(records_at + record[ahead] * RECORD_BYTES)
         prefetch_address(records_at + record[ahead] * RECORD_BYTES + RECORD_BYTES - 1)
-        source = record[i] * RECORD_BYTES
-        layout = np.int64(load_u64(records, source + _LAYOUT))
-        sums = np.int64(load_u64(records, source + _SUMS))
+        source = records_at + record[i] * RECORD_BYTES
+        layout = np.int64(read_u64(source + _LAYOUT))
+        sums = np.int64(read_u64(source + _SUMS))
         size, headers, ip_header = layout & 0xFF, (layout >> 8) & 0xFF, (layout >> 56) & 0xFF
         ip_length_at, ip_checksum_at = (layout >> 16) & 0xFF, (layout >> 24) & 0xFF
         udp_length_at, checksum_at = (layout >> 32) & 0xFF, (layout >> 40) & 0xFF
         transport = (layout >> 48) & 0xFF
 
-        at = used + headroom
+        at = packed_at + used + headroom
         for k in range(0, IPV6_BYTES, 16):  # behind 64 bytes the next frame overwrites what IPv4 does not need
-            low, high = load_u64(records, source + k), load_u64(records, source + k + 8)
-            store_u64(packed, at + k, low)
-            store_u64(packed, at + k + 8, high)
+            low, high = read_u64(source + k), read_u64(source + k + 8)
+            write_u64(at + k, low)
+            write_u64(at + k + 8, high)
         wire = max(length[i] - headroom, headers)
         segment = wire - transport  # transport header and payload
         ip_length = segment + ip_header
@@ -254,10 +254,10 @@ def write_frames(
         checksum = _fold((sums >> 32) + segment + (segment & -is_udp))
         checksum |= -(is_udp & np.int64(checksum == 0)) & 0xFFFF  # 0 would mean that there is none (RFC 768)
         ip_checksum = _fold((sums & 0xFFFF_FFFF) + ip_length)
-        store_u16_be(packed, at + ip_checksum_at, ip_checksum)
-        store_u16_be(packed, at + ip_length_at, ip_length)
-        store_u16_be(packed, at + udp_length_at, segment)
-        store_u16_be(packed, at + checksum_at, checksum)
+        write_u16_be(at + ip_checksum_at, ip_checksum)
+        write_u16_be(at + ip_length_at, ip_length)
+        write_u16_be(at + udp_length_at, segment)
+        write_u16_be(at + checksum_at, checksum)
 
         wire_length[i] = wire + headroom
         captured_length[i] = min(wire, size) + headroom
@@ -305,16 +305,18 @@ def encapsulate(
     packed: npt.NDArray[np.uint8],
 ) -> None:
     """Put the TUNNEL_BYTES of `outer` in front of frames that have that headroom; fill in lengths and checksum."""
+    packed_at = address_of(packed)
     for i in range(len(wire_length)):
         at, wire = frame_start[i], np.int64(wire_length[i])
+        frame = packed_at + at
         for k in range(TUNNEL_BYTES):
             packed[at + k] = outer[k]
-        store_u16_be(packed, at + 16, wire - 14)
-        store_u16_be(packed, at + 38, wire - 34)
+        write_u16_be(frame + 16, wire - 14)
+        write_u16_be(frame + 38, wire - 34)
         total = np.int64(0)
         for k in range(14, 34, 2):
             total += (np.int64(packed[at + k]) << 8) + np.int64(packed[at + k + 1])
-        store_u16_be(packed, at + 24, _fold(total))
+        write_u16_be(frame + 24, _fold(total))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -333,11 +335,12 @@ def find_colliding(
     addresses and the ports, hence the input bytes of the hash, follow each other.
     """
     scratch = np.zeros(RECORD_BYTES, np.uint8)
+    record = address_of(scratch)
     found, identity = 0, 0
     value: Any
     while found < len(out):
-        destination = _build(scratch, 0, identity, settings, destinations, destination_mac, destination_tag)
-        layout = np.int64(load_u64(scratch, _LAYOUT))
+        destination = _build(record, identity, settings, destinations, destination_mac, destination_tag)
+        layout = np.int64(read_u64(record + _LAYOUT))
         count = 36 if layout & 0xFF == IPV6_BYTES else 12
         start = ((layout >> 48) & 0xFF) + 4 - count
         value = np.int64(0)

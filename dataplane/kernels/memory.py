@@ -1,10 +1,9 @@
-"""Unaligned loads and stores on byte arrays, and prefetch, for use inside kernels.
+"""Unaligned reads and writes at memory addresses, and prefetch, for use inside kernels.
 
 Frames lie at any byte offset, and numba alone reads them byte by byte. Each function here is one machine instruction
-(two for the big-endian ones). `data` is a one-dimensional, C-contiguous uint8 array (stores need a writable one),
-`offset` an integer byte offset. **Nothing is checked**: the caller has proved that the bytes are there. Loads return
-uint64 whatever their width, because numba turns int64 with uint64 into float64. Plain `load_*` and `store_*` are
-little-endian, as the machines this runs on are; `*_be` are network order.
+(two for the big-endian ones). **Nothing is checked**: the caller has proved that the bytes are there, and may be
+written. Reads return uint64 whatever their width, because numba turns int64 with uint64 into float64. Plain `read_*`
+and `write_*` are little-endian, as the machines this runs on are; `*_be` are network order.
 """
 
 from __future__ import annotations
@@ -14,64 +13,6 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
-
-
-def _is_byte_array(data: Any) -> bool:
-    return isinstance(data, types.Array) and data.dtype == types.uint8 and data.ndim == 1 and data.layout == "C"
-
-
-def _pointer(context: Any, builder: Any, argument_types: Any, arguments: Any, bits: int) -> Any:
-    base = context.make_array(argument_types[0])(context, builder, arguments[0]).data
-    offset = context.cast(builder, arguments[1], argument_types[1], types.intp)
-    return builder.bitcast(builder.gep(base, [offset]), ir.IntType(bits).as_pointer())
-
-
-def _load(bits: int, big_endian: bool, name: str) -> Any:
-    def typing(typing_context: Any, data: Any, offset: Any) -> Any:
-        if not (_is_byte_array(data) and isinstance(offset, types.Integer)):
-            return None
-
-        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            pointer = _pointer(context, builder, signature.args, arguments, bits)
-            value = builder.load(pointer, align=1)
-            if big_endian:
-                value = builder.bswap(value)
-            return value if bits == 64 else builder.zext(value, ir.IntType(64))
-
-        return types.uint64(data, offset), codegen
-
-    typing.__name__ = name
-    return intrinsic(typing)
-
-
-def _store(bits: int, big_endian: bool, name: str) -> Any:
-    def typing(typing_context: Any, data: Any, offset: Any, value: Any) -> Any:
-        if not (_is_byte_array(data) and data.mutable and all(isinstance(a, types.Integer) for a in (offset, value))):
-            return None
-
-        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            pointer = _pointer(context, builder, signature.args, arguments, bits)
-            wide = context.cast(builder, arguments[2], signature.args[2], types.uint64)
-            narrow = wide if bits == 64 else builder.trunc(wide, ir.IntType(bits))
-            builder.store(builder.bswap(narrow) if big_endian else narrow, pointer, align=1)
-            return context.get_dummy_value()
-
-        return types.void(data, offset, value), codegen
-
-    typing.__name__ = name
-    return intrinsic(typing)
-
-
-load_u8 = _load(8, False, "load_u8")
-load_u32 = _load(32, False, "load_u32")
-load_u64 = _load(64, False, "load_u64")
-load_u16_be = _load(16, True, "load_u16_be")
-load_u32_be = _load(32, True, "load_u32_be")
-load_u64_be = _load(64, True, "load_u64_be")
-store_u32 = _store(32, False, "store_u32")
-store_u64 = _store(64, False, "store_u64")
-store_u16_be = _store(16, True, "store_u16_be")
-store_u64_be = _store(64, True, "store_u64_be")
 
 
 def _address_of(typing_context: Any, array: Any) -> Any:
@@ -131,7 +72,7 @@ def _read(bits: int, big_endian: bool, name: str) -> Any:
     return intrinsic(typing)
 
 
-def _write(bits: int, name: str) -> Any:
+def _write(bits: int, big_endian: bool, name: str) -> Any:
     def typing(typing_context: Any, address: Any, value: Any) -> Any:
         if not (isinstance(address, types.Integer) and isinstance(value, types.Integer)):
             return None
@@ -140,7 +81,8 @@ def _write(bits: int, name: str) -> Any:
             wide = context.cast(builder, arguments[0], signature.args[0], types.int64)
             pointer = builder.inttoptr(wide, ir.IntType(bits).as_pointer())
             value = context.cast(builder, arguments[1], signature.args[1], types.uint64)
-            builder.store(value if bits == 64 else builder.trunc(value, ir.IntType(bits)), pointer, align=1)
+            narrow = value if bits == 64 else builder.trunc(value, ir.IntType(bits))
+            builder.store(builder.bswap(narrow) if big_endian else narrow, pointer, align=1)
             return context.get_dummy_value()
 
         return types.void(address, value), codegen
@@ -156,10 +98,12 @@ read_u64 = _read(64, False, "read_u64")
 read_u16_be = _read(16, True, "read_u16_be")
 read_u32_be = _read(32, True, "read_u32_be")
 read_u64_be = _read(64, True, "read_u64_be")
-write_u8 = _write(8, "write_u8")
-write_u16 = _write(16, "write_u16")
-write_u32 = _write(32, "write_u32")
-write_u64 = _write(64, "write_u64")
+write_u8 = _write(8, False, "write_u8")
+write_u16 = _write(16, False, "write_u16")
+write_u32 = _write(32, False, "write_u32")
+write_u64 = _write(64, False, "write_u64")
+write_u16_be = _write(16, True, "write_u16_be")
+write_u64_be = _write(64, True, "write_u64_be")
 
 
 def _prefetch_address(typing_context: Any, address: Any) -> Any:
