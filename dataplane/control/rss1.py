@@ -13,6 +13,7 @@ from dataplane.control.scaling import (
     check_rss_processors,
     check_rss_vports,
     check_shared_hash,
+    hashes_alone,
     processors_in_use,
     require_rss,
     settable_entity,
@@ -33,7 +34,7 @@ def require_may_set(context: Context) -> None:
     if context.capabilities.rss_generation_2:
         raise not_supported("UPD-13: on an RSSv2 adapter this OID is query only")
     require_rss(context)
-    if context.state.receive_hash.enabled:
+    if hashes_alone(context.state):
         parameters = decode(ScaleParameters, context.request.information_buffer)
         if isinstance(parameters, Failure) or not parameters.disables:
             raise not_supported("RSS-22: OID_GEN_RECEIVE_HASH is enabled")

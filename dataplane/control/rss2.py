@@ -13,6 +13,7 @@ from dataplane.control.scaling import (
     check_rss_processors,
     check_rss_vports,
     check_shared_hash,
+    hashes_alone,
     processors_in_use,
     require_generation_2,
     require_rss,
@@ -33,7 +34,7 @@ def require_may_set(context: Context) -> None:
     """A set needs RSSv2, and no OID_GEN_RECEIVE_HASH beside it (CAP-30, RSS-22, ERR-35)."""
     require_generation_2(context)
     require_rss(context)
-    if context.state.receive_hash.enabled:
+    if hashes_alone(context.state):
         parameters = decode(ScaleParametersV2, context.request.information_buffer)
         if isinstance(parameters, Failure) or parameters.enables:
             raise not_supported("RSS-22: OID_GEN_RECEIVE_HASH is enabled")

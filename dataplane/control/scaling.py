@@ -98,6 +98,11 @@ def require_generation_2(context: Context) -> None:
         raise not_supported("CAP-30: RSSv2 is not advertised")
 
 
+def hashes_alone(state: AdapterState) -> bool:
+    """Whether OID_GEN_RECEIVE_HASH is in force; with a switch or queues it is dormant, as native RSS is (RSS-22)."""
+    return state.mode is Mode.NEUTRAL and state.receive_hash.enabled
+
+
 def target_entity(context: Context) -> ScalingEntity:
     """The entity a request is aimed at by its VPort (OID-02, OID-03); NDIS_STATUS_INVALID_PORT if there is none."""
     request, state = context.request, context.state

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -57,6 +59,20 @@ def test_it_excludes_rssv2() -> None:
     host.oid(HASH, flags=[])
     assert host.enable2(None) == SUCCESS
     assert enable(host) == NOT_SUPPORTED
+
+
+@pytest.mark.parametrize(
+    ("preset", "enable_rss"), [("CFG-S", partial(Host.rss, table=[2, 4])), ("CFG-2", Host.enable2)]
+)
+def test_a_switch_makes_it_dormant(preset: str, enable_rss: Callable[[Host, int | None], Answer]) -> None:
+    """It does not stand in the way of RSS on VPorts, and is back when the switch is gone (RSS-22, RSS-23)."""
+    host = Host(preset, switch=None)
+    assert enable(host) == SUCCESS
+    assert host.create_switch() == SUCCESS
+    assert enable_rss(host, 0) == SUCCESS
+    assert host.delete_switch() == SUCCESS
+    assert host.control.configuration.receive_hash.enabled
+    assert enable_rss(host, None) == NOT_SUPPORTED
 
 
 def test_unchanged_flags(host: Host) -> None:
