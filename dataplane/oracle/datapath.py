@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from dataplane.control import Condition, ControlPlane, Discard
+from dataplane.control.requests import VPORT_DELETED
 from dataplane.ids import DEFAULT_QUEUE_ID, DEFAULT_VPORT_ID, NO_FILTER_ID, ProcessorNumber
 from dataplane.ndis.constants import NDIS_HASH_FUNCTION_MASK, QueueParametersFlags, ReceiveFlags, SendCompleteFlags
 from dataplane.ndis.oob import Ieee8021Q
@@ -154,18 +156,18 @@ class DataPath:
         """Drop held frames of queues and VPorts (QUE-09, VPT-27): label and reason of each, as they arrived."""
         dropped: list[tuple[str, str]] = []
         for discard in discards:
-            dropped += self._drop_held(discard.reason, discard.target_id)
+            dropped += self._drop_held(discard.reason, partial(_concerns, discard))
         return dropped
 
     def stop(self) -> list[tuple[str, str]]:
         """The adapter has stopped working: drop every held frame, for the reason that it has stopped (MOD-13)."""
-        return self._drop_held(DROP_REASON_OF[self._control.state.condition], None)
+        return self._drop_held(DROP_REASON_OF[self._control.state.condition], lambda _: True)
 
-    def _drop_held(self, reason: str, target_id: int | None) -> list[tuple[str, str]]:
+    def _drop_held(self, reason: str, goes: Callable[[ReceivedNbl], bool]) -> list[tuple[str, str]]:
         dropped: list[ReceivedNbl] = []
         for processor, work in list(self._work.items()):
-            dropped += [nbl for nbl in work.received if target_id in (None, nbl.target_id)]
-            work.received = [nbl for nbl in work.received if target_id not in (None, nbl.target_id)]
+            dropped += filter(goes, work.received)
+            work.received = [nbl for nbl in work.received if not goes(nbl)]
             if not work.received and not work.completions:
                 del self._work[processor]  # nothing queued, no interrupt (INT-11)
         if dropped:
@@ -404,6 +406,11 @@ class DataPath:
             others = tuple(one for one in configuration.filters if one.target_id != sender)
             self._without_sender[sender] = self._make_steering(replace(configuration, filters=others), -1)
         return self._without_sender[sender]
+
+
+def _concerns(discard: Discard, nbl: ReceivedNbl) -> bool:
+    """Whether a discard is for an NBL; the default VPort has the number of the default queue, which stays (QUE-01)."""
+    return nbl.target_id == discard.target_id and (nbl.on_switch or discard.reason != VPORT_DELETED)
 
 
 def _without_tag(frame: bytes) -> bytes:

@@ -359,6 +359,16 @@ def test_moved_filters_leave_held_frames_alone() -> None:
     assert results[-1]["vport_id"] == 0
 
 
+def test_only_frames_of_the_switch_go_with_it() -> None:
+    """The default queue has the number of the default VPort; its frames outlast a switch (MOD-08, QUE-01, VPT-05)."""
+    results = run(
+        adapter("CFG-N"), {"hold_dpc": "all"}, frame(arp(), "before"), oid("OID_NIC_SWITCH_CREATE_SWITCH"),
+        frame(arp(), "during"), oid("OID_NIC_SWITCH_DELETE_SWITCH"), {"release_dpc": "all"},
+    )  # fmt: skip
+    assert results[-2]["events"] == [{"event": "frame_dropped", "label": "during", "reason": "vport deleted"}]
+    assert [labels(call) for call in results[-1]["dpcs"][0]["calls"]] == [["before"]]
+
+
 @pytest.mark.parametrize(
     ("fault", "reason", "state"),
     [
