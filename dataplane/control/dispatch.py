@@ -142,6 +142,6 @@ def decide(context: Context, row: Row) -> Outcome:
         return row.handle(context, None)
     parameters = decode(structure, request.information_buffer)
     if isinstance(parameters, Failure):
-        rule = "OID-09" if parameters.bytes_needed else "OID-10"
-        raise Refusal(parameters.status, f"{rule}: {parameters.why}", bytes_needed=parameters.bytes_needed)
+        why = f"{parameters.rule}: {parameters.why}"
+        raise Refusal(parameters.status, why, bytes_needed=parameters.bytes_needed)
     return row.handle(context, parameters)

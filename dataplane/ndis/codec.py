@@ -40,6 +40,7 @@ class Failure:
     status: NdisStatus  # INVALID_LENGTH or INVALID_PARAMETER
     bytes_needed: int  # BytesNeeded: the minimum length when the buffer is too short, else 0
     why: str  # one line for humans
+    rule: str = "OID-09"  # that the buffer breaks
 
 
 # Buffer to value -----------------------------------------------------------------------------------------------------
@@ -86,12 +87,12 @@ def _too_short(needed: int, length: int, what: str) -> Failure:
     return Failure(NdisStatus.NDIS_STATUS_INVALID_LENGTH, needed, why)
 
 
-def _bad_length(why: str) -> Failure:
-    return Failure(NdisStatus.NDIS_STATUS_INVALID_LENGTH, 0, why)
+def _bad_length(why: str, rule: str = "OID-09") -> Failure:
+    return Failure(NdisStatus.NDIS_STATUS_INVALID_LENGTH, 0, why, rule)
 
 
-def _bad_parameter(why: str) -> Failure:
-    return Failure(NdisStatus.NDIS_STATUS_INVALID_PARAMETER, 0, why)
+def _bad_parameter(why: str, rule: str = "OID-10") -> Failure:
+    return Failure(NdisStatus.NDIS_STATUS_INVALID_PARAMETER, 0, why, rule)
 
 
 def _present(value: Structure, part: Part) -> bool:
@@ -114,7 +115,7 @@ def _check_lengths(
     for name, part in parts:
         offset, size = _extent(value, part, revision, length)
         if part.sizes and not output and size not in part.sizes(revision.revision):
-            return _bad_length(f"{name} has {size} bytes, which is not a size it can have")
+            return _bad_length(f"{name} has {size} bytes, which is not a size it can have", part.sizes_rule)
         if not part.offset and size % part.item.size_of(revision.revision):
             return _bad_length(f"{name} is not a whole number of {part.item.size_of(revision.revision)}-byte elements")
         if part.count and not getattr(value, part.count):
@@ -148,7 +149,7 @@ def _check_elements(value: Structure, parts: Sequence[tuple[str, Part]], view: m
             continue
         offset, stride = getattr(value, part.offset), getattr(value, part.element_size)
         if stride < element.layout.sizeof:
-            return _bad_parameter(f"{name}: element size {stride} is below {element.layout.sizeof}")
+            return _bad_parameter(f"{name}: element size {stride} is below {element.layout.sizeof}", "OID-12")
         if part.item.check_headers:
             for i in range(getattr(value, part.count)):
                 if failure := _check_header(element.layout, view, offset + i * stride):

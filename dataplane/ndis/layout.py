@@ -149,6 +149,7 @@ class Part:
     result_only: bool = False  # a request does not carry it; results write its numbers even when it is empty (OID-19)
     #: Bytes a request may declare for `size`, by revision; a request whose part is in use must have one of them.
     sizes: Callable[[int], Sequence[int]] | None = None
+    sizes_rule: str = ""  # that says so
     may_overlap: bool = False  # anywhere inside the buffer is good enough (RSS-29)
 
     @property

@@ -616,7 +616,14 @@ _MASKS = PartItem(c_type=GROUP_AFFINITY, value=values.AFFINITIES)
 
 
 def _key() -> Any:
-    return part(_KEY, offset="hash_secret_key_offset", size="hash_secret_key_size", alignment=1, sizes=_key_sizes)
+    return part(
+        _KEY,
+        offset="hash_secret_key_offset",
+        size="hash_secret_key_size",
+        alignment=1,
+        sizes=_key_sizes,
+        sizes_rule="RSS-12",
+    )
 
 
 @structure(
@@ -661,7 +668,12 @@ class ScaleParameters(HeadedStructure):
         "DefaultProcessorNumber", PROCESSOR_NUMBER, since=3, missing=None
     )
     indirection_table: tuple[ProcessorNumber, ...] = part(
-        _TABLE, offset="indirection_table_offset", size="indirection_table_size", alignment=1, sizes=_table_sizes
+        _TABLE,
+        offset="indirection_table_offset",
+        size="indirection_table_size",
+        alignment=1,
+        sizes=_table_sizes,
+        sizes_rule="RSS-15",
     )
     hash_secret_key: bytes = _key()
     processor_masks: tuple[GroupAffinity, ...] = part(

@@ -133,6 +133,7 @@ def test_strides() -> None:
     name = "OID_RECEIVE_FILTER_SET_FILTER"
     small = host.oid(name, field_parameters=fields, field_parameters_array_element_size=48)
     assert small == INVALID_PARAMETER
+    assert small.why.startswith("OID-12: ")
     assert host.oid(name, field_parameters=fields, field_parameters_array_element_size=64) == SUCCESS
     assert len(host.control.configuration.filters[0].tests) == 2
 

@@ -134,22 +134,25 @@ def test_lower_revisions(host: Host) -> None:
 
 
 @pytest.mark.parametrize(
-    "members",
+    ("members", "rule"),
     [
-        {"indirection_table_size": 0},
-        {"indirection_table_size": 7},
-        {"indirection_table_size": 516},
-        {"indirection_table_offset": 4000},
-        {"hash_secret_key_size": 39},
-        {"hash_secret_key_size": 41},
-        {"hash_secret_key_offset": 4000},
-        {"number_of_processor_masks": 1, "processor_masks_entry_size": 16, "processor_masks_offset": 4000},
+        ({"indirection_table_size": 0}, "RSS-15"),
+        ({"indirection_table_size": 7}, "RSS-15"),
+        ({"indirection_table_size": 516}, "RSS-15"),
+        ({"indirection_table_offset": 4000}, "OID-09"),
+        ({"indirection_table_offset": 40}, "OID-09"),  # inside the fixed part
+        ({"hash_secret_key_size": 39}, "RSS-12"),
+        ({"hash_secret_key_size": 41}, "RSS-12"),
+        ({"hash_secret_key_offset": 4000}, "OID-09"),
+        ({"number_of_processor_masks": 1, "processor_masks_entry_size": 16, "processor_masks_offset": 4000}, "OID-09"),
     ],
 )
-def test_bad_lengths(host: Host, members: dict[str, int]) -> None:
+def test_bad_lengths(host: Host, members: dict[str, int], rule: str) -> None:
     """Table, key and masks lie in the buffer; table and key have legal sizes (RSS-12, RSS-15, RSS-29, ERR-36)."""
     before = unchanged(host)
-    assert host.rss(1, [2, 4], **members) == INVALID_LENGTH
+    answer = host.rss(1, [2, 4], **members)
+    assert answer == INVALID_LENGTH
+    assert answer.why.startswith(f"{rule}: ")
     assert before == unchanged(host)
 
 
