@@ -67,7 +67,7 @@ ROWS: Mapping[tuple[Oid, RequestKind], Row] = {
     (Oid.OID_RECEIVE_FILTER_GLOBAL_PARAMETERS, _QUERY): Row(
         settings.query_global_parameters, settings.require_filter_capabilities, _CACHED
     ),
-    (Oid.OID_RECEIVE_FILTER_ALLOCATE_QUEUE, _METHOD): Row(queues.allocate_queue, _FILTERS),
+    (Oid.OID_RECEIVE_FILTER_ALLOCATE_QUEUE, _METHOD): Row(queues.allocate_queue, queues.require_may_allocate),
     (Oid.OID_RECEIVE_FILTER_QUEUE_PARAMETERS, _METHOD): Row(queues.query_queue, _FILTERS, _CACHED),
     (Oid.OID_RECEIVE_FILTER_QUEUE_PARAMETERS, _SET): Row(queues.set_queue, _FILTERS),
     (Oid.OID_RECEIVE_FILTER_QUEUE_ALLOCATION_COMPLETE, _METHOD): Row(queues.complete_allocation, _FILTERS),

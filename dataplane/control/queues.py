@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Container
 
 from dataplane.control.capabilities import NDIS_6_30, NDIS_6_50
-from dataplane.control.decision import Context, Outcome, check_affinity
+from dataplane.control.decision import Context, Outcome, check_affinity, require_receive_filters
 from dataplane.control.queue_states import OPERATIONAL_STATE, QueueEvent, QueueState, next_state
 from dataplane.control.requests import (
     APPLICATION,
@@ -33,11 +33,16 @@ from dataplane.ndis.structures import (
 from dataplane.switch.configuration import Mode
 
 
+def require_may_allocate(context: Context) -> None:
+    """VM queues are enabled; in switch mode it is the mode that refuses them (MOD-02, MOD-03)."""
+    require_receive_filters(context)
+    if context.state.mode is not Mode.SWITCH and not context.capabilities.vm_queues:
+        raise not_supported("MOD-02: VM queues are not enabled by the keywords")
+
+
 def allocate_queue(context: Context, parameters: QueueParameters) -> Outcome:
     """OID_RECEIVE_FILTER_ALLOCATE_QUEUE (QUE-02, QUE-10 to QUE-12, MOD-03)."""
     state = context.state
-    if state.mode is not Mode.SWITCH and not context.capabilities.vm_queues:
-        raise not_supported("MOD-02: VM queues are not enabled by the keywords")
     if parameters.queue_type != ReceiveQueueType.VMQueue:
         raise invalid_parameter(f"QUE-10: queue type {parameters.queue_type} is not VMQueue")
     _check_flags(context, parameters.flags)

@@ -257,3 +257,6 @@ def test_queues_need_vmq() -> None:
     assert old.oid("OID_RECEIVE_FILTER_ENUM_QUEUES") == NOT_SUPPORTED
     assert Host("CFG-T").allocate(processor_affinity=[2]) == NOT_SUPPORTED
     assert Host("CFG-Q", keywords={"*VMQ": 0}).allocate(processor_affinity=[2]) == NOT_SUPPORTED
+    only_sriov = Host("CFG-N", keywords={"*VMQ": 0})
+    assert only_sriov.allocate(processor_affinity=[2]) == NOT_SUPPORTED
+    assert only_sriov.allocate(step={"buffer_length": 1}) == NOT_SUPPORTED  # the feature comes before the length
