@@ -263,7 +263,7 @@ def _initial_state(specification: AdapterSpecification, capabilities: Capabiliti
     native = NativeRss(initial_rss(capabilities, base), base, capabilities.receive_queues)
     state = AdapterState(native, int(specification.packet_filter), specification.multicast_list)
     switch = specification.switch
-    if switch is None or switch.static or not capabilities.switch_interface:
+    if switch is None or not capabilities.switch_interface:
         return state  # NDIS creates no switch that the keywords do not enable (CAP-12)
     parameters = NicSwitchParameters(
         switch_type=NicSwitchType.External,
@@ -274,9 +274,10 @@ def _initial_state(specification: AdapterSpecification, capabilities: Capabiliti
     try:
         if capabilities.vmmq:
             check_queue_pairs(capabilities, switch.num_queue_pairs_for_default_vport)
-        return with_switch(state, capabilities, parameters, base)
+        created = with_switch(state, capabilities, parameters, base)
     except Refusal as refusal:
         raise ValueError(f"the switch cannot be created: {refusal.why}") from None
+    return state if switch.static else created  # a static one is not announced before CREATE_SWITCH (VPT-03)
 
 
 def _output(context: Context, outcome: Outcome) -> bytes | None:

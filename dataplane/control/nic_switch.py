@@ -53,9 +53,10 @@ def create_switch(context: Context, parameters: NicSwitchParameters) -> Outcome:
     check_queue_pairs(context.capabilities, parameters.num_queue_pairs_for_default_vport)
     static = context.specification.switch
     if static is not None and static.static:
-        wanted = (static.num_vfs, static.num_queue_pairs_for_default_vport, static.switch_friendly_name)
-        given = (parameters.num_vfs, parameters.num_queue_pairs_for_default_vport, parameters.switch_friendly_name)
-        if given != wanted:
+        repeated = ["num_vfs", "switch_friendly_name"]
+        if context.capabilities.ndis_version >= NDIS_6_60:  # before, the member means nothing
+            repeated.append("num_queue_pairs_for_default_vport")
+        if any(getattr(parameters, name) != getattr(static, name) for name in repeated):
             raise invalid_parameter("VPT-03: the parameters differ from those of the static switch")
     if context.state.switch is not None:
         raise out_of("VPT-02: there is a switch already")

@@ -79,6 +79,22 @@ def test_static_switch() -> None:
     assert host.create_switch(switch_friendly_name="sw") == SUCCESS
 
 
+def test_static_switch_before_660() -> None:
+    """The queue pairs of the default VPort are no parameter yet, so they need not be repeated (VPT-03, OID-11)."""
+    switch = {"num_vfs": 2, "num_queue_pairs_for_default_vport": 4, "static": True}
+    flags = {"nic_switch_capabilities": {"nic_switch_capabilities": ["SINGLE_VPORT_POOL"]}}
+    host = Host("CFG-S", ndis_version="6.50", switch=switch, **flags)
+    assert host.oid("OID_NIC_SWITCH_CREATE_SWITCH", issuer="NDIS", num_vfs=1) == INVALID_PARAMETER
+    assert host.oid("OID_NIC_SWITCH_CREATE_SWITCH", issuer="NDIS", num_vfs=2) == SUCCESS
+
+
+@pytest.mark.parametrize("static", [False, True])
+def test_initial_switch_that_is_impossible(static: bool) -> None:
+    """The adapter is not initialized with a switch that nobody could create (CAP-26)."""
+    with pytest.raises(ValueError, match="CAP-26"):
+        Host("CFG-S", switch={"num_queue_pairs_for_default_vport": 9, "static": static})
+
+
 def test_only_the_name_changes(host: Host) -> None:
     """And only when its CHANGED flag is set (VPT-04)."""
 
