@@ -48,7 +48,7 @@ class LoadWindow:
 
 
 class Move(NamedTuple):
-    """Wish: these table entries of a VPort point to that processor."""
+    """Wish: these table entries of a VPort point to that processor; DEFAULT_PROCESSOR_INDEX: its default processor."""
 
     vport_id: int
     indices: tuple[int, ...]

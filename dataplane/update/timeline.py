@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from operator import index
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ from dataplane.arrays import read_only
 from dataplane.control import Completion, ControlPlane, Decision, OidRequest
 from dataplane.control.journal import JournaledControlPlane
 from dataplane.control.records import Entry, Requested
-from dataplane.ids import DEFAULT_VPORT_ID, ProcessorNumber
+from dataplane.ids import DEFAULT_PROCESSOR_INDEX, DEFAULT_VPORT_ID, ProcessorNumber
 from dataplane.ndis.codec import Failure, decode
 from dataplane.ndis.oids import Oid
 from dataplane.ndis.status import NdisStatus
@@ -337,9 +338,8 @@ class ControlTimeline:
     ) -> None:
         """Let the policy ask for what it wants, and set the next tick."""
         window = self._window(at_ns, loads)
-        tables = self._wishes(window)
-        for vport_id, table in tables.items():
-            for request in self._requests_for(vport_id, table):
+        for vport_id, places in self._wishes(window).items():
+            for request in self._requests_for(vport_id, places):
                 self.records.append(self._issue(request, made_at_ns, f"policy {self._policy_name}"))
         self._idle_ticks = self._idle_ticks + 1 if _is_idle(loads) else 0
         if self._policy is None:
@@ -352,15 +352,15 @@ class ControlTimeline:
         self._next_tick_ns = at_ns + steps * self._step_ns
         self._window_start_ns = self._next_tick_ns - self._step_ns
 
-    def _wishes(self, window: LoadWindow) -> dict[int, tuple[ProcessorNumber, ...]]:
-        """The tables that the policy wants, by VPort; none from a policy that fails, and it is not asked again."""
+    def _wishes(self, window: LoadWindow) -> dict[int, _Places]:
+        """What the policy wants, by VPort; nothing from a policy that fails, and it is not asked again."""
         policy, step_ns = self._policy, self._step_ns
         assert policy is not None, "without a policy there are no ticks"
         began_ns = self._clock()
         try:
             with foreign_code():
                 wishes = list(islice(policy.rebalance(window), _WISHES_MAX + 1))
-                tables = _wanted_tables(wishes, window)
+                wanted = _wanted(wishes, window)
                 self._step_ns = _step(policy, self._tick_ns)
         except BaseException as error:  # a policy is somebody else's program, and may even ask to end this one
             finding = f"policy {self._policy_name} at {_milliseconds(window.end_ns)}: {_reason(error)}"
@@ -373,7 +373,7 @@ class ControlTimeline:
                 f"policy {self._policy_name} at {_milliseconds(window.end_ns)} needed {_milliseconds(took_ns)}, "
                 f"longer than its tick of {_milliseconds(step_ns)}: in real time it would come too late"
             )
-        return tables
+        return wanted
 
     def _window(self, at_ns: int, loads: Sequence[ProcessorLoad]) -> LoadWindow:
         """What happened since the tick before, in the words of the policy."""
@@ -418,17 +418,19 @@ class ControlTimeline:
             packets, busy_ns = loads.reshape(2, -1, len(table)).sum(axis=1)
             yield VPortWindow(vport_id, queues, table, rss.default_processor, read_only(packets), read_only(busy_ns))
 
-    def _requests_for(self, vport_id: int, table: tuple[ProcessorNumber, ...]) -> Iterable[OidRequest]:
-        """The requests that give a VPort, or the adapter, the table that the policy wants."""
+    def _requests_for(self, vport_id: int, wanted: _Places) -> Iterable[OidRequest]:
+        """The requests that point the parameters of a VPort, or of the adapter, to where the policy wants them."""
         control = self.control
         version, current = control.specification.ndis_version, scaling_parameters(control.configuration, vport_id)
         assert current is not None, "the policy was shown it"
+        places = current.by_index
+        moved = {i: processor for i, processor in wanted.by_index.items() if processor != places[i]}
         if control.capabilities.rss_generation_2:
-            places = current.by_index
-            moved = {i: processor for i, processor in enumerate(table) if processor != places[i]}
             return move_parameters(places, moved, version, vport_id)
         entity = vport_id if control.configuration.mode is Mode.SWITCH else None
-        return [set_parameters(version, entity, indirection_table=table)]
+        default = moved.pop(DEFAULT_PROCESSOR_INDEX, None)
+        table = wanted.indirection_table if moved else None
+        return [set_parameters(version, entity, indirection_table=table, default_processor=default)]
 
     def _since_start_ns(self, at_ns: int) -> int:
         assert self._start_ns is not None, "nothing happens before the beginning"
@@ -458,13 +460,26 @@ def _reason(error: BaseException) -> str:
     return f"{name}{text}".removesuffix(": ")
 
 
-def _wanted_tables(wishes: Sequence[object], window: LoadWindow) -> dict[int, tuple[ProcessorNumber, ...]]:
-    """The tables that differ from what they are, by VPort, after all wishes in their order; _NonsenseError."""
+class _Places(NamedTuple):
+    """Where the entries and the default processor of a VPort point to."""
+
+    indirection_table: tuple[ProcessorNumber, ...]
+    default_processor: ProcessorNumber
+
+    @property
+    def by_index(self) -> dict[int, ProcessorNumber]:
+        """By the index that names the parameter in a move command (UPD-37)."""
+        return dict(enumerate(self.indirection_table)) | {DEFAULT_PROCESSOR_INDEX: self.default_processor}
+
+
+def _wanted(wishes: Sequence[object], window: LoadWindow) -> dict[int, _Places]:
+    """Where parameters are to point after all wishes in their order, for the VPorts that change; _NonsenseError."""
     if len(wishes) > _WISHES_MAX:
         raise _NonsenseError(f"has more than {_WISHES_MAX} wishes")
-    known = {vport.vport_id: vport.indirection_table for vport in window.vports}
+    known = {vport.vport_id: _Places(vport.indirection_table, vport.default_processor) for vport in window.vports}
     processors = {processor.processor for processor in window.processors}
-    tables = {vport_id: list(table) for vport_id, table in known.items()}
+    tables = {vport_id: list(places.indirection_table) for vport_id, places in known.items()}
+    defaults = {vport_id: places.default_processor for vport_id, places in known.items()}
     for wish in wishes:
         if not isinstance(wish, Move | Table):
             raise _NonsenseError(f"wishes {_short(wish)}, which is neither Move nor Table")
@@ -479,13 +494,17 @@ def _wanted_tables(wishes: Sequence[object], window: LoadWindow) -> dict[int, tu
         else:
             target = _processor(wish.target)
             for entry in map(index, wish.indices):
-                if not 0 <= entry < len(table):
+                if entry == DEFAULT_PROCESSOR_INDEX:
+                    defaults[wish.vport_id] = target
+                elif 0 <= entry < len(table):
+                    table[entry] = target
+                else:
                     raise _NonsenseError(f"VPort {wish.vport_id} has no entry {entry}, its table has {len(table)}")
-                table[entry] = target
             wanted = [target]
         if unknown := [processor for processor in wanted if processor not in processors]:
             raise _NonsenseError(f"processor {unknown[0]} is not an RSS processor")
-    return {vport_id: tuple(table) for vport_id, table in tables.items() if tuple(table) != known[vport_id]}
+    places = {vport_id: _Places(tuple(table), defaults[vport_id]) for vport_id, table in tables.items()}
+    return {vport_id: one for vport_id, one in places.items() if one != known[vport_id]}
 
 
 def _processor(wished: ProcessorNumber) -> ProcessorNumber:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from dataplane.control import ControlPlane, OidRequest
 from dataplane.control.journal import create
 from dataplane.control.records import JournalReader
-from dataplane.ids import ProcessorNumber
+from dataplane.ids import DEFAULT_PROCESSOR_INDEX, ProcessorNumber
 from dataplane.ndis.oids import Oid, RequestKind
 from dataplane.ndis.status import NdisStatus
 from dataplane.ndis.structures import SetIndirectionEntries, SetIndirectionEntry
@@ -489,6 +489,18 @@ def test_wishes_become_tables_with_rss_v1() -> None:
     (record,) = timeline.records
     assert record.request is not None
     assert (Oid(record.request.oid), record.request.vport_id) == (Oid.OID_GEN_RECEIVE_SCALE_PARAMETERS, 1)
+
+
+@pytest.mark.parametrize("text", [V1, V2], ids=["RSSv1", "RSSv2"])
+def test_a_policy_moves_the_default_processor(text: str) -> None:
+    """A Move of DEFAULT_PROCESSOR_INDEX moves it, alone or with entries, and is checked together with them (UPD-37)."""
+    both = [Move(1, (0, DEFAULT_PROCESSOR_INDEX), P[4])]  # the VPort's four queues are in use, and still are
+    timeline = timeline_of(text, policy=Scripted([Move(1, (DEFAULT_PROCESSOR_INDEX,), P[1])], both))
+    updates = play(timeline, 2 * TICK_NS)
+    assert [table_of(update) for update in updates] == [[0, 1, 2, 3], [4, 1, 2, 3]]
+    assert [update.snapshot.configuration.vports[1].rss.default_processor for update in updates] == [P[1], P[4]]
+    assert [record.as_expected for record in timeline.records] == [True] * len(timeline.records)
+    assert timeline.findings == []
 
 
 @pytest.mark.parametrize("text", [V1, V2], ids=["RSSv1", "RSSv2"])
