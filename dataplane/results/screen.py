@@ -166,7 +166,7 @@ def members_screen(rows: Iterable[Any]) -> Table:
 def si(value: float) -> str:
     """A number with a metric prefix: 12.3 M."""
     for factor, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= factor:
+        if value >= 0.9995 * factor:  # three digits of anything below it
             return f"{value / factor:.3g} {prefix}"
     return f"{value:.3g} "
 
