@@ -329,8 +329,7 @@ def connected(name: str | None, files: StateFiles | None = None) -> Iterator[Dat
 def down(name: str | None, files: StateFiles | None = None) -> RunOutcome:
     """Stop a dataplane and write its run directory; what it has come to. Nothing of it is left, even if it has died."""
     files = files or StateFiles()
-    state = files.find(name)
-    with ExitStack() as undo:
+    with files.taking_down(name) as state, ExitStack() as undo:
         undo.callback(_clear, state, files)
         try:
             undo.enter_context(ray_session(state.address, actors=0, probe=state.holder is None))

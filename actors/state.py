@@ -6,10 +6,13 @@ whoever comes upon it removes it. Needs no Ray.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -137,6 +140,19 @@ class StateFiles:
         if state.is_starting:
             raise UserError(f"dataplane {name} is being started: wait until it is ready")
         return state
+
+    @contextmanager
+    def taking_down(self, name: str | None) -> Iterator[State]:
+        """What `find` gives, for one process at a time; UserError for the others."""
+        state = self.find(name)
+        with ExitStack() as stack:
+            with suppress(FileNotFoundError):  # somebody has just been faster
+                file = stack.enter_context(self._path(state.name).open("rb"))
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    raise UserError(f"dataplane {state.name} is being taken down by another vmmq down") from None
+            yield self.find(state.name)
 
     def _written_aside(self, state: State) -> Path:
         aside = self._path(f".{state.name}.{os.getpid()}")

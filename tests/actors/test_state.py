@@ -92,3 +92,19 @@ def test_the_only_dataplane_needs_no_name(tmp_path: Path) -> None:
         files.find(None)
     files.claim(replace(state_of("vmmq", tmp_path), address="127.0.0.1:1"))
     assert files.find(None).name == "vmmq"
+
+
+def test_a_dataplane_is_taken_down_by_one(tmp_path: Path) -> None:
+    """Whoever comes second is told so and changes nothing; the first one's end or failure lets others."""
+    files, others = StateFiles(tmp_path / "state"), StateFiles(tmp_path / "state")
+    running = replace(state_of("a", tmp_path), address="127.0.0.1:1")
+    files.claim(running)
+    with files.taking_down("a") as state:
+        assert state == running
+        with pytest.raises(UserError, match="is being taken down"), others.taking_down(None):
+            pass
+        assert others.find("a") == running  # other commands ask the dataplane itself
+    with others.taking_down("a"):
+        others.remove("a")
+        with pytest.raises(UserError, match="no dataplane a runs"), files.taking_down("a"):
+            pass
