@@ -305,20 +305,22 @@ def _check_oid(path: Path, event: Event, adapter: Adapter, findings: Findings) -
 
 def _check_event(path: Path, event: Event, sheet: Sheet, findings: Findings) -> None:
     adapter = sheet.scenario.adapter
+    may_fail = event.expect is not None  # then the adapter is to say what is wrong
     if move := event.move_entries:
         path = (*path, "move_entries")
-        _check_event_target(path, move.vport, sheet, findings)
+        _check_event_target(path, move.vport, sheet, findings, may_fail=may_fail)
         if not adapter.has_rss_v2:
             findings.add(path, "needs RSSv2: NDIS 6.80 and SUPPORTS_INDEPENDENT_ENTRY_MOVE", "CAP-30")
-        # an inactive parameter may point anywhere (UPD-17), and what is to fail may be wrong
-        if move.target not in adapter.rss_processors and move.indices != "primary" and event.expect is None:
+        # an inactive parameter may point anywhere (UPD-17)
+        if move.target not in adapter.rss_processors and move.indices != "primary" and not may_fail:
             findings.add((*path, "target"), f"{move.target} not in rss_processors", "UPD-40")
     elif change := event.rss:
         path = (*path, "rss")
-        _check_event_target(path, change.vport, sheet, findings)
+        _check_event_target(path, change.vport, sheet, findings, may_fail=may_fail)
         named = {"indirection_table": change.indirection_table, "default_processor": (change.default_processor,)}
         for key, processors in named.items():
-            if outside := sorted({p for p in processors or () if p} - set(adapter.rss_processors)):
+            outside = sorted({p for p in processors or () if p} - set(adapter.rss_processors))
+            if outside and not may_fail:
                 findings.add((*path, key), f"{_list(outside)} not in rss_processors", "RSS-17")
         if change.hash_types is not None:
             _check_hash_types((*path, "hash_types"), change.hash_types, adapter, findings)
@@ -354,7 +356,7 @@ def _check_hash_types(path: Path, hash_types: Sequence[str], adapter: Adapter, f
             findings.add(path, f"{name} needs the capability {capability_of(name)}", "HSH-31")
 
 
-def _check_event_target(path: Path, vport_id: int, sheet: Sheet, findings: Findings) -> None:
+def _check_event_target(path: Path, vport_id: int, sheet: Sheet, findings: Findings, *, may_fail: bool) -> None:
     scenario = sheet.scenario
     adapter = scenario.adapter
     match adapter.interface:
@@ -366,7 +368,7 @@ def _check_event_target(path: Path, vport_id: int, sheet: Sheet, findings: Findi
         case "switch":
             created = any(event.oid and event.oid.name == "OID_NIC_SWITCH_CREATE_VPORT" for event in scenario.events)
             known = {0, *(vport.id for vport in scenario.vports)}
-            if vport_id not in known and not created and sheet.is_whole("vport"):
+            if vport_id not in known and not created and not may_fail and sheet.is_whole("vport"):
                 findings.add((*path, "vport"), f"there is no VPort {vport_id}", "RSS-21")
             if not adapter.has_vmmq:
                 findings.add(path, "needs NDIS 6.60 and RSS_ON_PF_VPORTS_SUPPORTED", "RSS-21")

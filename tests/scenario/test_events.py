@@ -141,6 +141,26 @@ def test_an_event_may_be_there_to_fail(adapter: str, expect: str, as_expected: b
     assert timeline.records[0].as_expected is as_expected
 
 
+@pytest.mark.parametrize(
+    ("adapter", "event", "status"),
+    [
+        ("v1", "rss = { vport = 2, enabled = false }", "INVALID_PORT"),
+        ("v2", "rss = { vport = 2, enabled = false }", "INVALID_PORT"),
+        ("v2", "move_entries = { vport = 2, indices = 0, target = 1 }", "INVALID_PARAMETER"),
+        ("v1", 'rss = { vport = 1, indirection_table = [0, "1:5"] }', "INVALID_PARAMETER"),
+        ("v2", 'rss = { vport = 1, indirection_table = [0, "1:5"] }', "INVALID_DATA"),
+        ("v2", 'move_entries = { vport = 1, indices = 0, target = "1:5" }', "INVALID_DATA"),
+    ],
+)
+def test_what_an_event_names_need_not_exist_when_it_is_to_fail(adapter: str, event: str, status: str) -> None:
+    """An unknown VPort or processor is a finding, unless the adapter is to refuse it (ERR-33, UPD-40)."""
+    text = f"{ADAPTERS[adapter]}{vport()}[[event]]\nat_ns = 1\n{event}\n"
+    with pytest.raises(ScenarioError, match=r"there is no VPort 2|1:5 not in rss_processors"):
+        load_scenario(text)
+    record = played(f"{text}expect = 'NDIS_STATUS_{status}'\n").records[-1]
+    assert (record.status, record.as_expected) == (NdisStatus[f"NDIS_STATUS_{status}"], True)
+
+
 # --- move_entries -----------------------------------------------------------------------------------------------------
 
 
