@@ -84,6 +84,7 @@ class DataPath:
         self.outstanding_by_target: Counter[int] = Counter()
         self._transmit_held = False
         self._queued_sends: list[SentNbl] = []
+        self._submitted = 0
         self.arrived = 0
         self.indicated = 0
         self.drop_reasons: Counter[str] = Counter()
@@ -200,10 +201,10 @@ class DataPath:
         for flags, group in self._groups(work.received):
             calls += self._indicate(flags, group)
         completion_calls: list[CompletionCall] = []
-        if work.completions:
-            for sent in work.completions:
+        if completions := sorted(work.completions, key=lambda sent: sent.number):  # a refused one waits for no hardware
+            for sent in completions:
                 sent.completed = True
-            completion_calls.append(CompletionCall(self._completion_flags(work.completions), tuple(work.completions)))
+            completion_calls.append(CompletionCall(self._completion_flags(completions), tuple(completions)))
         return DpcRun(processor, tuple(calls), tuple(completion_calls))
 
     def _groups(self, nbls: Sequence[ReceivedNbl]) -> list[tuple[ReceiveFlags, list[ReceivedNbl]]]:
@@ -335,8 +336,10 @@ class DataPath:
             else:
                 assert rss.default_processor is not None
                 processor = rss.default_processor
+        self._submitted += 1
         return SentNbl(
             label=nbl.label,
+            number=self._submitted - 1,
             net_buffers=nbl.net_buffers,
             ieee8021q=nbl.ieee8021q,
             keep=nbl.keep,

@@ -44,6 +44,7 @@ class SentNbl:
     """A NET_BUFFER_LIST given to the miniport for sending; accounting and processor are fixed then (TX-12)."""
 
     label: str
+    number: int  # how many were submitted before it
     net_buffers: tuple[bytes, ...]  # one frame each
     ieee8021q: int
     keep: bool  # by a VPort that receives it

@@ -136,6 +136,17 @@ def test_processor_is_fixed_at_acceptance() -> None:
     assert labels(same["dpcs"][0]["completion_calls"][0]) == ["a", "b"]
 
 
+def test_a_refused_send_completes_behind_one_submitted_before() -> None:
+    """It waits for no transmit hardware (TX-08), but in one completion call the order is that of submission (TX-14)."""
+    held = [S, *vport(1, [2], 1, M1), {"hold_tx": True}, {"hold_dpc": "all"}, send(label="a"), clear_filter(1)]
+    result = last(*held, send(label="b"), {"release_tx": True}, {"run_dpc": "all"})
+    (call,) = result["dpcs"][0]["completion_calls"]
+    assert [(nbl["label"], nbl["status"]) for nbl in call["nbls"]] == [
+        ("a", "NDIS_STATUS_SUCCESS"),
+        ("b", "NDIS_STATUS_INVALID_PORT_STATE"),
+    ]
+
+
 def test_held_completion() -> None:
     """Transmitted at once, completed when the DPC runs."""
     one = sent(*GIVEN, {"hold_dpc": "all"}, send())

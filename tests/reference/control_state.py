@@ -153,6 +153,7 @@ class Work:
     record: dict[str, Any]  # the NBL record, or what a completion reports
     is_completion: bool = False
     keep: bool = False
+    submitted: int = 0  # of a completion: how many sends were submitted before it
 
 
 @dataclass
@@ -191,6 +192,7 @@ class State:
     receive_buffers: int | None = None
     hold_tx: bool = False
     unsent: list[dict[str, Any]] = field(default_factory=list)  # accepted behind hold_tx
+    submitted: int = 0  # sends
 
     @property
     def mode(self) -> str:

@@ -198,7 +198,7 @@ def _run_dpc(state: State, processor: Processor) -> dict[str, Any]:
     state.pending.discard(processor)
     state.doubtful.discard(processor)
     receives = [work for work in works if not work.is_completion]
-    completions = [work for work in works if work.is_completion]
+    completions = sorted((work for work in works if work.is_completion), key=lambda work: work.submitted)  # TX-14
     calls = [call for per_queue, group in _groups(state, receives) for call in _indicate(state, group, per_queue)]
     return {
         "processor": processor_out(processor),
@@ -295,7 +295,15 @@ def _accept(spec: dict[str, Any], state: State, nbl: dict[str, Any], label: str)
     """Fix the VPort or queue, the completion processor and the status of an NBL (TX-04 to TX-09, TX-12)."""
     frames = nbl["data"] if isinstance(nbl["data"], list) else [nbl["data"]]
     target = nbl.get("vport_id", nbl.get("queue_id", 0))
-    send = {"nbl": nbl, "label": label, "frames": frames, "status": SUCCESS, "works": [], "results": [], "wire": []}
+    send: dict[str, Any] = {
+        "nbl": nbl,
+        "label": label,
+        "frames": frames,
+        "status": SUCCESS,
+        "submitted": state.submitted,
+    }
+    send |= {"works": [], "results": [], "wire": []}
+    state.submitted += 1
     if state.has_switch:
         vport = state.vports.get(target)
         if vport is None:
@@ -343,7 +351,9 @@ def _transmit(spec: dict[str, Any], state: State, send: dict[str, Any], raised: 
             send["wire"].append(frame.hex())
     record = {"label": send["label"], "status": send["status"], target_name(state): send["target"]}
     send["doubtful"] = send.get("doubtful", False) or send["processor"] in state.doubtful
-    work = Work(send["processor"], send["target"], send["label"], record, is_completion=True)
+    work = Work(
+        send["processor"], send["target"], send["label"], record, is_completion=True, submitted=send["submitted"]
+    )
     send["completion"] = work
     queue_work(state, work, raised)
 
