@@ -47,7 +47,7 @@ class Steering:
     snapshot: SteeringSnapshot
     source: TrafficSource
     transmit_by_source: bool
-    remarks: list[str]  # what of the scenario was left out of it
+    remarks: list[str]  # what of the scenario was left out of it; at the end also what became of timestamps
     packets: int = 0
     drops: Any = field(default_factory=lambda: np.zeros(len(DROP_REASONS), np.int64))
 
@@ -60,6 +60,10 @@ class Steering:
             count_dropped(work.drop[: len(batch)], self.drops)
             self.packets += len(batch)
             yield table.batch(batch, work)
+        if stepped_back := self.source.timestamp_regressions:
+            self.remarks.append(
+                f"timestamps that stepped back and count as the largest before (TIM-02): {stepped_back:,}"
+            )
 
     def json_document(self) -> Iterator[str]:
         """All rows as the pieces of one JSON array of objects."""

@@ -67,13 +67,15 @@ def _steps(snapshot: SteeringSnapshot, batch: FrameBatch, work: WorkColumns) -> 
     wire_length = int(batch.wire_length[0])
     data = np.frombuffer(frame or b"\0", np.uint8)[: len(frame)]
     tagged, tci, ether_type, l3, kind, source, destination, ports, _, home, routing = parse_frame(data, wire_length)
+    cut = "" if len(frame) == wire_length else f" ({len(frame)} captured)"
     if l3 < 0:
-        yield Step("frame", "MOD-10", f"{wire_length} bytes are too few for the addresses, EtherType and tag: runt")
+        yield Step(
+            "frame", "MOD-10", f"{wire_length} bytes{cut} are too few for the addresses, EtherType and tag: runt"
+        )
         return
     address, sender = int.from_bytes(frame[:6], "big"), int.from_bytes(frame[6:12], "big")
     vid = tci & 0xFFF
     tag = f"tag VID {vid} priority {tci >> 13}" if tagged else "untagged"
-    cut = "" if len(frame) == wire_length else f" ({len(frame)} captured)"
     text = f"{wire_length} bytes{cut}, to {format_mac(address)} from {format_mac(sender)}, {tag}, EtherType "
     yield Step("frame", "MOD-10", f"{text}0x{ether_type:04x}")
 

@@ -225,6 +225,34 @@ def test_explain_names_rules(scenario: Path, capture: Path, capsys: pytest.Captu
     assert not streams.err
 
 
+def test_steer_reports_timestamps_that_step_back(
+    scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are clamped and counted (TIM-02): a remark says how many, whatever becomes of the rows."""
+    path = tmp_path / "back.arrow"
+    with pa.ipc.new_file(path, FRAME_SCHEMA) as writer:
+        writer.write_batch(batch_of([TAGGED] * 4, timestamps_ns=[10, 5, 7, 12]).to_arrow())
+    told = "timestamps that stepped back and count as the largest before (TIM-02): 2"
+    assert vmmq("steer", path, "--config", scenario) == 0
+    assert told in capsys.readouterr().err
+    assert vmmq("steer", path, "--config", scenario, "--json") == 0
+    streams = capsys.readouterr()
+    assert told in streams.err
+    assert [row["timestamp_ns"] for row in json.loads(streams.out)] == [10, 10, 10, 12]
+    assert vmmq("steer", path, "--config", scenario, "--json", "--output", tmp_path / "rows.jsonl") == 0
+    streams = capsys.readouterr()
+    assert json.loads(streams.out)["remarks"] == [told]
+
+
+def test_explain_tells_a_cut_runt(scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a long frame so little was captured that its header is not whole: both lengths are told (MOD-10, HSH-32)."""
+    path = tmp_path / "cut.arrow"
+    with pa.ipc.new_file(path, FRAME_SCHEMA) as writer:
+        writer.write_batch(batch_of([TAGGED[:13]], wire_lengths=[len(TAGGED)]).to_arrow())
+    assert vmmq("explain", f"{path}:0", "--config", scenario) == 0
+    assert f"{len(TAGGED)} bytes (13 captured) are too few" in capsys.readouterr().out
+
+
 def test_steering_says_what_it_leaves_out(scenario: Path, capture: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Events and policy of the scenario are not applied to single frames: a remark says so, on both commands."""
     with scenario.open("a") as file:
