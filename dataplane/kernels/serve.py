@@ -68,7 +68,7 @@ STATE = np.dtype(
         ("interrupts", np.int64),
         ("dpcs", np.int64),
         ("busy_ns", np.int64),
-        ("latency_sum_ns", np.int64),
+        ("latency_sum_ns", np.int64),  # modulo 2^64, which a long overload exceeds; see `LatencyHistogram.of_kernel`
         ("latency_min_ns", np.int64),
         ("latency_max_ns", np.int64),
         ("first_arrival_ns", np.int64),

@@ -30,6 +30,19 @@ class LatencyHistogram:
         """No latencies."""
         return cls(np.zeros(HISTOGRAM_BUCKETS, np.int64), 0, 0, 0)
 
+    @classmethod
+    def of_kernel(
+        cls, buckets: npt.NDArray[np.int64], wrapped_sum_ns: int, min_ns: int, max_ns: int
+    ) -> LatencyHistogram:
+        """What a kernel has counted; its sum is modulo 2^64.
+
+        The buckets say the sum within 1/256 of it, which tells how often it has wrapped, up to 2^70 ns.
+        """
+        filled = np.flatnonzero(buckets).tolist()
+        nearly_ns = sum(int(buckets[bucket]) * _middle_of(bucket) for bucket in filled)
+        sum_ns = nearly_ns + (wrapped_sum_ns - nearly_ns + 2**63) % 2**64 - 2**63
+        return cls(buckets, sum_ns, min_ns, max_ns)
+
     @property
     def count(self) -> int:
         """Number of latencies."""

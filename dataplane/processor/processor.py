@@ -149,7 +149,7 @@ class Processor:
         names = kernels.STATE.names or ()
         return ProcessorReport(
             counters={name: int(state[name]) for name in names},
-            histogram=LatencyHistogram(
+            histogram=LatencyHistogram.of_kernel(
                 self._service.histogram,
                 int(state["latency_sum_ns"]),
                 int(state["latency_min_ns"]) if state["accepted"] else 0,

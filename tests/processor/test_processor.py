@@ -162,6 +162,18 @@ def test_first_in_first_out_never_reorders(costs: CostModel, items: list[tuple[i
     assert (np.diff(completed) >= 0).all()
 
 
+@pytest.mark.parametrize("cuts", [[], [1, 60, 61]])
+def test_latencies_beyond_64_bits_are_added_exactly(cuts: list[int]) -> None:
+    """The sum is exact however long the frames have waited (PRC-06): here some weeks each."""
+    costs = CostModel(dpc_queue_depth=0, receive_cost_per_byte_ps=10**9)
+    work = work_of([(0, 2**32 - 1, False, 1)] * 100)
+    report = served(costs, work, 10**15, cuts).processors[0]
+    latencies = reference.latencies_ns(reference_of(costs, work))
+    assert sum(latencies) > 2**64
+    assert report.histogram.sum_ns == sum(latencies)
+    assert report.histogram.max_ns == latencies[-1]
+
+
 def test_frames_out_of_order_are_a_defect() -> None:
     """A processor that is given frames in another order than that of their arrival says so (ORD-03)."""
     work = work_of([(5, 64, False, 1)] * 3)
