@@ -303,6 +303,8 @@ def _parse_failure(value: Any) -> InjectedFailure:
     status = parse_text(members.get("status", NdisStatus.NDIS_STATUS_RESOURCES.name), "status")
     if status not in NdisStatus.__members__:
         raise MalformedValue(f"{status!r} is not a status")
+    if NdisStatus[status] in (NdisStatus.NDIS_STATUS_SUCCESS, NdisStatus.NDIS_STATUS_PENDING):
+        raise MalformedValue(f"a request does not fail with {status}")
     when = parse_text(members.get("when", FailureMoment.START.value), "when")
     if when not in (FailureMoment.START.value, FailureMoment.END.value):
         raise MalformedValue(f'when is "start" or "end", not {when!r}')

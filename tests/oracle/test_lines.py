@@ -117,6 +117,8 @@ def test_each_result_is_written_before_the_next_line_is_read() -> None:
         '{"fault": "rest"}',
         '{"fault": {"fail": "OID_GEN_NOTHING"}}',
         '{"fault": {"fail": "OID_GEN_VLAN_ID", "status": "BAD"}}',
+        '{"fault": {"fail": "OID_GEN_VLAN_ID", "status": "NDIS_STATUS_SUCCESS"}}',
+        '{"fault": {"fail": "OID_GEN_VLAN_ID", "status": "NDIS_STATUS_PENDING"}}',
         '{"fault": {"fail": "OID_GEN_VLAN_ID", "when": "middle"}}',
         '{"fault": {}}',
         '{"inspect": "everything"}',
