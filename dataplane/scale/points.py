@@ -81,7 +81,7 @@ def read_points(options: GridOptions, batch_frames: Mapping[EngineName, int], pr
         None
     ]
     per_actor = numbers.read("--processors-per-actor", options.processors_per_actor, 1, 2048) or [1]
-    engines = _engines(options.engine or "inline", problems)
+    engines = _engines("inline" if options.engine is None else options.engine, problems)
     if options.processors_per_actor is not None and engines and "ray" not in engines:
         problems.append("--processors-per-actor is for --engine ray")
     # with an unknown engine nothing runs, but what else is wrong with the points shall be told
@@ -110,7 +110,7 @@ def _growth(options: GridOptions, batch_frames: int, problems: list[str]) -> lis
             problems.append(f"--grow {text}: {axis!r} is not known; there is {', '.join(AXES)}")
             continue
         listed = _Numbers(problems).read(f"--grow {axis}", values if equals else None, 1, AXES[axis].highest)
-        chosen: Sequence[int] = listed or AXES[axis].values
+        chosen: Sequence[int] = listed if equals else AXES[axis].values
         points += [Point(axis, value, "inline", 1, batch_frames, None) for value in chosen]
     return _distinct(points)
 
@@ -130,20 +130,19 @@ class _Numbers:
     problems: list[str]
 
     def read(self, option: str, text: str | None, low: int, high: int) -> list[int]:
-        """The numbers of a list; none for None, or when something about it is wrong."""
+        """The numbers of a list that can be used; none for None. What is wrong with others does not hide them."""
         if text is None:
             return []
         option = f"{option}{'=' if option.startswith('--grow') else ' '}{text}"
-        found, wrong = [], []
+        found = []
         for part in map(str.strip, text.split(",")):
             if not _WHOLE.fullmatch(part):
-                wrong.append(f"{option}: {part!r} is not a whole number")
+                self.problems.append(f"{option}: {part!r} is not a whole number")
             elif not low <= (number := _whole(part, high)) <= high:
-                wrong.append(f"{option}: {part} is not {low:,} to {high:,}")
+                self.problems.append(f"{option}: {part} is not {low:,} to {high:,}")
             else:
                 found.append(number)
-        self.problems.extend(wrong)
-        return [] if wrong else found
+        return found
 
 
 def _whole(text: str, high: int) -> int:

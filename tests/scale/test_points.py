@@ -53,6 +53,7 @@ def test_growth_has_values_of_its_own() -> None:
         ),
         (GridOptions(processors="4000,1e30"), ["4000 is not 1 to 2,048", "1e30 is not"]),
         (GridOptions(processors=""), ["'' is not a whole number"]),
+        (GridOptions(engine=""), ["--engine : ''"]),
         (GridOptions(processors_per_actor="2"), ["is for --engine ray"]),
         (GridOptions(grow=("colours",), batch="64"), ["leave --batch out", "'colours' is not known"]),
         (GridOptions(grow=("entries=256,1.5",)), ["--grow entries=256,1.5: 256 is not", "'1.5' is not"]),
@@ -64,6 +65,14 @@ def test_everything_that_is_wrong_is_told_at_once(options: GridOptions, problems
     assert len(told) == len(problems)
     for line, expected in zip(told, problems, strict=True):
         assert expected in line
+
+
+def test_a_wrong_number_stands_for_no_others() -> None:
+    """Points are those that were asked for and can be read, so that nothing is said about values nobody named."""
+    points, _ = read(GridOptions(grow=("entries=3,256", "vports=x")))
+    assert [(point.axis, point.value) for point in points] == [("entries", 3)]
+    points, _ = read(GridOptions(processors="2,0", nics="x"))
+    assert [(point.value, point.nics) for point in points] == [(2, 1)]
 
 
 def test_repeats_go_round() -> None:
