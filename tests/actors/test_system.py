@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import sys
 from functools import partial
 
@@ -61,3 +62,11 @@ def test_what_answers_but_is_no_cluster_is_refused(monkeypatch: pytest.MonkeyPat
         address = f"127.0.0.1:{server.getsockname()[1]}"
         with pytest.raises(UserError, match=rf"at {address} with RAY_AUTH_MODE=\w+: RpcError: it is something else$"):
             run_on_ray(small_experiment(SEED, 1, 10), source_of(SEED, 1), None, ignore_progress, address=address)
+
+
+def test_what_ray_has_to_say_does_not_go_to_standard_output() -> None:
+    """A raylet's warning is no part of a document: Ray prints it there whatever it is told about logs of workers."""
+    said = '{"lines": ["WARNING: 8 PYTHON worker processes have been started"], "pid": "raylet", "is_err": False}'
+    program = f"import actors, ray; ray._private.worker.print_to_stdstream({said}, ignore_prefix=False)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == ""
