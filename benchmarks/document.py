@@ -56,8 +56,8 @@ than the caches hold; `*_split` are headers without payload, as a source with he
 """,
     "captures": """\
 Files on disk whose pages are in memory, through `run --engine inline` (reading, steering, service of all processors)
-and through `steer` to Parquet (a row of 15 columns for each frame). Loading the kernels is not in it. `read_*` only
-reads the file.
+and through `steer` to Parquet (a row of 15 columns for each frame). Loading the kernels is not in it. `read_*` copies
+the bytes of the file out of the page cache and looks at none of them; a run maps the file and touches headers only.
 """,
     "engines": """\
 The quick start's NIC and traffic (zipf, mixed lengths, eight processors). `looped` frames are made once and replayed
