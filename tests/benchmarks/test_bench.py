@@ -14,6 +14,7 @@ import pytest
 import cli
 from benchmarks import bench, machine
 from benchmarks.budget import LINES
+from benchmarks.groups import start
 from benchmarks.measure import Figure, Session
 from benchmarks.peers import dpdk, in_python
 from dataplane.errors import ExitCode, UserError
@@ -189,6 +190,20 @@ def test_a_child_that_fails_is_a_finding(monkeypatch: pytest.MonkeyPatch, capsys
     output = capsys.readouterr()
     assert output.err.startswith("vmmq: first: CalledProcessError: Command '['vmmq', 'run']' returned")
     assert "figure" in json.loads(output.out)["second"]
+
+
+def test_cold_caches_are_no_part_of_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every command runs once before it counts, in a quick measurement too: the first one may compile the kernels."""
+    called: list[str] = []
+
+    def call(command: list[str], processor_seconds: list[float]) -> None:
+        processor_seconds.append(1.0 if " ".join(command) in called else 60.0)
+        called.append(" ".join(command))
+
+    monkeypatch.setattr(start, "_call", call)
+    for name, figure in start.measure(Session(rounds=1, quick=True)):
+        assert figure.facts["processor_seconds"] == 1.0, name
+    assert len(called) == 2 * len(set(called))
 
 
 def test_an_output_that_cannot_be_written_is_told_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
