@@ -62,6 +62,22 @@ def test_growth_names_what_a_frame_costs_and_a_point_that_fails(
     assert all(row["source_seconds"] < row["seconds"] for row in rows)
 
 
+def test_where_every_run_fails_there_is_a_document_of_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Findings as ever (status 1), in the document as well; a table without rows, and what is missing counted."""
+    scenario = str(written(tmp_path, SCENARIO.replace('"uniform"', '"zipf"')))
+    arguments = ["scale", scenario, "--grow", "flows=2e8", "--repeat", "1", "--out", str(tmp_path / "out"), "--json"]
+    assert cli.main(arguments) == 1
+    told = capsys.readouterr()
+    document = json.loads(told.out)
+    [finding] = document["findings"]
+    assert "flows 200,000,000" in finding
+    assert told.err.splitlines()[-1] == f"vmmq: {finding}"
+    assert (document["runs"], document["missing"]) == ([], 1)
+    assert pyarrow.parquet.read_table(tmp_path / "out" / "runs.parquet").schema.equals(SCHEMA)
+
+
 def test_bad_input_is_told_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One line each, status 2, and nothing is there."""
     arguments = ["--processors", "0", "--engine", "gpu", "--batch", "1", "--out", str(tmp_path / "out")]
