@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from dataplane.kernels.parse import CLASSES, IPV4, IPV4_TCP, IPV4_UDP, IPV6, IPV6_TCP, IPV6_UDP, UNPARSEABLE
 from dataplane.kernels.toeplitz import toeplitz_table
-from dataplane.switch.snapshot import TABLE_ENTRIES_MAX, SteeringSnapshot
+from dataplane.switch.snapshot import DEFAULT_SLOT, PRIMARY_SLOT, SLOTS_PER_TARGET, SteeringSnapshot
 from dataplane.traffic.batch import FrameBatch
 
 
@@ -38,7 +38,7 @@ def steer_with_numpy(batch: FrameBatch, snapshot: SteeringSnapshot) -> Steered:
     ether_type = head[rows, l3 - 2].astype(np.int64) << 8 | head[rows, l3 - 1]
 
     used = arrays.macs[arrays.macs["key"] != 0]
-    keys = used["key"] & np.uint64((1 << 48) - 1)
+    keys = used["key"] >> np.uint64(16)
     by_key = np.argsort(keys)
     at = np.minimum(np.searchsorted(keys[by_key], address), len(keys) - 1)
     found = keys[by_key][at] == address
@@ -80,10 +80,9 @@ def steer_with_numpy(batch: FrameBatch, snapshot: SteeringSnapshot) -> Steered:
         for i in range(4):
             value[four] ^= tables[key + (ports_at + i) * 256 + head[four, np.minimum(start + i, 63)]]
 
-    entry = arrays.indirection_tables[target * TABLE_ENTRIES_MAX + (value & targets["table_mask"])]
-    spread = np.where(hash_kind != 0, entry, targets["default_processor"])
-    processor = np.where(targets["spread"], spread, targets["primary_processor"])
-    return Steered(target, value, processor)
+    not_hashed = np.where(targets["spread"], DEFAULT_SLOT, PRIMARY_SLOT)
+    slot = np.where(targets["spread"] & (hash_kind != 0), value & targets["table_mask"], not_hashed)
+    return Steered(target, value, arrays.slot_processors[target * SLOTS_PER_TARGET + slot])
 
 
 def _big_endian(octets: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.peers import Missing, PeerError
-from dataplane.switch.snapshot import TABLE_ENTRIES_MAX, SteeringSnapshot
+from dataplane.switch.snapshot import SLOTS_PER_TARGET, TABLE_ENTRIES_MAX, SteeringSnapshot
 from dataplane.traffic.batch import FrameBatch
 
 SOURCE = Path(__file__).with_name("pipeline.c")
@@ -62,7 +62,7 @@ class Workload:
         for entry, one in zip(macs, filters, strict=True):
             entry[0] = int.from_bytes(one.tests[0].value.to_bytes(6, "big"), "little")
             entry[1] = rows[one.target_id]
-        tables = snapshot.arrays.indirection_tables.reshape(-1, TABLE_ENTRIES_MAX)[: len(rows)]
+        tables = snapshot.arrays.slot_processors.reshape(-1, SLOTS_PER_TARGET)[: len(rows), :TABLE_ENTRIES_MAX]
         counts = (len(self.frames), stride, len(macs), len(tables), TABLE_ENTRIES_MAX, len(self.tuples))
         with path.open("wb") as file:
             file.write(struct.pack("<8s6I40s", b"vmmq-wl1", *counts, key))

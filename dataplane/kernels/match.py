@@ -13,8 +13,8 @@ from numba import njit
 
 from dataplane.kernels.memory import read_u16, read_u32, read_u64
 
-#: Open-addressing table of the addresses that filters test for; `key` is address | MAC_USED, 0 in an empty slot. The
-#: row says all about the first filter of the address, which is nearly always the only one.
+#: Open-addressing table of the addresses that filters test for; `key` is `mac_key`, 0 in an empty slot. The row says
+#: all about the first filter of the address, which is nearly always the only one.
 MAC_ROW = np.dtype(
     [
         ("key", np.uint64),
@@ -46,11 +46,9 @@ FILTER_ROW = np.dtype(
 TEST_ROW = np.dtype([("is_vlan", np.int64), ("test", np.int64), ("value", np.uint64), ("result", np.uint64)])
 
 ANY_VLAN, UNTAGGED_OR_ZERO, EXACT_VLAN = range(3)
-MAC_MULTIPLIER = 0x9E37_79B9_7F4A_7C15
-MAC_USED = 1 << 48
 LAST_RANK = 1 << 62
 
-_MULTIPLIER, _USED = np.uint64(MAC_MULTIPLIER), np.uint64(MAC_USED)
+_MULTIPLIER, _USED = np.uint64(0x9E37_79B9_7F4A_7C15), np.uint64(0xFFFF)
 _MAC_BYTES, _FILTER_BYTES, _TEST_BYTES = MAC_ROW.itemsize, FILTER_ROW.itemsize, TEST_ROW.itemsize
 _FIRST, _COUNT, _FILTER_ID, _TARGET, _VLAN_MASK, _VLAN_VALUE = 8, 12, 16, 20, 22, 24  # offsets in MAC_ROW
 RANK, TARGET, FILTER_ID, VLAN_TEST, VLAN_ID, NAMES_ADDRESS, TEST_FIRST, TEST_COUNT = range(0, 64, 8)  # in FILTER_ROW
@@ -79,18 +77,28 @@ def _vlan_passes(filters: int, row: int, vid: int) -> bool:
     return True
 
 
+def mac_key(address: int) -> int:
+    """The key of a 48-bit address in the table: in the upper bits, as its bytes begin a frame."""
+    return address << 16 | int(_USED)
+
+
+def mac_slot(address: int, shift: int) -> int:
+    """Where the search for an address begins in a table of 2^(64 - shift) rows."""
+    return (mac_key(address) * int(_MULTIPLIER) % 2**64) >> shift
+
+
 @njit(inline="always")
-def mac_row(macs: int, mac_mask: int, mac_shift: Any, address: Any) -> int:
-    """Where the MAC_ROW of a 48-bit address lies in memory, 0 when no filter tests for it."""
-    slot = np.int64((address * _MULTIPLIER) >> mac_shift)
-    wanted = address | _USED
+def mac_row(macs: int, mac_mask: int, mac_shift: Any, address: Any) -> Any:
+    """Whether filters test for a 48-bit address, and where in memory its MAC_ROW lies then."""
+    wanted = (address << np.uint64(16)) | _USED
+    slot = np.int64((wanted * _MULTIPLIER) >> mac_shift)
     while True:
         at = macs + slot * _MAC_BYTES
         key = read_u64(at)
         if key == wanted:
-            return at
+            return True, at
         if key == 0:
-            return 0
+            return False, at
         slot = (slot + 1) & mac_mask
 
 
@@ -109,9 +117,9 @@ def match_address(macs: int, mac_mask: int, mac_shift: Any, filters: int, addres
 
     Right where no other filter can get the frame: see `match_any`.
     """
-    at = mac_row(macs, mac_mask, mac_shift, address)
+    is_known, at = mac_row(macs, mac_mask, mac_shift, address)
     target, filter_id = np.int64(-1), np.int64(0)
-    if at != 0:
+    if is_known:
         target, filter_id = np.int64(read_u16(at + _TARGET)), np.int64(read_u32(at + _FILTER_ID))
         if vid & np.int64(read_u16(at + _VLAN_MASK)) != np.int64(read_u16(at + _VLAN_VALUE)):
             target, filter_id = np.int64(-1), np.int64(0)
@@ -168,8 +176,8 @@ def match_any(
 ) -> Any:
     """(target row, filter id) of the first filter that passes, general ones among them, (-1, 0) when none does."""
     target, filter_id, rank = np.int64(-1), np.int64(0), np.int64(LAST_RANK)
-    at = mac_row(macs, mac_mask, mac_shift, address)
-    if at != 0:
+    is_known, at = mac_row(macs, mac_mask, mac_shift, address)
+    if is_known:
         first = np.int64(read_u32(at + _FIRST))
         row = _first_passing(filters, first, first + np.int64(read_u32(at + _COUNT)), vid)
         if row >= 0:
@@ -190,9 +198,9 @@ def match_sender(
     Only filters with an equality test on the address name one. One whose VLAN conditions hold for the frame goes before
     all that only have the address; otherwise the order is that of FLT-37.
     """
-    at = mac_row(macs, mac_mask, mac_shift, address)
-    first = np.int64(read_u32(at + _FIRST)) if at != 0 else 0
-    end = first + np.int64(read_u32(at + _COUNT)) if at != 0 else 0
+    is_known, at = mac_row(macs, mac_mask, mac_shift, address)
+    first = np.int64(read_u32(at + _FIRST)) if is_known else 0
+    end = first + np.int64(read_u32(at + _COUNT)) if is_known else 0
     for test_vlan in (True, False):
         target, filter_id, rank = np.int64(-1), np.int64(0), np.int64(LAST_RANK)
         for row in range(first, end):

@@ -34,7 +34,7 @@ from dataplane.kernels.memory import (
     write_u32,
     write_u64,
 )
-from dataplane.kernels.parse import CLASSES, IPV4, IPV6, UNPARSEABLE, parse
+from dataplane.kernels.parse import CLASSES, IPV4, IPV4_TCP, IPV6, IPV6_TCP, UNPARSEABLE, parse
 from dataplane.kernels.toeplitz import (
     hash_bytes,
     multiply_1_word,
@@ -46,31 +46,33 @@ from dataplane.kernels.toeplitz import (
 from dataplane.kernels.work import NO_PROCESSOR, NO_TARGET, PACKET_FILTER, RUNT, TAGGED, TRANSMIT, WORK_ROW
 
 _DEFAULT_INDEX = 0xFFFF
-_TABLE_ENTRIES_MAX, _SLOTS_PER_TARGET, _DEFAULT_SLOT, _PRIMARY_SLOT = 128, 130, 128, 129  # see switch.snapshot
+_SLOTS_PER_TARGET, _DEFAULT_SLOT, _PRIMARY_SLOT = 130, 128, 129  # see switch.snapshot
 _SLOT_TO_INDEX = _DEFAULT_SLOT ^ _DEFAULT_INDEX  # the same for the primary processor: 129 is index 0xFFFE
 _FIRST_EX_KIND = 7  # codes of HASH_KINDS from IPV6_EX on use the substituted addresses (HSH-16, HSH-17)
 
 #: What hash, index and assign need to know for packets of one class on one target (a row of a snapshot's targets).
 CLASS_ROW = np.dtype(
     [
+        ("flow_seed", np.uint64),  # what flow keys of this target begin with: `flow_seed`
+        ("flow_end", np.uint64),  # last word of the flow key of a plain frame, but for the ports
+        ("entry_slot", np.uint32),  # of entry 0 of the indirection table, or of the default or the primary processor
+        ("window", np.uint32),  # where the key's windows for this input begin in `toeplitz_windows`, in bytes
+        ("target", np.uint16),  # this and the hash kind as a WORK_ROW has them
         ("hash_kind", np.uint8),  # code of HASH_KINDS, 0 = no hash (HSH-09, HSH-19)
         ("table_mask", np.uint8),  # entries of the indirection table - 1 (HSH-27); 0 where the table is not used
-        ("first_slot", np.uint16),  # 0 with a table, else the slot of the default or the primary processor
-        ("processor", np.uint16),  # where the table is not used: row of the snapshot's processors
-        ("target_id", np.uint16),  # VPort or queue id
-        ("window", np.uint32),  # where the key's windows for this input begin in `toeplitz_windows`, in bytes
-        ("key", np.uint32),  # number of the key
+        ("key", np.uint16),  # number of the key
+        ("unused", np.uint16),
     ]
 )
 _CLASS_BYTES = CLASS_ROW.itemsize
-_HASH_KIND, _TABLE_MASK, _FIRST_SLOT, _PROCESSOR, _TARGET_ID, _WINDOW, _KEY = 0, 1, 2, 4, 6, 8, 12  # offsets
+_FLOW_SEED, _FLOW_END, _ENTRY_SLOT, _WINDOW, _TARGET, _HASH_KIND, _TABLE_MASK, _KEY = 0, 8, 16, 20, 24, 26, 27, 28
 _BYTE_TABLE_BYTES = 36 * 256 * 4
 
 _SNAPSHOT_NUMBERS = 16
 #: The table that describes a snapshot: where its int64 numbers lie. BYTE_TABLES is 0 for hashes by carry-less products.
 (
     _MACS, _MAC_MASK, _MAC_SHIFT, _FILTERS, _GENERAL, _GENERAL_COUNT, _TESTS, _PACKET_FILTER_BITS, _PERMANENT_ADDRESS,
-    _INNER_HEADERS, _LISTED, _LISTED_COUNT, _CLASS_ROWS, _WINDOWS, _BYTE_TABLES, _INDIRECTION_TABLES,
+    _INNER_HEADERS, _LISTED, _LISTED_COUNT, _CLASS_ROWS, _WINDOWS, _BYTE_TABLES, _SLOT_PROCESSORS,
 ) = range(0, 8 * _SNAPSHOT_NUMBERS, 8)  # fmt: skip
 
 #: The table that describes work columns: the address of each. HASH_VALUE is 0 where nobody wants it and what follows.
@@ -78,11 +80,15 @@ _ROWS, _ASSIGNED, _HASH_VALUE, _FILTER_ID, _TABLE_INDEX, _OOB_8021Q = range(0, 4
 _WORK_BYTES = WORK_ROW.itemsize
 _TIMESTAMP, _FLOW_KEY, _LENGTH, _SLOT, _WHAT = 0, 8, 16, 20, 24  # offsets; WHAT: target, hash kind, flags and drop
 
-_FLOW_SEED = np.uint64(0x2545_F491_4F6C_DD1D)
 _FLOW_MULTIPLIER = np.uint64(0xD6E8_FEB8_6659_FD93)
+#: The last word of a flow key: ports, protocol from bit 32 on, what there is of everything from bit 48 on, and a bit
+#: that is always set.
+_IS_IPV6, _HAS_HOME, _HAS_ROUTING, _HAS_PORTS = 1, 2, 4, 8
+_IS_LAST = 1 << 60
 
 _TCP, _UDP = 6, 17
 _PLAIN_BYTES_MIN = 42  # a tag, and IPv4 up to the ports
+_NO_BYTES_ENOUGH = 1 << 32
 # first 8 bytes of an IPv4 header: version, header length, and all of the fragment word but the two flags above it
 _IPV4_MASK, _IPV4_PLAIN = np.uint64(0xFF3F_0000_0000_00FF), np.uint64(0x45)
 _PREFETCH_FRAMES = 16
@@ -98,7 +104,7 @@ def describe_snapshot(snapshot: Any, byte_tables: npt.NDArray[np.uint32]) -> tup
     address = _describe(
         snapshot.macs, snapshot.mac_shift, snapshot.filters, snapshot.general_filters, snapshot.general_tests,
         snapshot.settings, snapshot.multicast_list, snapshot.class_rows, snapshot.toeplitz_windows,
-        snapshot.indirection_tables, byte_tables, table,
+        snapshot.slot_processors, byte_tables, table,
     )  # fmt: skip
     return table, address
 
@@ -108,7 +114,7 @@ def _describe(
     macs: npt.NDArray[Any], mac_shift: npt.NDArray[np.uint64], filters: npt.NDArray[Any],
     general_filters: npt.NDArray[Any], general_tests: npt.NDArray[Any], settings: npt.NDArray[np.uint64],
     multicast_list: npt.NDArray[np.uint64], class_rows: npt.NDArray[Any], toeplitz_windows: npt.NDArray[np.uint64],
-    indirection_tables: npt.NDArray[np.uint16], byte_tables: npt.NDArray[np.uint32], table: npt.NDArray[np.int64],
+    slot_processors: npt.NDArray[np.uint16], byte_tables: npt.NDArray[np.uint32], table: npt.NDArray[np.int64],
 ) -> int:  # fmt: skip
     """Compiled because every update needs it, and numpy takes microseconds to tell the address of one array."""
     at = address_of(table)
@@ -127,8 +133,20 @@ def _describe(
     write_u64(at + _CLASS_ROWS, address_of(class_rows))
     write_u64(at + _WINDOWS, address_of(toeplitz_windows))
     write_u64(at + _BYTE_TABLES, address_of(byte_tables) if len(byte_tables) != 0 else 0)
-    write_u64(at + _INDIRECTION_TABLES, address_of(indirection_tables))
+    write_u64(at + _SLOT_PROCESSORS, address_of(slot_processors))
     return int(at)
+
+
+def flow_seed(target_id: int) -> int:
+    """What the flow keys of a target begin with: `_mix` in Python."""
+    key = (0x2545_F491_4F6C_DD1D ^ target_id) * int(_FLOW_MULTIPLIER) % 2**64
+    return key ^ (key >> 32)
+
+
+def flow_end(kind: int) -> int:
+    """The last word of the flow key of a plain frame of a class, but for its ports; of other classes it is not used."""
+    protocol = _TCP if kind in (IPV4_TCP, IPV6_TCP) else _UDP
+    return protocol << 32 | (_HAS_PORTS | (_IS_IPV6 if kind >= IPV6 else 0)) << 48 | _IS_LAST
 
 
 def describe_columns(work: Any) -> npt.NDArray[np.int64]:
@@ -152,19 +170,18 @@ def _mix(key: Any, word: Any) -> Any:
 @njit(inline="always")
 def _flow_key(
     start: int, ether_type: int, kind: int, source: int, destination: int, ports: int, protocol: int,
-    home: int, routing: int, scope: Any,
+    home: int, routing: int, key: Any,
 ) -> Any:  # fmt: skip
     """The 64-bit flow key (ORD-01): a multiply-xorshift mix of the words that name the flow.
 
-    Word 0 is the scope (direction, target); then for IPv4 one word of addresses, for IPv6 two words for each address;
-    the Home Address and the type 2 routing address where present, since they change the hash; then protocol, ports and
-    what is present. Frames that cannot be parsed have both MAC addresses and the EtherType instead.
+    `key` is what the target and the direction have come to; then for IPv4 one word of addresses, for IPv6 two words for
+    each address; the Home Address and the type 2 routing address where present, since they change the hash; then
+    protocol, ports and what is present. Frames that cannot be parsed have both MAC addresses and the EtherType instead.
     """
-    key = _mix(_FLOW_SEED, scope)
     if kind == UNPARSEABLE:
         key = _mix(key, read_u64(start))
         return _mix(key, read_u32(start + 8) | (np.uint64(ether_type) << np.uint64(32)))
-    present = np.uint64(kind >= IPV6)
+    present = np.uint64(_IS_IPV6 if kind >= IPV6 else 0)
     if kind < IPV6:
         key = _mix(key, read_u64(source))
     else:
@@ -172,15 +189,15 @@ def _flow_key(
         key = _mix(_mix(key, read_u64(destination)), read_u64(destination + 8))
         if home >= 0:
             key = _mix(_mix(key, read_u64(home)), read_u64(home + 8))
-            present |= np.uint64(2)
+            present |= np.uint64(_HAS_HOME)
         if routing >= 0:
             key = _mix(_mix(key, read_u64(routing)), read_u64(routing + 8))
-            present |= np.uint64(4)
+            present |= np.uint64(_HAS_ROUTING)
     last = np.uint64(protocol) << np.uint64(32)
     if ports >= 0:
         last |= read_u32(ports)
-        present |= np.uint64(8)
-    return _mix(key, last | (present << np.uint64(48)) | np.uint64(1 << 60))
+        present |= np.uint64(_HAS_PORTS)
+    return _mix(key, last | (present << np.uint64(48)) | np.uint64(_IS_LAST))
 
 
 @njit(cache=True, nogil=True)
@@ -228,13 +245,18 @@ def _out_of_band(tci: int) -> int:
 
 
 @njit(inline="always")
-def _write_row(
-    at: int, wire_length: int, flow_key: Any, entry_slot: int, target: int, hash_kind: int, flags: int, drop: int
-) -> None:
-    """Write the WORK_ROW at an address, but for its arrival."""
+def _write_row(at: int, wire_length: int, flow_key: Any, entry_slot: int, what: Any) -> None:
+    """Write the WORK_ROW at an address, but for its arrival; `what` is target, hash kind, flags and drop code."""
     write_u64(at + _FLOW_KEY, flow_key)
     write_u64(at + _LENGTH, wire_length | (entry_slot << 32))
-    write_u64(at + _WHAT, target | (hash_kind << 16) | (flags << 24) | (drop << 32))
+    write_u64(at + _WHAT, what)
+
+
+@njit(inline="always")
+def _table_index(entry_slot: int, target: int) -> int:
+    """Index of a slot in the table of its target, or what stands for the default and the primary processor."""
+    slot = entry_slot - target * _SLOTS_PER_TARGET
+    return slot ^ _SLOT_TO_INDEX if slot >= _DEFAULT_SLOT else slot
 
 
 @njit(inline="always")
@@ -250,7 +272,8 @@ def _write_rest(columns: int, row: int, value: Any, filter_id: int, index: int, 
 
 @njit(inline="always")
 def _drop(columns: int, row: int, wire_length: int, reason: int, tci: int, flags: int) -> int:
-    _write_row(_field(columns, _ROWS) + _WORK_BYTES * row, wire_length, np.uint64(0), 0, NO_TARGET, 0, flags, reason)
+    what = NO_TARGET | (flags << 24) | (reason << 32)
+    _write_row(_field(columns, _ROWS) + _WORK_BYTES * row, wire_length, np.uint64(0), 0, what)
     write_u16(_field(columns, _ASSIGNED) + 2 * row, NO_PROCESSOR)
     _write_rest(columns, row, np.uint64(0), 0, _DEFAULT_INDEX, tci)
     return NO_PROCESSOR
@@ -309,32 +332,28 @@ def steer_any(
 
     # hash
     class_row = _field(snapshot, _CLASS_ROWS) + (target * CLASSES + kind) * _CLASS_BYTES
-    hash_kind = np.int64(read_u8(class_row + _HASH_KIND))
-    if flags & TRANSMIT and np.int64(read_u16(class_row + _FIRST_SLOT)) == _PRIMARY_SLOT:
-        hash_kind = np.int64(0)  # without RSS a sender attaches no hash (TX-05)
+    hash_kind, entry_slot = np.int64(read_u8(class_row + _HASH_KIND)), np.int64(read_u32(class_row + _ENTRY_SLOT))
+    key = read_u64(class_row + _FLOW_SEED)
+    if flags & TRANSMIT:
+        key = _mix(key, np.uint64(TRANSMIT))
+        if entry_slot == target * _SLOTS_PER_TARGET + _PRIMARY_SLOT:
+            hash_kind = np.int64(0)  # without RSS a sender attaches no hash (TX-05)
     byte_tables = _field(snapshot, _BYTE_TABLES)
     if byte_tables != 0:
-        table = byte_tables + np.int64(read_u32(class_row + _KEY)) * _BYTE_TABLE_BYTES
+        table = byte_tables + np.int64(read_u16(class_row + _KEY)) * _BYTE_TABLE_BYTES
         value = _hash_by_tables(table, hash_kind, source, destination, ports, home, routing)
     else:
         windows = _field(snapshot, _WINDOWS) + np.int64(read_u32(class_row + _WINDOW))
         value = _hash_by_windows(windows, hash_kind, source, destination, ports, home, routing)
-    scope = read_u16(class_row + _TARGET_ID) | (np.uint64(flags & TRANSMIT) << np.uint64(16))
-    flow_key = _flow_key(start, ether_type, kind, source, destination, ports, protocol, home, routing, scope)
+    flow_key = _flow_key(start, ether_type, kind, source, destination, ports, protocol, home, routing, key)
 
     # index and assign (HSH-27, RX-12 to RX-14)
-    slot = np.int64(read_u16(class_row + _FIRST_SLOT)) + np.int64(value & read_u8(class_row + _TABLE_MASK))
-    processor = np.int64(
-        read_u16(_field(snapshot, _INDIRECTION_TABLES) + 2 * (target * _TABLE_ENTRIES_MAX + (slot & 127)))
-    )
-    index = slot
-    if slot >= _DEFAULT_SLOT:
-        processor = np.int64(read_u16(class_row + _PROCESSOR))
-        index = slot ^ _SLOT_TO_INDEX
-    at, entry_slot = _field(columns, _ROWS) + _WORK_BYTES * row, target * _SLOTS_PER_TARGET + slot
-    _write_row(at, wire_end - start, flow_key, entry_slot, target, hash_kind, flags, 0)
+    entry_slot += np.int64(value & read_u8(class_row + _TABLE_MASK))
+    processor = np.int64(read_u16(_field(snapshot, _SLOT_PROCESSORS) + 2 * entry_slot))
+    what = target | (hash_kind << 16) | (flags << 24)
+    _write_row(_field(columns, _ROWS) + _WORK_BYTES * row, wire_end - start, flow_key, entry_slot, what)
     write_u16(_field(columns, _ASSIGNED) + 2 * row, processor)
-    _write_rest(columns, row, value, filter_id, index, tci)
+    _write_rest(columns, row, value, filter_id, _table_index(entry_slot, target), tci)
     return processor
 
 
@@ -347,13 +366,15 @@ def _steer_span(
     macs, mac_mask, mac_shift = _field(snapshot, _MACS), _field(snapshot, _MAC_MASK), read_u64(snapshot + _MAC_SHIFT)
     filters, class_rows = _field(snapshot, _FILTERS), _field(snapshot, _CLASS_ROWS)
     windows, byte_tables = _field(snapshot, _WINDOWS), _field(snapshot, _BYTE_TABLES)
-    indirection_tables = _field(snapshot, _INDIRECTION_TABLES)
+    slot_processors = _field(snapshot, _SLOT_PROCESSORS)
     # what the plain way leaves to the other one: filters that no address finds, sends, and what may be a tunnel
-    any_only = _field(snapshot, _GENERAL_COUNT) != 0
-    tunnel_protocol = np.int64(_UDP if _field(snapshot, _INNER_HEADERS) != 0 else -1)
+    plain_bytes_min = np.int64(_PLAIN_BYTES_MIN if _field(snapshot, _GENERAL_COUNT) == 0 else _NO_BYTES_ENOUGH)
+    plain_udp = np.int64(_UDP if _field(snapshot, _INNER_HEADERS) == 0 else -1)
     work_rows, assigned = _field(columns, _ROWS), _field(columns, _ASSIGNED)
-    for i in range(first, end):
-        ahead = base + np.int64(read_u64(starts + 8 * min(i + _PREFETCH_FRAMES, end - 1)))
+    i, last = first - 1, end - 1
+    while i < last:  # a range would keep a second counter, and a register more
+        i += 1
+        ahead = base + np.int64(read_u64(starts + 8 * min(i + _PREFETCH_FRAMES, last)))
         prefetch_address(ahead)
         prefetch_address(ahead + 63)
         start = base + np.int64(read_u64(starts + 8 * i))
@@ -362,7 +383,7 @@ def _steer_span(
         at = work_rows + _WORK_BYTES * i
         write_u64(at + _TIMESTAMP, read_u64(timestamps + 8 * i))
         is_plain = False
-        if captured >= _PLAIN_BYTES_MIN and not any_only:
+        if captured >= plain_bytes_min:
             is_tagged = np.int64(np.int64(read_u16_be(start + 12)) == 0x8100)
             l3 = start + 14 + 4 * is_tagged
             ether_type = np.int64(read_u16_be(l3 - 2))
@@ -371,37 +392,35 @@ def _steer_span(
                 head = read_u64(l3)
                 protocol = np.int64(read_u8(l3 + 9))
                 total = np.int64(read_u16_be(l3 + 2))
-                is_udp = np.int64(protocol == _UDP)
+                is_udp = np.int64(protocol == plain_udp)
                 is_plain = (
                     (head & _IPV4_MASK == _IPV4_PLAIN)
-                    & ((protocol == _TCP) | (protocol == _UDP))
+                    & ((protocol == _TCP) | (protocol == plain_udp))
                     & (total >= 40 - 12 * is_udp)
                     & (l3 + total <= start + wire)
-                    & (protocol != tunnel_protocol)
                 )
                 kind = IPV4 + 1 + is_udp
                 source = l3 + 12
             elif ether_type == 0x86DD:
                 protocol = np.int64(read_u8(l3 + 6))
                 total = np.int64(read_u16_be(l3 + 4))
-                is_udp = np.int64(protocol == _UDP)
+                is_udp = np.int64(protocol == plain_udp)
                 is_plain = (
                     (np.int64(read_u8(l3)) >> 4 == 6)
-                    & ((protocol == _TCP) | (protocol == _UDP))
+                    & ((protocol == _TCP) | (protocol == plain_udp))
                     & (total >= 20 - 12 * is_udp)
                     & (l3 + 40 + total <= start + wire)
                     & (l3 + 44 <= start + captured)
-                    & (protocol != tunnel_protocol)
                 )
                 kind = IPV6 + 1 + is_udp
                 source = l3 + 8
+            if is_plain and transmit_by_source:
+                address = (read_u32_be(start + 6) << np.uint64(16)) | read_u16_be(start + 10)
+                is_plain = not mac_row(macs, mac_mask, mac_shift, address)[0]
             if is_plain:
-                if transmit_by_source:
-                    address = (read_u32_be(start + 6) << np.uint64(16)) | read_u16_be(start + 10)
-                    is_plain = mac_row(macs, mac_mask, mac_shift, address) == 0
                 address = read_u64_be(start) >> np.uint64(16)
                 target, filter_id = match_address(macs, mac_mask, mac_shift, filters, address, tci & 0xFFF)
-                if target < 0 and is_plain:
+                if target < 0:
                     is_plain = packet_filter_accepts(
                         _field(snapshot, _PACKET_FILTER_BITS), read_u64(snapshot + _PERMANENT_ADDRESS),
                         _field(snapshot, _LISTED), _field(snapshot, _LISTED_COUNT), address,
@@ -414,35 +433,30 @@ def _steer_span(
             continue
 
         class_row = class_rows + (target * CLASSES + kind) * _CLASS_BYTES
-        hash_kind = np.int64(read_u8(class_row + _HASH_KIND))
         key_windows = windows + np.int64(read_u32(class_row + _WINDOW))
-        key = _mix(_FLOW_SEED, read_u16(class_row + _TARGET_ID))
+        key = read_u64(class_row + _FLOW_SEED)
         if kind < IPV6:  # addresses and ports follow each other
             ports = source + 8
             key = _mix(key, read_u64(source))
-            last = read_u32(ports) | np.uint64((8 << 48) | (1 << 60))
             value = reverse_bits(multiply_3_words(source, key_windows)) if byte_tables == 0 else np.uint64(0)
         else:
             ports = source + 32
             key = _mix(_mix(key, read_u64(source)), read_u64(source + 8))
             key = _mix(_mix(key, read_u64(source + 16)), read_u64(source + 24))
-            last = read_u32(ports) | np.uint64((9 << 48) | (1 << 60))
             value = reverse_bits(multiply_9_words(source, key_windows)) if byte_tables == 0 else np.uint64(0)
         if byte_tables != 0:
-            table = byte_tables + np.int64(read_u32(class_row + _KEY)) * _BYTE_TABLE_BYTES
+            table = byte_tables + np.int64(read_u16(class_row + _KEY)) * _BYTE_TABLE_BYTES
             destination = source + (4 if kind < IPV6 else 16)
+            hash_kind = np.int64(read_u8(class_row + _HASH_KIND))
             value = _hash_by_tables(table, hash_kind, source, destination, ports, -1, -1)
-        key = _mix(key, last | (np.uint64(protocol) << np.uint64(32)))
-        slot = np.int64(read_u16(class_row + _FIRST_SLOT)) + np.int64(value & read_u8(class_row + _TABLE_MASK))
-        entry = indirection_tables + 2 * (target * _TABLE_ENTRIES_MAX + (slot & 127))
-        processor = np.int64(read_u16(entry))
-        index = slot
-        if slot >= _DEFAULT_SLOT:
-            processor = np.int64(read_u16(class_row + _PROCESSOR))
-            index = slot ^ _SLOT_TO_INDEX
-        _write_row(at, wire, key, target * _SLOTS_PER_TARGET + slot, target, hash_kind, is_tagged, 0)
+        key = _mix(key, read_u64(class_row + _FLOW_END) | read_u32(ports))
+        what = read_u32(class_row + _TARGET)  # target, hash kind, and the mask of the table
+        entry_slot = np.int64(read_u32(class_row + _ENTRY_SLOT)) + np.int64(value & (what >> np.uint64(24)))
+        processor = np.int64(read_u16(slot_processors + 2 * entry_slot))
+        flags = np.uint64(is_tagged) << np.uint64(24)
+        _write_row(at, wire, key, entry_slot, (what & np.uint64(0xFF_FFFF)) | flags)
         write_u16(assigned + 2 * i, processor)
-        _write_rest(columns, i, value, filter_id, index, tci)
+        _write_rest(columns, i, value, filter_id, _table_index(entry_slot, target), tci)
         counter = counters + 8 * processor
         write_u64(counter, read_u64(counter) + np.uint64(1))
 

@@ -115,15 +115,9 @@ def steering_change(before: SteeringSnapshot, after: SteeringSnapshot) -> Steeri
 
 def _in_force(snapshot: SteeringSnapshot, row: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint16]]:
     """The slots of a target that steer frames, counted from its first one, and the processors they point to."""
-    fields = snapshot.arrays.targets[row]
-    if not snapshot.targets[row].spread:
-        return _PRIMARY_SLOTS, np.array([fields["primary_processor"]], np.uint16)
-    entries = len(snapshot.targets[row].table)
-    first = row * TABLE_ENTRIES_MAX
-    processors = np.empty(entries + 1, np.uint16)
-    processors[:entries] = snapshot.arrays.indirection_tables[first : first + entries]
-    processors[entries] = fields["default_processor"]
-    return _spread_slots(entries), processors
+    target = snapshot.targets[row]
+    slots = _spread_slots(len(target.table)) if target.spread else _PRIMARY_SLOTS
+    return slots, snapshot.arrays.slot_processors[row * SLOTS_PER_TARGET : (row + 1) * SLOTS_PER_TARGET][slots]
 
 
 @cache

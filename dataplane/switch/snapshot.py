@@ -20,11 +20,11 @@ from dataplane.kernels.match import (
     ANY_VLAN,
     EXACT_VLAN,
     FILTER_ROW,
-    MAC_MULTIPLIER,
     MAC_ROW,
-    MAC_USED,
     TEST_ROW,
     UNTAGGED_OR_ZERO,
+    mac_key,
+    mac_slot,
 )
 from dataplane.kernels.parse import (
     CLASSES,
@@ -38,7 +38,7 @@ from dataplane.kernels.parse import (
     IPV6_TCP,
     IPV6_UDP,
 )
-from dataplane.kernels.steer import CLASS_ROW, describe_snapshot
+from dataplane.kernels.steer import CLASS_ROW, describe_snapshot, flow_end, flow_seed
 from dataplane.kernels.toeplitz import BYTE_TABLES, WINDOWS, method, toeplitz_table, toeplitz_windows
 from dataplane.switch.configuration import (
     AdapterConfiguration,
@@ -82,8 +82,6 @@ TARGET_ROW = np.dtype(
         ("has_hash", np.bool_),  # compute hashes at all (RSS enabled, or receive hash RSS-23)
         ("spread", np.bool_),  # RSS enabled: use table and default processor
         ("table_mask", np.uint32),  # number of entries - 1 (HSH-27)
-        ("default_processor", np.uint16),  # rows of `processors`
-        ("primary_processor", np.uint16),
     ]
 )
 
@@ -99,7 +97,9 @@ class SnapshotArrays(NamedTuple):
     targets: npt.NDArray[Any]  # TARGET_ROW; row 0 is the default VPort or queue
     class_rows: npt.NDArray[Any]  # CLASS_ROW, flat (targets * CLASSES,): by target and packet class
     toeplitz_windows: npt.NDArray[np.uint64]  # flat ((1 + 3 * keys) * WINDOWS,): none, then for each key `_windows_of`
-    indirection_tables: npt.NDArray[np.uint16]  # flat (targets * TABLE_ENTRIES_MAX,), rows of `processors`
+    slot_processors: npt.NDArray[
+        np.uint16
+    ]  # flat (targets * SLOTS_PER_TARGET,): where each points, row of `processors`
     settings: npt.NDArray[np.uint64]  # (3,) bits of PacketFilter, the permanent address, 1 to look at inner headers
     multicast_list: npt.NDArray[np.uint64]
 
@@ -347,59 +347,68 @@ def _compile_targets(
     known = len(before.targets) if before is not None else 0
     heads: dict[int, Any] = {}
     class_rows: dict[int, Any] = {}
-    indirection_tables: dict[int, Any] = {}
+    slot_processors: dict[int, Any] = {}
     for row in changed:
         was, now = before.targets[row] if before is not None and row < known else None, targets[row]
-        head = _head(now, rows)
-        if was is None or head != _head(was, rows):
+        head = _head(now)
+        if was is None or head != _head(was):
             heads[row] = [head]
-        of_classes = _class_rows(now, keys, rows)
-        if was is None or of_classes != _class_rows(was, keys, rows):
+        of_classes = _class_rows(row, now, keys)
+        if was is None or of_classes != _class_rows(row, was, keys):
             class_rows[row] = of_classes
-        if now.spread and (was is None or not was.spread or now.table != was.table):
-            indirection_tables[row] = [rows[processor] for processor in now.table]
+        of_slots = _slot_processors(now, rows)
+        if was is None or of_slots != _slot_processors(was, rows):
+            slot_processors[row] = of_slots
     old = before.arrays if before is not None else None
     count = len(targets)
     return {
         "targets": _with_rows(old and old.targets, TARGET_ROW, count, 1, heads),
         "class_rows": _with_rows(old and old.class_rows, CLASS_ROW, count, CLASSES, class_rows),
         "toeplitz_windows": windows,
-        "indirection_tables": _with_rows(
-            old and old.indirection_tables, np.uint16, count, TABLE_ENTRIES_MAX, indirection_tables
-        ),
+        "slot_processors": _with_rows(old and old.slot_processors, np.uint16, count, SLOTS_PER_TARGET, slot_processors),
     }
 
 
-def _head(target: Target, rows: Mapping[ProcessorNumber, int]) -> tuple[Any, ...]:
+def _head(target: Target) -> tuple[Any, ...]:
     """The TARGET_ROW of a target."""
-    # while RSS is on the primary processor may be one that the model does not have (UPD-17)
-    primary = rows.get(target.primary_processor, 0) if target.spread else rows[target.primary_processor]
-    default, table_mask = primary, 0
-    if target.spread:
-        entries = len(target.table)
-        assert entries.bit_count() == 1, "a table in force has a power of two of entries"
-        table_mask = entries - 1
-        default = rows[target.rss.default_processor or target.primary_processor]
-    return target.target_id, target.rss.enabled, target.spread, table_mask, default, primary
+    entries = len(target.table) if target.spread else 1
+    assert entries.bit_count() == 1, "a table in force has a power of two of entries"
+    return target.target_id, target.rss.enabled, target.spread, entries - 1
 
 
-def _class_rows(target: Target, keys: tuple[bytes, ...], rows: Mapping[ProcessorNumber, int]) -> list[tuple[int, ...]]:
-    """The CLASS_ROWs of a target."""
-    *_, table_mask, default, primary = _head(target, rows)
+def _slot_processors(target: Target, rows: Mapping[ProcessorNumber, int]) -> list[int]:
+    """Where the slots of a target point to; those that are not in force, to row 0."""
+    if not target.spread:
+        return [*[0] * PRIMARY_SLOT, rows[target.primary_processor]]
+    table = [rows[processor] for processor in target.table]
+    default = rows[target.rss.default_processor or target.primary_processor]
+    return [*table, *[0] * (DEFAULT_SLOT - len(table)), default, 0]
+
+
+def _class_rows(row: int, target: Target, keys: tuple[bytes, ...]) -> list[tuple[int, ...]]:
+    """The CLASS_ROWs of a target, which is in that row."""
     key = 0
     if target.rss.enabled:
         assert target.rss.hash_secret_key is not None, "an entity that hashes has a key"
         key = keys.index(target.rss.hash_secret_key)
-    not_hashed = (DEFAULT_SLOT, default) if target.spread else (PRIMARY_SLOT, primary)
+    *_, table_mask = _head(target)
+    seed, first_slot = flow_seed(target.target_id), row * SLOTS_PER_TARGET
+    not_hashed = first_slot + (DEFAULT_SLOT if target.spread else PRIMARY_SLOT)
     return [
         (
-            kind,
-            *((table_mask, 0, 0) if kind and target.spread else (0, *not_hashed)),
-            target.target_id,
+            seed,
+            flow_end(packet_class),
+            first_slot if kind and target.spread else not_hashed,
             _first_window(key, kind) * np.dtype(np.uint64).itemsize,
+            row,
+            kind,
+            table_mask if kind else 0,
             key,
+            0,
         )
-        for kind in hash_kind_by_class(target.rss.hash_types if target.rss.enabled else HashType.NONE)
+        for packet_class, kind in enumerate(
+            hash_kind_by_class(target.rss.hash_types if target.rss.enabled else HashType.NONE)
+        )
     ]
 
 
@@ -515,12 +524,12 @@ def _compile_filters(
     macs = np.zeros(capacity, MAC_ROW)
     flat: list[tuple[Any, ...]] = []
     for address, group in by_address.items():
-        slot = ((address * MAC_MULTIPLIER) & 0xFFFF_FFFF_FFFF_FFFF) >> shift
+        slot = mac_slot(address, shift)
         while macs["key"][slot]:
             slot = (slot + 1) % capacity
         _, target, filter_id, vlan_test, vlan_id, *_ = group[0]
         vlan_mask = 0 if vlan_test == ANY_VLAN else 0xFFF
-        macs[slot] = (address | MAC_USED, len(flat), len(group), filter_id, target, vlan_mask, vlan_id, 0)
+        macs[slot] = (mac_key(address), len(flat), len(group), filter_id, target, vlan_mask, vlan_id, 0)
         flat += group
     return {
         "macs": read_only(macs),

@@ -118,7 +118,7 @@ def test_what_stays_is_shared_on_both_sides() -> None:
     others = [
         name for name in start.arrays._fields if getattr(received.arrays, name) is not getattr(start.arrays, name)
     ]
-    assert others == ["indirection_tables"]
-    assert np.count_nonzero(received.arrays.indirection_tables != start.arrays.indirection_tables) == 3
+    assert others == ["slot_processors"]
+    assert np.count_nonzero(received.arrays.slot_processors != start.arrays.slot_processors) == 3
     assert [array.tobytes() for array in start.arrays] == kept
     assert len(data) < 2000

@@ -125,11 +125,11 @@ def table_torn(patch: pytest.MonkeyPatch) -> None:
     original = Nic._adopt
 
     def adopt(self: Nic, update: SteeringUpdate, first_frame: int) -> Marker:
-        torn = self._snapshot.arrays.indirection_tables.copy()
+        torn = self._snapshot.arrays.slot_processors.copy()
         marker = original(self, update, first_frame)
         arrays = update.snapshot.arrays
-        torn[0] = arrays.indirection_tables[0]
-        arrays = arrays._replace(indirection_tables=read_only(torn))
+        torn[0] = arrays.slot_processors[0]
+        arrays = arrays._replace(slot_processors=read_only(torn))
         self._snapshot = replace(update.snapshot, arrays=arrays)
         return marker
 

@@ -280,7 +280,7 @@ def test_a_stretch_ends_at_the_next_request() -> None:
 def test_large_snapshots_end_a_stretch(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is decided ahead is bounded by the memory of its snapshots, too (ENG-04)."""
     schedule = [at(n, move(0, n % 2, source=1 - n % 2)) for n in range(1, 6)]
-    one = play(timeline_of(schedule=schedule[:1]))[0].snapshot.arrays.indirection_tables.nbytes
+    one = play(timeline_of(schedule=schedule[:1]))[0].snapshot.arrays.slot_processors.nbytes
     monkeypatch.setattr("dataplane.update.timeline.SNAPSHOT_BYTES_AHEAD", 2 * one)
     timeline = timeline_of(schedule=schedule)
     assert [len(timeline.advance().updates) for _ in range(3)] == [2, 2, 1]
