@@ -152,10 +152,11 @@ def _step_progress(quiet: bool) -> Iterator[Callable[[str, float], None]]:
 def _print_rich(renderable: Any) -> None:
     from rich.console import Console  # noqa: PLC0415
 
+    from dataplane.results.screen import print_whole  # noqa: PLC0415
+
     # a pipe has no width of its own: do not fold tables for it
     width = None if sys.stdout.isatty() else 200
-    console = Console(width=width, markup=False, emoji=False)  # a name may look like markup
-    console.print(renderable, highlight=False)
+    print_whole(Console(width=width, markup=False, emoji=False), renderable)  # a name may look like markup
 
 
 def _print_json(document: object) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 _BAR_CELLS = 12
+_ANY_WIDTH = 100_000
 _HOT_LOAD = 0.9
 
 
@@ -93,6 +96,7 @@ def _processors(summary: dict[str, Any]) -> Table:
     total = sum(row["received"] + row["completions"] for row in rows) or 1
     table = _table("Processor", "Items", "Share", "Load", "", "p50 us", "p99 us", "p99.9 us", "Interrupts", "Dropped")
     table.columns[4].justify = "left"
+    table.columns[4].no_wrap = False
     for row in rows:
         items = row["received"] + row["completions"]
         latency = row["latency_ns"]
@@ -101,7 +105,7 @@ def _processors(summary: dict[str, Any]) -> Table:
             f"{items:,}",
             f"{100 * items / total:.1f} %",
             f"{100 * row['load']:.1f} %",
-            Text("█" * round(_BAR_CELLS * min(1.0, row["load"])), "red" if row["load"] > _HOT_LOAD else "green"),
+            Bar(min(1.0, row["load"]), _BAR_CELLS, "red" if row["load"] > _HOT_LOAD else "green"),
             *(f"{latency[name] / 1000:,.2f}" if items else "-" for name in ("p50", "p99", "p999")),
             f"{row['interrupts']:,}",
             _drops(row["dropped"]),
@@ -161,6 +165,51 @@ def members_screen(rows: Iterable[Any]) -> Table:
     for row in rows:
         table.add_row(str(row.offset), str(row.size), row.member, row.raw, row.meaning)
     return table
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A share as a bar of so many cells, or of as many as a narrow terminal leaves to its column, which may wrap."""
+
+    share: float
+    cells: int
+    style: str
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        """It can do without any."""
+        return Measurement(0, min(self.cells, options.max_width))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        """As much of the width there is as its share."""
+        yield Text("█" * round(min(self.cells, options.max_width) * self.share), self.style)
+
+
+def print_whole(console: Console, screen: RenderableType) -> None:
+    """Print a screen with every digit: what a table has no room for is taken from its gaps and bars.
+
+    One that still cannot be as narrow as the terminal is left to it to fold.
+    """
+    columns = console.width
+    for part in screen.renderables if isinstance(screen, Group) else (screen,):
+        if isinstance(part, Table):
+            width = _least_width(console, part)
+            if width > columns:
+                part.padding = (0, 1, 0, 0)
+                width = _least_width(console, part)
+            console.width = max(columns, width)
+        console.print(part, highlight=False)
+        console.width = columns
+
+
+def _least_width(console: Console, table: Table) -> int:
+    """The columns of a terminal that a table takes when no cell is cut off: a line where none may wrap, else a word."""
+    options = console.options.update(width=_ANY_WIDTH)
+    widths = []
+    for column in table.columns:
+        sizes = [Measurement.get(console, options, cell) for cell in (column.header, *column.cells)]
+        widths.append(max(size.maximum if column.no_wrap else size.minimum for size in sizes))
+    _, right, _, left = table.padding
+    return sum(widths) + (len(widths) - 1) * (left + right)
 
 
 def si(value: float) -> str:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dataplane.engine.statistics import Sample
-from dataplane.results.screen import si
+from dataplane.results.screen import Bar, si
 from dataplane.update.certificates import request_document
 from dataplane.update.records import RequestRecord
 
@@ -111,9 +111,9 @@ def top_screen(name: str, now: Rates) -> RenderableType:
             row.processor,
             si(row.items_per_second),
             f"{100 * row.share:.1f} %",
-            Text("█" * round(_BAR_CELLS * row.share), "cyan"),
+            Bar(row.share, _BAR_CELLS, "cyan"),
             f"{100 * row.load:.1f} %",
-            Text("█" * round(_BAR_CELLS / 2 * min(1.0, row.load)), "red" if row.load > _HOT_LOAD else "green"),
+            Bar(min(1.0, row.load), _BAR_CELLS // 2, "red" if row.load > _HOT_LOAD else "green"),
             f"{row.queue_depth:,}",
             Text(f"{row.dropped:,}", "red" if row.dropped else ""),
         )
@@ -176,5 +176,5 @@ def _by_target(sample: Sample) -> Any:
 def _table(*names: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for name in names:
-        table.add_column(name, justify="left" if name in ("Name", "Processor", "") else "right", no_wrap=True)
+        table.add_column(name, justify="left" if name in ("Name", "Processor", "") else "right", no_wrap=name != "")
     return table
