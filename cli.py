@@ -7,6 +7,7 @@ are not strings here: typer would evaluate those of all commands, twice, whichev
 """
 
 import gc
+import io
 import json
 import os
 import re
@@ -56,6 +57,8 @@ def program() -> int:
     be a third of a short command.
     """
     gc.set_threshold(200_000, 10, 10)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a bar or a name that its encoding does not have is no error
     code = main()
     gc.freeze()
     return code
@@ -63,12 +66,12 @@ def program() -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status."""
-    command = typer.main.get_command(app)
     if threading.current_thread() is threading.main_thread():
         # a polite end is an interrupt: what was finished is kept, nothing half-written stays
         signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
     try:
         try:
+            command = typer.main.get_command(app)
             with command.make_context("vmmq", list(sys.argv[1:] if arguments is None else arguments)) as context:
                 code = command.invoke(context)
             sys.stdout.flush()
@@ -160,7 +163,7 @@ def _print_rich(renderable: Any) -> None:
 
 
 def _print_json(document: object) -> None:
-    print(json.dumps(document, indent=2, ensure_ascii=False))
+    print(json.dumps(document, indent=2))
 
 
 def _print_version(wanted: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -104,6 +105,27 @@ def test_a_defect_shows_its_traceback(failing: list[BaseException], capsys: pyte
     error = capsys.readouterr().err
     assert "Traceback" in error
     assert "defect" in error
+
+
+def test_output_of_another_encoding_is_no_error(tmp_path: Path) -> None:
+    """Where bars and names cannot be written there are question marks, and JSON is the same document."""
+    scenario = tmp_path / "ä.toml"
+    scenario.write_text('[traffic]\nprofile = "single-flow"\nrate_pps = 10_000_000\npackets = 100\n', "utf-8")
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONPATH": str(Path(cli.__file__).parent)}
+    for option, expected in (("--quiet", b"\n0:0"), ("--json", b'"scenario": "\\u00e4"')):
+        command = [
+            sys.executable,
+            cli.__file__,
+            "run",
+            str(scenario),
+            "--overwrite",
+            "--out",
+            str(tmp_path / "out"),
+            option,
+        ]
+        done = subprocess.run(command, capture_output=True, env=environment, check=False)
+        assert (done.returncode, done.stderr) == (ExitCode.DONE, b"")
+        assert expected in done.stdout
 
 
 def test_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
