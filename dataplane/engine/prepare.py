@@ -20,7 +20,9 @@ from dataplane.update.policies import make_policy
 def experiment(scenario: Scenario, *, default_batch_frames: int = DEFAULT_BATCH_FRAMES) -> Experiment:
     """Compile a scenario; raises UserError for what this program cannot run."""
     if scenario.traffic is None:
-        raise UserError("the scenario has no [traffic]: give it a capture or a profile, or pass --capture FILE")
+        raise UserError(
+            "the scenario has no [traffic]: give it a capture or a profile (vmmq run also takes --capture FILE)"
+        )
     done = set_up(scenario)
     set_up_done = AdapterSetUp(done.control.specification, done.accepted)
     updates = _update_plan(scenario)

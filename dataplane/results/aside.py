@@ -55,7 +55,12 @@ def replaced_whole(path: Path) -> Iterator[Path]:
 
 
 def check_free(path: Path, *, overwrite: bool, directory: bool = False) -> None:
-    """UserError when results, a directory or else a file, may not be put at `path`: something is or will be there."""
+    """UserError when results, a directory or else a file, may not be put at `path`.
+
+    Something is or will be there, or Arrow, which writes some of the files, takes no such name.
+    """
+    if os.fsencode(path) != str(path).encode("utf-8", "replace"):
+        raise UserError(f"{path} is not UTF-8: give another name")
     for writer, aside in _written(path):
         if writer.may_run:
             over = "" if writer.machine == MACHINE else f", or remove {aside} if that is over"

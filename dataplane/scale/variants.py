@@ -69,7 +69,7 @@ def load_base(path: Path, *, seed: int | None = None) -> Base:
     assert traffic is not None, "what runs has traffic"
     if not path.is_file():
         raise UserError(f"{path} cannot be read again for every run: store the scenario in a file")
-    document: Document = tomllib.loads(path.read_text("utf-8"))
+    document: Document = tomllib.loads(path.read_text("utf-8-sig"))
     if traffic.capture is not None:
         if traffic.capture == "-" or (Path(traffic.capture).exists() and not Path(traffic.capture).is_file()):
             raise UserError(

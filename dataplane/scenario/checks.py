@@ -50,7 +50,7 @@ def check(sheet: Sheet, findings: Findings, *, runs: bool) -> None:
     if scenario.traffic:
         _check_traffic(scenario.traffic, findings)
     elif runs and sheet.is_whole("traffic"):
-        findings.add((), "there is no [traffic]: give it a capture or a profile, or pass --capture FILE")
+        findings.add((), "there is no [traffic]: give it a capture or a profile (vmmq run also takes --capture FILE)")
     _check_policy(scenario.policy, findings, runs=runs)
     if ("adapter", "ndis_version") not in sheet.broken:
         for row, event in zip(sheet.numbered("event", scenario.events), scenario.events, strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -128,10 +129,18 @@ def _checked(document: dict[str, Any], findings: Findings, name: str, directory:
 
 
 def _check_capture(scenario: Scenario, findings: Findings, *, replaced: bool) -> None:
-    """A capture is there; one that the user has put in the place of the file's traffic is none of its lines."""
+    """A capture is there, under a name that results can repeat.
+
+    One that the user has put in the place of the file's traffic is none of its lines.
+    """
     capture = scenario.traffic and scenario.traffic.capture
-    if capture and capture != "-" and not FilePath(capture).exists():
-        findings.add(() if replaced else ("traffic", "capture"), f"there is no capture {capture}")
+    if not capture or capture == "-":
+        return
+    place = () if replaced else ("traffic", "capture")
+    if not FilePath(capture).exists():
+        findings.add(place, f"there is no capture {capture}")
+    elif os.fsencode(capture) != capture.encode("utf-8", "replace"):
+        findings.add(place, f"the name of capture {capture} is not UTF-8: give it another")
 
 
 def _raise_found(label: str, findings: Findings) -> None:
@@ -144,7 +153,7 @@ def _label(source: FilePath | str, name: str) -> str:
 
 
 def _name(source: FilePath | str, name: str) -> str:
-    return source.stem if isinstance(source, FilePath) else name
+    return os.fsencode(source.stem).decode("utf-8", "replace") if isinstance(source, FilePath) else name
 
 
 def _directory(source: FilePath | str) -> FilePath:
@@ -155,10 +164,15 @@ def _text(source: FilePath | str, label: str) -> str:
     if isinstance(source, str):
         return source
     try:
-        return source.read_text("utf-8")
+        return source.read_text("utf-8-sig")  # editors on Windows put a byte order mark in front
+    except FileNotFoundError:
+        raise UserError(f"{label} does not exist; check the name (looked in {source.parent.absolute()})") from None
+    except IsADirectoryError:
+        raise UserError(f"{label} is a directory; name a scenario file") from None
     except UnicodeDecodeError as error:
-        message = f"is not UTF-8 text: {error.reason}; a scenario is a TOML file, a capture goes with --capture"
-        raise ScenarioError(label, [Finding("", "", message)]) from None
+        wrong, line = error.object[error.start], error.object.count(b"\n", 0, error.start) + 1
+        message = f"is not UTF-8 text: byte 0x{wrong:02x}; save it as UTF-8 (a capture goes with --capture)"
+        raise ScenarioError(label, [Finding("", "", message, line=line)]) from None
 
 
 def _replace(document: dict[str, Any], seed: int | None, capture: str | None) -> None:

@@ -266,7 +266,7 @@ def test_what_no_seed_changes_is_run_once(scenario: Path, capsys: pytest.Capture
         (["lpt:threshold=high", "{scenario}"], "does not take its parameters: threshold"),
         (["none", "none", "{scenario}"], "named twice"),
         (["lpt", "lpt:threshold=0.2", "{scenario}"], "named twice"),  # the scenario's own parameters
-        (["none", "missing.toml"], "missing.toml: No such file"),
+        (["none", "missing.toml"], "missing.toml does not exist; check the name"),
         (["{scenario}"], "name one POLICY"),
         (["none", "{scenario}", "--seeds", "31"], "--seeds"),
         (["none", "{scenario}", "--seeds", "0"], "--seeds"),

@@ -40,6 +40,13 @@ def write(where: Path, text: str, meanwhile: Callable[[], object], *, overwrite:
         meanwhile()
 
 
+def test_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    """Bytes that are no UTF-8 are refused before anything is made; other letters are none of our business."""
+    with pytest.raises(UserError, match="is not UTF-8: give another name"):
+        check_free(tmp_path / "caf\udce9", overwrite=True)
+    check_free(tmp_path / "caf\N{LATIN SMALL LETTER E WITH ACUTE}", overwrite=True)
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_directory_that_appears_meanwhile_is_kept_and_the_results_get_a_name_beside_it(
     tmp_path: Path, overwrite: bool

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dataplane.errors import UserError
 from dataplane.scenario import STARTER_FILE
 from dataplane.scenario.findings import Finding, ScenarioError, locate
 from dataplane.scenario.load import load_scenario
@@ -445,11 +446,36 @@ def test_missing_key_is_reported_at_its_table() -> None:
 
 
 def test_file_that_is_not_text(tmp_path: Path) -> None:
-    """A binary file is a finding, not a traceback."""
+    """Bytes that are not UTF-8 are a finding with its line, not a traceback."""
     file = tmp_path / "x.toml"
-    file.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ScenarioError, match="is not UTF-8 text"):
-        load_scenario(file)
+    for content, found in ((b"\xff\xfe\x00", "1: is not UTF-8 text: byte 0xff"), (b"\n# caf\xe9\n", "2: .* byte 0xe9")):
+        file.write_bytes(content)
+        with pytest.raises(ScenarioError, match=f"x.toml:{found}"):
+            load_scenario(file)
+
+
+def test_byte_order_mark_is_no_part_of_a_file(tmp_path: Path) -> None:
+    """What editors on Windows put in front of UTF-8 is not read."""
+    file = tmp_path / "x.toml"
+    file.write_text("name = 'marked'\n", "utf-8-sig")
+    assert load_scenario(file).name == "marked"
+
+
+def test_file_that_is_not_there(tmp_path: Path) -> None:
+    """The error of a missing file and of a directory says what to do."""
+    with pytest.raises(UserError, match=r"x.toml does not exist; check the name \(looked in /"):
+        load_scenario(tmp_path / "x.toml")
+    with pytest.raises(UserError, match="is a directory; name a scenario file"):
+        load_scenario(tmp_path)
+
+
+def test_default_name_is_text(tmp_path: Path) -> None:
+    """The name of a file whose bytes are no UTF-8 gives a scenario a name that can be written."""
+    file = tmp_path / "caf\udce9.toml"
+    file.write_text("")
+    assert load_scenario(file).name == "caf\N{REPLACEMENT CHARACTER}"
+    with pytest.raises(ScenarioError, match="is not UTF-8: give it another"):  # results could not name it
+        load_scenario(file, capture=str(file), runs=True)
 
 
 def test_locate_finds_every_key_of_a_difficult_file() -> None:

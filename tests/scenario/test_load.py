@@ -269,7 +269,7 @@ tick_ns = 0
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("", ["scenario: there is no [traffic]: give it a capture or a profile, or pass --capture FILE"]),
+        ("", ["scenario: there is no [traffic]: give it a capture or a profile (vmmq run also takes --capture FILE)"]),
         ('[traffic]\ncapture = "/no/such.pcap"', ["scenario:2: [traffic] capture: there is no capture /no/such.pcap"]),
         (
             '[traffic]\nprofile = "zipf"\n[policy]\nname = "no.such:Policy"',
