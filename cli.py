@@ -24,6 +24,7 @@ from typing import Annotated, Any, Literal
 import typer
 import typer.core
 
+from dataplane.engine.interrupts import interrupt_when_loaded
 from dataplane.errors import ExitCode, UserError
 
 # pydantic looks for plugins in everything that is installed; scenarios have no use for any
@@ -67,6 +68,7 @@ def program() -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status."""
     if threading.current_thread() is threading.main_thread():
+        interrupt_when_loaded()
         # a polite end is an interrupt: what was finished is kept, nothing half-written stays
         signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
     try:

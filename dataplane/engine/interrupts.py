@@ -4,10 +4,54 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
+
+#: How long after an interrupt that had to wait the next attempt is, and for how long an import may keep it.
+_AGAIN_S = 0.02
+_IMPORT_S = 3.0
+
+
+def interrupt_when_loaded() -> None:
+    """Let Ctrl-C wait for the end of imports and of what LLVM calls back.
+
+    C code takes a KeyboardInterrupt there for a module that cannot be imported, loses it, or jumps to a kernel that is
+    not there. A process that ignores SIGINT goes on doing so.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _WhenLoaded())
+
+
+class _WhenLoaded:
+    """A handler of SIGINT that sends it once more while modules or kernels are being loaded."""
+
+    def __init__(self) -> None:
+        self._first_s: float | None = None  # when the one came that has not been raised yet
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        now_s = time.monotonic()
+        self._first_s = self._first_s or now_s
+        is_importing, is_in_llvm = _loading(frame)
+        if is_in_llvm or (is_importing and now_s - self._first_s < _IMPORT_S):
+            again = threading.Timer(_AGAIN_S, signal.pthread_kill, (threading.main_thread().ident, number))
+            again.daemon = True
+            again.start()
+            return
+        self._first_s = None
+        raise KeyboardInterrupt
+
+
+def _loading(frame: FrameType | None) -> tuple[bool, bool]:
+    """Whether an import is under way, and whether LLVM is."""
+    is_importing = is_in_llvm = False
+    while frame is not None:
+        is_importing |= frame.f_code.co_filename.startswith("<frozen importlib")
+        is_in_llvm |= "/llvmlite/" in frame.f_code.co_filename
+        frame = frame.f_back
+    return is_importing, is_in_llvm
 
 
 @contextmanager
@@ -52,8 +96,12 @@ class InterruptShield:
 
     def _on_interrupt(self, number: int, frame: FrameType | None) -> None:
         if not self._busy or self._pending:
-            raise KeyboardInterrupt
-        self._pending = True
+            if callable(self._before):
+                self._before(number, frame)
+            else:
+                raise KeyboardInterrupt
+        else:
+            self._pending = True
 
     def __enter__(self) -> None:
         self._busy = True
