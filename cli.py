@@ -1039,6 +1039,7 @@ def new_command(
         sys.stdout.write(text)
         return ExitCode.DONE
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("w" if overwrite else "x", encoding="utf-8") as output:
             output.write(text)
     except FileExistsError:

@@ -6,6 +6,7 @@ updates or engines.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -44,10 +45,11 @@ _HEX = re.compile(r"(?:0x)?((?:[0-9a-fA-F]{2}[:\s]?)+)")
 class Steering:
     """A capture on its way through the NIC of a scenario; `batches` may be taken once."""
 
+    capture: str  # where the frames come from
     snapshot: SteeringSnapshot
     source: TrafficSource
     transmit_by_source: bool
-    remarks: list[str]  # what of the scenario was left out of it; at the end also what became of timestamps
+    remarks: list[str]  # what of the scenario was left out of it; at the end also what there was to say of the frames
     packets: int = 0
     drops: Any = field(default_factory=lambda: np.zeros(len(DROP_REASONS), np.int64))
 
@@ -60,6 +62,8 @@ class Steering:
             count_dropped(work.drop[: len(batch)], self.drops)
             self.packets += len(batch)
             yield table.batch(batch, work)
+        if not self.packets:
+            self.remarks.append("there are no frames")
         if stepped_back := self.source.timestamp_regressions:
             self.remarks.append(
                 f"timestamps that stepped back and count as the largest before (TIM-02): {stepped_back:,}"
@@ -90,14 +94,16 @@ def steer_capture(capture: str, config: Path, adapter: str | None = None) -> Ste
     """Open a capture to be steered by a scenario's NIC; of several it is the one named `adapter`."""
     scenario = load_scenario(config, adapter=adapter)
     by_source = scenario.traffic is not None and scenario.traffic.transmit == "by-source-mac"
-    return Steering(_snapshot(scenario), open_capture(capture), by_source, _left_out(scenario))
+    return Steering(capture, _snapshot(scenario), open_capture(capture), by_source, _left_out(scenario))
 
 
 def steer_to_file(
     steering: Steering, output: Path, *, overwrite: bool, progress: Callable[[int, float], None]
 ) -> dict[str, Any]:
-    """Steer everything into a file named by its ending; returns the totals."""
+    """Steer everything into a file named by its ending, which is not the capture; returns the totals."""
     check_format(output)
+    if output.exists() and os.path.exists(steering.capture) and output.samefile(steering.capture):
+        raise UserError(f"{output} is what is to be steered: name another output")
     with written_aside(output, overwrite=overwrite) as aside, BackgroundWriter(open_packet_file(aside)) as writer:
         for batch in steering.batches():
             writer.write(batch)

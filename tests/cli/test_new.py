@@ -14,8 +14,11 @@ from dataplane.scenario.model import Scenario
 
 
 def test_written_scenario_loads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The file is complete and correct: it loads without findings, and standard output stays empty."""
-    file = tmp_path / "my.toml"
+    """The file is complete and correct: it loads without findings, and standard output stays empty.
+
+    Its directory is made, as those of other outputs are.
+    """
+    file = tmp_path / "new" / "my.toml"
     assert cli.main(["new", str(file)]) == ExitCode.DONE
     output = capsys.readouterr()
     assert output.out == ""

@@ -244,6 +244,31 @@ def test_steer_reports_timestamps_that_step_back(
     assert json.loads(streams.out)["remarks"] == [told]
 
 
+def test_steer_says_that_there_are_no_frames(
+    scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A capture may be empty: that is a remark, and no error."""
+    path = tmp_path / "empty.arrow"
+    with pa.ipc.new_file(path, FRAME_SCHEMA):
+        pass
+    assert vmmq("steer", path, "--config", scenario) == 0
+    assert capsys.readouterr().err == "vmmq: remark: there are no frames\n"
+
+
+def test_steer_does_not_replace_what_it_steers(
+    scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The output may not be the capture, under whatever name; --overwrite does not change that."""
+    path = tmp_path / "frames.arrow"
+    with pa.ipc.new_file(path, FRAME_SCHEMA) as writer:
+        writer.write_batch(batch_of([TAGGED]).to_arrow())
+    before = path.read_bytes()
+    (tmp_path / "other.arrow").symlink_to(path)
+    assert vmmq("steer", path, "--config", scenario, "--overwrite", "--output", tmp_path / "other.arrow") == 2
+    assert "name another output" in capsys.readouterr().err
+    assert path.read_bytes() == before
+
+
 def test_explain_tells_a_cut_runt(scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Of a long frame so little was captured that its header is not whole: both lengths are told (MOD-10, HSH-32)."""
     path = tmp_path / "cut.arrow"
