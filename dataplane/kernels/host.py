@@ -170,7 +170,6 @@ class Batch(NamedTuple):
     columns: Columns
     flows: Flows
     first_frame: int
-    segments: int
     marks: npt.NDArray[Any]  # MARKER_ROW, between the segments
     old: npt.NDArray[Any]  # GROUP_ROWs of all marks
     new: npt.NDArray[Any]  # HEIR_ROWs of all marks
@@ -234,20 +233,21 @@ def _serve_segments(
     completion_ns: npt.NDArray[np.int64],
     unknown: npt.NDArray[np.bool_],
     at: npt.NDArray[np.int64],
+    end_segment: int,
 ) -> int:
-    """Everything that a `Batch` has for one processor; how far it has come.
+    """Everything that a `Batch` has for one processor before segment `end_segment`; how far it has come.
 
     `row` (PROCESSOR_ADDRESSES,) as in `serve_batch`; `completion_ns` and `unknown` (marks, groups) are those of
     `tracking.mark`. `at` (PLACES,) says how far it has come, and is where the next call goes on.
     """
-    columns, first_frame, segments, marks = batch.columns, batch.first_frame, batch.segments, batch.marks
+    columns, first_frame, marks = batch.columns, batch.first_frame, batch.marks
     old, new, drained_ns, ordered = batch.old, batch.new, batch.drained_ns, batch.ordered
     window_start_ns, window_ns = batch.window_start_ns, batch.window_ns
     flows = batch.flows
     costs, service, accounts = _processor(row)
     tracking = _tracking(row)
     counts = tracking.counts
-    while at[SEGMENT] < segments:
+    while at[SEGMENT] < end_segment:
         segment = at[SEGMENT]
         while at[NEXT_MARK] < marks.shape[0] and marks[at[NEXT_MARK]].segment == segment:
             marker = marks[at[NEXT_MARK]]
@@ -312,26 +312,30 @@ def serve_processors(
     completion_ns: npt.NDArray[np.int64],
     unknown: npt.NDArray[np.bool_],
     at: npt.NDArray[np.int64],
-    first: int,
     waits: npt.NDArray[np.bool_],
 ) -> int:
-    """Everything that a batch has for the processors of a host from number `first` on, one after the other.
+    """Everything that a batch has for the processors of a host, segment by segment; ordered, each as far as it gets.
 
+    All serve the frames before an update, then pass its mark: who is ahead has the others log frames as followers that
+    came before it. Where updates are ordered they wait for each other anyway, for what those who are ahead know.
     `slot`, `rows`, `flow_rows` and `flows_used` as in `serve_batch`; from `segments` to `drained_ns` see `Batch`;
     `completion_ns` and `unknown` (processors of the host, marks, groups), `at` (processors of the host, PLACES) as in
     `_serve_segments`. Those that wait (processors of the host,) are passed over, and those that have to are added.
     Returns the number of a processor that its caller has to see to, or -1 when all are DONE or wait.
     """
     batch = Batch(
-        _columns(slot, processors), Flows(flow_rows, flows_used), first_frame, segments, marks, old, new, ordered,
+        _columns(slot, processors), Flows(flow_rows, flows_used), first_frame, marks, old, new, ordered,
         window_start_ns, window_ns, drained_ns,
     )  # fmt: skip
-    for p in range(first, rows.shape[0]):
-        if not waits[p] and at[p, HOW_FAR] != DONE:
-            how_far = _serve_segments(batch, rows[p], first_processor + p, completion_ns[p], unknown[p], at[p])
-            at[p, HOW_FAR] = how_far
-            if how_far == WAITING:
-                waits[p] = True
-            elif how_far != DONE:
-                return p
+    for end_segment in range(segments if ordered else 1, segments + 1):
+        for p in range(rows.shape[0]):
+            if not waits[p] and at[p, SEGMENT] < end_segment:
+                how_far = _serve_segments(
+                    batch, rows[p], first_processor + p, completion_ns[p], unknown[p], at[p], end_segment
+                )
+                at[p, HOW_FAR] = how_far
+                if how_far == WAITING:
+                    waits[p] = True
+                elif how_far != DONE:
+                    return p
     return -1

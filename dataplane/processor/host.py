@@ -296,12 +296,12 @@ class ProcessorHost:
     ) -> None:
         """Serve a batch as far as it gets; processors that wait in one before it do so in this one as well."""
         plan, flows, (start_ns, length_ns) = self._plan, self._flows, self._windows
-        number, waited = 0, waits.tolist()
+        waited = waits.tolist()
         while True:
             number = serve_processors(
                 batch.slot.addresses, batch.first_frame, batch.segments, *batch.rows, self._addresses, flows.rows,
                 flows.used, plan.first_processor, plan.processors, plan.ordered, start_ns, length_ns, batch.drained_ns,
-                batch.completion_ns, batch.unknown, batch.at, number, waits,
+                batch.completion_ns, batch.unknown, batch.at, waits,
             )  # fmt: skip
             if number < 0:
                 break

@@ -6,9 +6,10 @@ import numpy as np
 
 from dataplane.processor.costs import CostModel
 from dataplane.processor.host import HostPlan, ProcessorHost
-from dataplane.processor.messages import Acknowledge, Segment, Tick, Work
+from dataplane.processor.messages import Acknowledge, End, Marker, Segment, Tick, Work
 from dataplane.processor.slot import slot_of
 from dataplane.receive.work import new_work_columns
+from dataplane.switch.change import GROUP_ROW, HEIR_ROW, MOVED_ROW, SteeringChange
 
 
 def test_time_comes_as_far_as_a_tick_without_frames() -> None:
@@ -20,3 +21,26 @@ def test_time_comes_as_far_as_a_tick_without_frames() -> None:
     assert any(isinstance(answer, Acknowledge) for answer in answers)
     [statistics] = host.statistics()
     assert (statistics.now_ns, statistics.queue_depth, statistics.busy_ns) == (500, 0, 0)
+
+
+def test_frames_before_an_update_are_no_followers() -> None:
+    """What one processor watches from an update on does not have the others log what came before it (EPO-09)."""
+    costs = (CostModel(receive_cost_ns=1000),) * 2
+    host = ProcessorHost(HostPlan(0, 0, costs, 2, 10**9, 1, updates=True, drain_ns_max=10**6))
+    host.start(0)
+    work = new_work_columns(4, rows_wanted=False)
+    work.timestamp_ns[:] = [10, 20, 30, 40]
+    work.entry_slot[:], work.wire_length[:], work.flow_key[:] = 5, 64, 1
+    slot = slot_of(work, np.array([[0, 0, 2], [2, 4, 4]]), np.arange(4, dtype=np.uint32))  # entry 5: from 1 to 0
+    change = SteeringChange(
+        np.array([(0, 5, 1, 0)], MOVED_ROW), np.array([(5, 0)], GROUP_ROW), np.array([(5, 0, 0)], HEIR_ROW), 1
+    )
+    segments = (Segment(0, 2, ()), Segment(2, 4, (Marker(1, 25, 2, 1, change),)))
+    host.receive(Work(0, 0, 4, 0, segments), slot)
+    host.receive(End(1))
+    new, old = [processor.updates for processor in host.report().processors]
+    assert new is not None
+    assert old is not None
+    assert new.followers["frame"].tolist() == [2, 3]
+    assert old.overtakable["frame"].tolist() == [0, 1]
+    assert len(old.followers) == 0
