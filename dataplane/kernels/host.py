@@ -154,9 +154,9 @@ def serve_batch(
     return -1
 
 
-#: How far a processor is with a batch, 0 before anything: all done; it waits for a release that is not known yet; a log
-#: is full; at a tick, which the caller takes and steps over; behind the mark of an ordered update that moves something
-#: to it, or by which it still holds frames. The caller sees to the last three.
+#: How far a processor is with a batch, 0 before anything: done as far as asked; it waits for a release not known
+#: yet; a log is full; at a tick, which the caller takes and steps over; behind the mark of an ordered update that moves
+#: something to it, or by which it still holds frames. The caller sees to the last three.
 DONE, WAITING, FULL, TICK, MARKED = range(1, 6)
 
 #: Indices of `at` in `serve_processors`, and how many there are.

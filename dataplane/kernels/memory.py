@@ -45,13 +45,18 @@ def _pointer_to(typing_context: Any, address: Any) -> Any:
         return None
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        wide = context.cast(builder, arguments[0], signature.args[0], types.int64)
-        return builder.inttoptr(wide, ir.IntType(8).as_pointer())
+        return _pointer(context, builder, signature, arguments, 8)
 
     return types.voidptr(address), codegen
 
 
 pointer_to: Any = intrinsic(_pointer_to)
+
+
+def _pointer(context: Any, builder: Any, signature: Any, arguments: Any, bits: int) -> Any:
+    """The first argument, an address, as a pointer to a number of so many bits."""
+    wide = context.cast(builder, arguments[0], signature.args[0], types.int64)
+    return builder.inttoptr(wide, ir.IntType(bits).as_pointer())
 
 
 def _read(bits: int, big_endian: bool, name: str) -> Any:
@@ -60,8 +65,7 @@ def _read(bits: int, big_endian: bool, name: str) -> Any:
             return None
 
         def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            wide = context.cast(builder, arguments[0], signature.args[0], types.int64)
-            value = builder.load(builder.inttoptr(wide, ir.IntType(bits).as_pointer()), align=1)
+            value = builder.load(_pointer(context, builder, signature, arguments, bits), align=1)
             if big_endian:
                 value = builder.bswap(value)
             return value if bits == 64 else builder.zext(value, ir.IntType(64))
@@ -78,8 +82,7 @@ def _write(bits: int, big_endian: bool, name: str) -> Any:
             return None
 
         def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            wide = context.cast(builder, arguments[0], signature.args[0], types.int64)
-            pointer = builder.inttoptr(wide, ir.IntType(bits).as_pointer())
+            pointer = _pointer(context, builder, signature, arguments, bits)
             value = context.cast(builder, arguments[1], signature.args[1], types.uint64)
             narrow = value if bits == 64 else builder.trunc(value, ir.IntType(bits))
             builder.store(builder.bswap(narrow) if big_endian else narrow, pointer, align=1)
@@ -112,8 +115,7 @@ def _prefetch_address(typing_context: Any, address: Any) -> Any:
         return None
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        wide = context.cast(builder, arguments[0], signature.args[0], types.int64)
-        pointer, word = builder.inttoptr(wide, ir.IntType(8).as_pointer()), ir.IntType(32)
+        pointer, word = _pointer(context, builder, signature, arguments, 8), ir.IntType(32)
         function_type = ir.FunctionType(ir.VoidType(), [pointer.type, word, word, word])
         function = builder.module.declare_intrinsic("llvm.prefetch", [pointer.type], function_type)
         builder.call(function, [pointer, word(0), word(3), word(1)])  # read, keep in all cache levels, data

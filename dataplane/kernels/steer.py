@@ -88,7 +88,6 @@ _IS_LAST = 1 << 60
 
 _TCP, _UDP = 6, 17
 _PLAIN_BYTES_MIN = 42  # a tag, and IPv4 up to the ports
-_NO_BYTES_ENOUGH = 1 << 32
 # first 8 bytes of an IPv4 header: version, header length, and all of the fragment word but the two flags above it
 _IPV4_MASK, _IPV4_PLAIN = np.uint64(0xFF3F_0000_0000_00FF), np.uint64(0x45)
 _PREFETCH_FRAMES = 16
@@ -368,7 +367,7 @@ def _steer_span(
     windows, byte_tables = _field(snapshot, _WINDOWS), _field(snapshot, _BYTE_TABLES)
     slot_processors = _field(snapshot, _SLOT_PROCESSORS)
     # what the plain way leaves to the other one: filters that no address finds, sends, and what may be a tunnel
-    plain_bytes_min = np.int64(_PLAIN_BYTES_MIN if _field(snapshot, _GENERAL_COUNT) == 0 else _NO_BYTES_ENOUGH)
+    any_only = _field(snapshot, _GENERAL_COUNT) != 0
     plain_udp = np.int64(_UDP if _field(snapshot, _INNER_HEADERS) == 0 else -1)
     work_rows, assigned = _field(columns, _ROWS), _field(columns, _ASSIGNED)
     i, last = first - 1, end - 1
@@ -383,7 +382,7 @@ def _steer_span(
         at = work_rows + _WORK_BYTES * i
         write_u64(at + _TIMESTAMP, read_u64(timestamps + 8 * i))
         is_plain = False
-        if captured >= plain_bytes_min:
+        if captured >= _PLAIN_BYTES_MIN and not any_only:
             is_tagged = np.int64(np.int64(read_u16_be(start + 12)) == 0x8100)
             l3 = start + 14 + 4 * is_tagged
             ether_type = np.int64(read_u16_be(l3 - 2))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dataplane.errors import UserError
+from dataplane.paths import is_text
 
 #: This machine in names of files, to tell the processes of several that share a folder apart.
 MACHINE = re.sub(r"[^A-Za-z0-9]", "_", os.uname().nodename) or "_"
@@ -59,7 +60,7 @@ def check_free(path: Path, *, overwrite: bool, directory: bool = False) -> None:
 
     Something is or will be there, or Arrow, which writes some of the files, takes no such name.
     """
-    if os.fsencode(path) != str(path).encode("utf-8", "replace"):
+    if not is_text(path):
         raise UserError(f"{path} is not UTF-8: give another name")
     for writer, aside in _written(path):
         if writer.may_run:

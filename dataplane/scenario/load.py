@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from dataplane.errors import UserError
+from dataplane.paths import is_text
 from dataplane.scenario.adapters import SeveralNics, is_list_of_adapters, nic_documents, several_where_one
 from dataplane.scenario.checks import Sheet, check
 from dataplane.scenario.complete import complete, listed_limits
@@ -139,7 +140,7 @@ def _check_capture(scenario: Scenario, findings: Findings, *, replaced: bool) ->
     place = () if replaced else ("traffic", "capture")
     if not FilePath(capture).exists():
         findings.add(place, f"there is no capture {capture}")
-    elif os.fsencode(capture) != capture.encode("utf-8", "replace"):
+    elif not is_text(capture):
         findings.add(place, f"the name of capture {capture} is not UTF-8: give it another")
 
 

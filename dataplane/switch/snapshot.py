@@ -356,9 +356,8 @@ def _compile_targets(
         of_classes = _class_rows(row, now, keys)
         if was is None or of_classes != _class_rows(row, was, keys):
             class_rows[row] = of_classes
-        of_slots = _slot_processors(now, rows)
-        if was is None or of_slots != _slot_processors(was, rows):
-            slot_processors[row] = of_slots
+        if was is None or _pointed_to(now) != _pointed_to(was):
+            slot_processors[row] = _slot_processors(now, rows)
     old = before.arrays if before is not None else None
     count = len(targets)
     return {
@@ -376,13 +375,19 @@ def _head(target: Target) -> tuple[Any, ...]:
     return target.target_id, target.rss.enabled, target.spread, entries - 1
 
 
+def _pointed_to(target: Target) -> tuple[ProcessorNumber, ...]:
+    """Where the slots in force point to: the entries and the default processor, or the primary processor alone."""
+    if not target.spread:
+        return (target.primary_processor,)
+    return (*target.table, target.rss.default_processor or target.primary_processor)
+
+
 def _slot_processors(target: Target, rows: Mapping[ProcessorNumber, int]) -> list[int]:
     """Where the slots of a target point to; those that are not in force, to row 0."""
+    *table, last = [rows[processor] for processor in _pointed_to(target)]
     if not target.spread:
-        return [*[0] * PRIMARY_SLOT, rows[target.primary_processor]]
-    table = [rows[processor] for processor in target.table]
-    default = rows[target.rss.default_processor or target.primary_processor]
-    return [*table, *[0] * (DEFAULT_SLOT - len(table)), default, 0]
+        return [*[0] * PRIMARY_SLOT, last]
+    return [*table, *[0] * (DEFAULT_SLOT - len(table)), last, 0]
 
 
 def _class_rows(row: int, target: Target, keys: tuple[bytes, ...]) -> list[tuple[int, ...]]:
