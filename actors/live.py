@@ -30,7 +30,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from actors.control import encode_maker
 from actors.nic import Answered, NicPlan
-from actors.placement import seats
+from actors.placement import ACTOR_LOST, seats
 from actors.state import Process, State, StateFiles, check_name
 from actors.system import (
     SLOTS,
@@ -391,7 +391,7 @@ def _answer(answer: Any, name: str | None = None, *, ended: bool = False) -> Any
             gives_up = "gives it up, and its results" if ended else "gives up"
             _log.warning("vmmq: dataplane %s %s (%s): waiting; Ctrl-C %s", name, what, limit, gives_up)
         return ray.get(answer)
-    except (ray.exceptions.RayActorError, ray.exceptions.ObjectLostError) as error:
+    except ACTOR_LOST as error:
         raise UserError(_died(name, "an actor of it is gone", ended=ended), ExitCode.WRONG_INPUT) from error
     except ray.exceptions.RayTaskError as error:
         if isinstance(error.cause, UserError):

@@ -15,6 +15,7 @@ import numpy as np
 import ray
 
 from actors.doorbell import PeerLostError
+from actors.placement import ACTOR_LOST
 from actors.processor import StoredAnswer
 from actors.ring import slot_bytes, slot_in
 from actors.transport import ActorTransport
@@ -93,5 +94,5 @@ class ObjectStoreTransport(ActorTransport):
 def _get(answers: Any) -> Any:
     try:
         return ray.get(answers)
-    except (ray.exceptions.RayActorError, ray.exceptions.ObjectLostError) as error:
+    except ACTOR_LOST as error:
         raise PeerLostError("a processor actor is gone") from error

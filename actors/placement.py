@@ -12,12 +12,15 @@ from typing import Any
 
 import ray
 from ray.util.placement_group import PlacementGroup, placement_group, placement_group_table, remove_placement_group
-from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy, PlacementGroupSchedulingStrategy
 
 from dataplane.errors import ExitCode, UserError
 
 #: A cluster that is full may have room again soon; a node that has died is found out after some 15 s.
 PLACEMENT_SECONDS = 60
+
+#: What Ray raises of an actor that is gone, or that was to start on a node that is.
+ACTOR_LOST = (ray.exceptions.RayActorError, ray.exceptions.ActorUnschedulableError, ray.exceptions.ObjectLostError)
 
 
 def processors_for_each(free: Sequence[float], hosts: int, actors: int) -> float:
@@ -69,6 +72,15 @@ def seats(actors: Sequence[int], node: str | None = None) -> Iterator[Seats]:
         remove_placement_group(group)
 
 
+def on_nodes_in_turn(actors: int) -> list[NodeAffinitySchedulingStrategy]:
+    """One after the other on every node that has processors; `ACTOR_LOST` when it has died by then.
+
+    Ray's own "SPREAD", and an affinity that is soft, may put all actors on the same node.
+    """
+    nodes = nodes_with_processors()
+    return [NodeAffinitySchedulingStrategy(nodes[actor % len(nodes)], soft=False) for actor in range(actors)]
+
+
 def no_room(hosts: int) -> str:
     """What to tell the user when Ray has found no place."""
     what = "a simulated host" if hosts == 1 else f"{hosts} simulated hosts"
@@ -80,6 +92,12 @@ def node_name(node_id: str) -> str:
     nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
     address = next((node["NodeManagerAddress"] for node in nodes if node["NodeID"] == node_id), "gone")
     return f"{address}/{node_id[:8]}"
+
+
+def nodes_with_processors() -> list[str]:
+    """The ids of nodes that live and have processors (CPUs of Ray), free or not."""
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    return [node["NodeID"] for node in nodes if node["Alive"] and node["Resources"].get("CPU")]
 
 
 def this_node() -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from actors.placement import nodes_with_processors
 from actors.system import run_side_by_side
 from dataplane.scale.measure import (
     Gate,
@@ -47,8 +48,7 @@ class RaySite:
 
     def nodes(self) -> Sequence[str]:
         """Nodes that live and have processors for tasks; those that join count from then on."""
-        nodes: list[Any] = ray.nodes()  # type: ignore[no-untyped-call]
-        return [node["NodeID"] for node in nodes if node["Alive"] and node["Resources"].get("CPU")]
+        return nodes_with_processors()
 
     def start(self, assignment: Assignment) -> None:
         """Start the tasks of a run."""

@@ -45,7 +45,16 @@ from actors.nic import (
     Progressed,
     TransportName,
 )
-from actors.placement import PLACEMENT_SECONDS, Seats, no_room, node_name, seats, this_node
+from actors.placement import (
+    ACTOR_LOST,
+    PLACEMENT_SECONDS,
+    Seats,
+    no_room,
+    node_name,
+    on_nodes_in_turn,
+    seats,
+    this_node,
+)
 from actors.processor import ProcessorActor
 from actors.wire import sent_bytes
 from dataplane.engine.control import ControlOutcome
@@ -525,7 +534,6 @@ def simulated_host(
     options: dict[str, Any] = {"num_cpus": 0, "max_restarts": 0, "max_task_retries": 0}
     with ExitStack() as undo:
         here = options | {"scheduling_strategy": seat}
-        elsewhere = here if nic_plan.transport == "ring" else options | {"scheduling_strategy": "SPREAD"}
 
         def start(actor_class: type, options: dict[str, Any], *arguments: Any) -> Any:
             # the classes are wrapped here and not where they are defined: Ray pickles a decorated class by value,
@@ -536,7 +544,11 @@ def simulated_host(
 
         nic = start(NicActor, here | {"concurrency_groups": {"control": 1, "requests": 4, "looks": 1}}, nic_plan)
         watched = {"concurrency_groups": {"looks": 1}} if journal else {}
-        processors = [start(ProcessorActor, elsewhere | watched, plan) for plan in plans]
+        places = [seat] * len(plans) if nic_plan.transport == "ring" else on_nodes_in_turn(len(plans))
+        processors = [
+            start(ProcessorActor, options | watched | {"scheduling_strategy": place}, plan)
+            for place, plan in zip(places, plans, strict=True)
+        ]
         set_up = experiment.set_up
         owned: ControlPlan | AdapterConfiguration = snapshot.configuration
         if set_up:
@@ -649,7 +661,7 @@ def _get(answer: Any) -> Any:
     """`ray.get`, with deaths and the user's errors told from defects."""
     try:
         return ray.get(answer)
-    except (ray.exceptions.RayActorError, ray.exceptions.ObjectLostError) as error:
+    except ACTOR_LOST as error:
         if getattr(error, "actor_init_failed", False):
             raise  # it would fail again
         raise HostLostError("an actor of the simulated host died") from error

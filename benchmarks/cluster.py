@@ -45,12 +45,15 @@ def _scenario(flows: int = 0) -> Scenario:
 
 @contextmanager
 def small_cluster(workers: int = 2, processors: int = 4) -> Iterator[Any]:
-    """A head without processors and some workers, connected."""
-    from ray.cluster_utils import Cluster  # noqa: PLC0415  # Ray is imported behind `actors`, which says how it starts
+    """A head without processors, where the driver is, and some workers, connected; sets RAY_TMPDIR."""
+    # Ray is imported behind `actors`, which says how it starts
+    from ray._private.authentication.authentication_token_setup import ensure_token_if_auth_enabled  # noqa: PLC0415
+    from ray.cluster_utils import Cluster  # noqa: PLC0415
 
+    ensure_token_if_auth_enabled()  # as `ray get-auth-token --generate`: the nodes do not start without one
     folder = tempfile.mkdtemp(prefix="vmmq-", dir="/tmp")
     os.environ["RAY_TMPDIR"] = folder
-    (Path(folder) / "ray").mkdir()
+    (Path(folder) / "ray").mkdir()  # where the address is written
     nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     try:
         for _ in range(workers):

@@ -11,9 +11,11 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from actors.doorbell import PeerLostError
 from actors.system import Follower, HostLostError, SimulatedHost, ray_session, run_on_ray, run_side_by_side
@@ -153,6 +155,23 @@ def test_who_fails_is_told_from_who_only_noticed() -> None:
         take(PeerLostError("the NIC is gone"), PeerLostError("the NIC is gone"), ZeroDivisionError())
     with pytest.raises(HostLostError):
         take(PeerLostError("the NIC is gone"), PeerLostError("the NIC is gone"))
+
+
+class Elsewhere:
+    """An actor for a node that is not there."""
+
+    def work(self) -> None:
+        """Nothing."""
+
+
+@pytest.mark.usefixtures("cluster")
+def test_actor_for_a_node_that_has_died_meanwhile_is_lost() -> None:
+    """It is as if it had died with its node: the run begins again, on nodes that are there."""
+    options: dict[str, Any] = {"scheduling_strategy": NodeAffinitySchedulingStrategy("0f" * 28, soft=False)}
+    actor: Any = ray.remote(num_cpus=0, **options)(Elsewhere).remote()
+    call = actor.work.remote()
+    with pytest.raises(HostLostError):
+        Follower(None, ignore_progress).take(SimulatedHost(None, (), object(), [call]), call)
 
 
 class EndlessSource(SmallTraffic):
