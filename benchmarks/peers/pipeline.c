@@ -173,10 +173,12 @@ static const struct method {
 	{"gfni", steer_gfni, tuples_gfni},
 };
 
+/* Not rte_thash_gfni_supported(): that tells for what CPU the library was built, which for Debian's is one without. The
+ * hash itself is inline, and built here. */
 static int has_gfni(void)
 {
 #ifdef RTE_THASH_GFNI_DEFINED
-	return rte_thash_gfni_supported();
+	return rte_cpu_get_flag_enabled(RTE_CPUFLAG_GFNI) > 0 && rte_cpu_get_flag_enabled(RTE_CPUFLAG_AVX512F) > 0;
 #else
 	return 0;
 #endif
