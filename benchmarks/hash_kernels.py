@@ -28,24 +28,12 @@ def hash_kernels(key: bytes, length: int) -> dict[str, HashRows]:
 
 def _carry_less(length: int) -> Any:
     """A kernel that hashes rows of that many bytes: the loop around what the steering kernel does for each frame."""
-    multiply = getattr(toeplitz, f"multiply_{length // 4}_words", None)
-    multiply_4, reverse_bits = toeplitz.multiply_4_words, toeplitz.reverse_bits
-
-    if multiply is None:  # IPv6 addresses alone: 16 and 16 bytes
-
-        @njit(nogil=True)
-        def hash_rows(windows: Any, data: Any, out: Any) -> None:
-            first, window = address_of(data), address_of(windows)
-            for row in range(data.shape[0]):
-                at = first + row * length
-                out[row] = reverse_bits(multiply_4(at, window) ^ multiply_4(at + 16, window + 32))
-
-        return hash_rows
+    multiply = getattr(toeplitz, f"multiply_{length}_bytes")
 
     @njit(nogil=True)
-    def hash_rows_at_once(windows: Any, data: Any, out: Any) -> None:
+    def hash_rows(windows: Any, data: Any, out: Any) -> None:
         first, window = address_of(data), address_of(windows)
         for row in range(data.shape[0]):
-            out[row] = reverse_bits(multiply(first + row * length, window))
+            out[row] = multiply(first + row * length, window)
 
-    return hash_rows_at_once
+    return hash_rows

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dataplane.kernels.parse import CLASSES, IPV4, IPV4_TCP, IPV4_UDP, IPV6, IPV6_TCP, IPV6_UDP, UNPARSEABLE
+from dataplane.kernels.steer import CLASSES_BYTES
 from dataplane.kernels.toeplitz import toeplitz_table
 from dataplane.switch.snapshot import DEFAULT_SLOT, PRIMARY_SLOT, SLOTS_PER_TARGET, SteeringSnapshot
 from dataplane.traffic.batch import FrameBatch
@@ -46,7 +47,7 @@ def steer_with_numpy(batch: FrameBatch, snapshot: SteeringSnapshot) -> Steered:
     passes = np.where(
         filters["vlan_test"] == 1, vid == 0, np.where(filters["vlan_test"] == 2, vid == filters["vlan_id"], True)
     )
-    target = np.where(found & passes, filters["target"], 0).astype(np.int64)
+    target = np.where(found & passes, filters["classes"] // CLASSES_BYTES, 0)
 
     kind = np.full(len(batch), UNPARSEABLE)
     is_v4, is_v6 = ether_type == 0x0800, ether_type == 0x86DD

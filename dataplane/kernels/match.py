@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from dataplane.kernels.memory import read_u16, read_u32, read_u64
+from dataplane.kernels.memory import read_u32, read_u64
 
 #: Open-addressing table of the addresses that filters test for; `key` is `mac_key`, 0 in an empty slot. The row says
 #: all about the first filter of the address, which is nearly always the only one.
@@ -21,10 +21,10 @@ MAC_ROW = np.dtype(
         ("first", np.uint32),  # rows of the filter table
         ("count", np.uint32),
         ("filter_id", np.uint32),
-        ("target", np.uint16),
-        ("vlan_mask", np.uint16),  # passes when VID & vlan_mask == vlan_value
-        ("vlan_value", np.uint16),
-        ("unused", np.uint16, (3,)),
+        ("classes", np.uint32),  # of its target, as in FILTER_ROW
+        ("vlan_mask", np.uint16),  # passes when this & the 8021Q OOB (RX-10) is vlan_value
+        ("vlan_value", np.uint16),  # read with the mask
+        ("unused", np.uint32),
     ]
 )
 
@@ -32,7 +32,7 @@ MAC_ROW = np.dtype(
 FILTER_ROW = np.dtype(
     [
         ("rank", np.int64),  # order of FLT-37: smaller is tried first
-        ("target", np.int64),  # row of the snapshot's targets
+        ("classes", np.int64),  # where the rows of its target begin in the snapshot's `class_rows`, in bytes
         ("filter_id", np.int64),
         ("vlan_test", np.int64),  # ANY_VLAN, UNTAGGED_OR_ZERO or EXACT_VLAN
         ("vlan_id", np.int64),
@@ -46,12 +46,13 @@ FILTER_ROW = np.dtype(
 TEST_ROW = np.dtype([("is_vlan", np.int64), ("test", np.int64), ("value", np.uint64), ("result", np.uint64)])
 
 ANY_VLAN, UNTAGGED_OR_ZERO, EXACT_VLAN = range(3)
+OOB_VID_SHIFT, _VID = 4, 0xFFF  # where the VID is in the 8021Q OOB, and its bits
 LAST_RANK = 1 << 62
 
 _MULTIPLIER, _USED = np.uint64(0x9E37_79B9_7F4A_7C15), np.uint64(0xFFFF)
 _MAC_BYTES, _FILTER_BYTES, _TEST_BYTES = MAC_ROW.itemsize, FILTER_ROW.itemsize, TEST_ROW.itemsize
-_FIRST, _COUNT, _FILTER_ID, _TARGET, _VLAN_MASK, _VLAN_VALUE = 8, 12, 16, 20, 22, 24  # offsets in MAC_ROW
-RANK, TARGET, FILTER_ID, VLAN_TEST, VLAN_ID, NAMES_ADDRESS, TEST_FIRST, TEST_COUNT = range(0, 64, 8)  # in FILTER_ROW
+_FIRST, _COUNT, _FILTER_ID, _CLASSES, _VLAN_CONDITION = 8, 12, 16, 20, 24  # offsets in MAC_ROW
+RANK, CLASSES, FILTER_ID, VLAN_TEST, VLAN_ID, NAMES_ADDRESS, TEST_FIRST, TEST_COUNT = range(0, 64, 8)  # in FILTER_ROW
 _IS_VLAN, _TEST, _VALUE, _RESULT = range(0, 32, 8)  # in TEST_ROW
 _MASK_EQUAL, _NOT_EQUAL = 2, 3
 
@@ -75,6 +76,17 @@ def _vlan_passes(filters: int, row: int, vid: int) -> bool:
     if vlan_test == EXACT_VLAN:
         return vid == filter_field(filters, row, VLAN_ID)
     return True
+
+
+@njit(inline="always")
+def vid_of(oob: Any) -> int:
+    """The VID of a frame with that 8021Q OOB, 0 when it is untagged (RX-10)."""
+    return np.int64(oob >> np.uint64(OOB_VID_SHIFT)) & _VID
+
+
+def vlan_condition(vlan_test: int, vlan_id: int) -> tuple[int, int]:
+    """The mask and the value of a MAC_ROW."""
+    return (0, 0) if vlan_test == ANY_VLAN else (_VID << OOB_VID_SHIFT, vlan_id << OOB_VID_SHIFT)
 
 
 def mac_key(address: int) -> int:
@@ -112,23 +124,25 @@ def _first_passing(filters: int, first: int, end: int, vid: int) -> int:
 
 
 @njit(inline="always")
-def match_address(macs: int, mac_mask: int, mac_shift: Any, filters: int, address: Any, vid: int) -> Any:
-    """(target row, filter id) of the first filter of an address that passes, (-1, 0) if none (FLT-32, FLT-33, FLT-37).
+def match_address(macs: int, mac_mask: int, mac_shift: Any, filters: int, address: Any, oob: Any) -> Any:
+    """(classes, filter id) of the first filter of an address that passes, (-1, 0) if none (FLT-32, FLT-33, FLT-37).
 
-    Right where no other filter can get the frame: see `match_any`.
+    `oob` has the 8021Q OOB of the frame (RX-10) in its low bits. Right where no other filter can get the frame: see
+    `match_any`.
     """
     is_known, at = mac_row(macs, mac_mask, mac_shift, address)
-    target, filter_id = np.int64(-1), np.int64(0)
+    classes, filter_id = np.int64(-1), np.int64(0)
     if is_known:
-        target, filter_id = np.int64(read_u16(at + _TARGET)), np.int64(read_u32(at + _FILTER_ID))
-        if vid & np.int64(read_u16(at + _VLAN_MASK)) != np.int64(read_u16(at + _VLAN_VALUE)):
-            target, filter_id = np.int64(-1), np.int64(0)
+        classes, filter_id = np.int64(read_u32(at + _CLASSES)), np.int64(read_u32(at + _FILTER_ID))
+        vlan = read_u32(at + _VLAN_CONDITION)
+        if oob & vlan & np.uint64(0xFFFF) != vlan >> np.uint64(16):
+            classes, filter_id = np.int64(-1), np.int64(0)
             first, count = np.int64(read_u32(at + _FIRST)), np.int64(read_u32(at + _COUNT))
             if count > 1:
-                row = _first_passing(filters, first + 1, first + count, vid)
+                row = _first_passing(filters, first + 1, first + count, vid_of(oob))
                 if row >= 0:
-                    target, filter_id = filter_field(filters, row, TARGET), filter_field(filters, row, FILTER_ID)
-    return target, filter_id
+                    classes, filter_id = filter_field(filters, row, CLASSES), filter_field(filters, row, FILTER_ID)
+    return classes, filter_id
 
 
 @njit(cache=True, nogil=True)
@@ -174,26 +188,26 @@ def _match_general(general: int, count: int, tests: int, address: Any, vid: int,
 def match_any(
     macs: int, mac_mask: int, mac_shift: Any, filters: int, general: int, count: int, tests: int, address: Any, vid: int
 ) -> Any:
-    """(target row, filter id) of the first filter that passes, general ones among them, (-1, 0) when none does."""
-    target, filter_id, rank = np.int64(-1), np.int64(0), np.int64(LAST_RANK)
+    """(classes, filter id) of the first filter that passes, general ones among them, (-1, 0) when none does."""
+    classes, filter_id, rank = np.int64(-1), np.int64(0), np.int64(LAST_RANK)
     is_known, at = mac_row(macs, mac_mask, mac_shift, address)
     if is_known:
         first = np.int64(read_u32(at + _FIRST))
         row = _first_passing(filters, first, first + np.int64(read_u32(at + _COUNT)), vid)
         if row >= 0:
-            target, filter_id = filter_field(filters, row, TARGET), filter_field(filters, row, FILTER_ID)
+            classes, filter_id = filter_field(filters, row, CLASSES), filter_field(filters, row, FILTER_ID)
             rank = filter_field(filters, row, RANK)
     row = _match_general(general, count, tests, address, vid, rank)
     if row >= 0:
-        target, filter_id = filter_field(general, row, TARGET), filter_field(general, row, FILTER_ID)
-    return target, filter_id
+        classes, filter_id = filter_field(general, row, CLASSES), filter_field(general, row, FILTER_ID)
+    return classes, filter_id
 
 
 @njit(cache=True, nogil=True)
 def match_sender(
     macs: int, mac_mask: int, mac_shift: Any, filters: int, general: int, count: int, tests: int, address: Any, vid: int
 ) -> Any:
-    """(target row, filter id) of the filter that names the source address of a send, (-1, 0) when none does.
+    """(classes, filter id) of the filter that names the source address of a send, (-1, 0) when none does.
 
     Only filters with an equality test on the address name one. One whose VLAN conditions hold for the frame goes before
     all that only have the address; otherwise the order is that of FLT-37.
@@ -202,10 +216,10 @@ def match_sender(
     first = np.int64(read_u32(at + _FIRST)) if is_known else 0
     end = first + np.int64(read_u32(at + _COUNT)) if is_known else 0
     for test_vlan in (True, False):
-        target, filter_id, rank = np.int64(-1), np.int64(0), np.int64(LAST_RANK)
+        classes, filter_id, rank = np.int64(-1), np.int64(0), np.int64(LAST_RANK)
         for row in range(first, end):
             if not test_vlan or _vlan_passes(filters, row, vid):
-                target, filter_id = filter_field(filters, row, TARGET), filter_field(filters, row, FILTER_ID)
+                classes, filter_id = filter_field(filters, row, CLASSES), filter_field(filters, row, FILTER_ID)
                 rank = filter_field(filters, row, RANK)
                 break
         for row in range(count):
@@ -213,10 +227,10 @@ def match_sender(
                 break
             names_address = filter_field(general, row, NAMES_ADDRESS) != 0
             if names_address and _general_passes(general, tests, row, address, vid, test_vlan):
-                target, filter_id = filter_field(general, row, TARGET), filter_field(general, row, FILTER_ID)
+                classes, filter_id = filter_field(general, row, CLASSES), filter_field(general, row, FILTER_ID)
                 break
-        if target >= 0:
-            return target, filter_id
+        if classes >= 0:
+            return classes, filter_id
     return np.int64(-1), np.int64(0)
 
 

@@ -141,6 +141,20 @@ def _count_leading_zeros(typing_context: Any, value: Any) -> Any:
 count_leading_zeros: Any = intrinsic(_count_leading_zeros)
 
 
+def _swap_bytes(typing_context: Any, value: Any) -> Any:
+    """The bytes of a uint64 in reversed order."""
+    if value != types.uint64:
+        return None
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bswap(arguments[0])
+
+    return types.uint64(value), codegen
+
+
+swap_bytes: Any = intrinsic(_swap_bytes)
+
+
 def _multiply_high(typing_context: Any, left: Any, right: Any) -> Any:
     """The high word of the 128-bit product of two uint64."""
     if left != types.uint64 or right != types.uint64:
@@ -155,6 +169,22 @@ def _multiply_high(typing_context: Any, left: Any, right: Any) -> Any:
 
 
 multiply_high: Any = intrinsic(_multiply_high)
+
+
+def _multiply_folded(typing_context: Any, left: Any, right: Any) -> Any:
+    """The high and the low word of the 128-bit product of two uint64, one XOR the other."""
+    if left != types.uint64 or right != types.uint64:
+        return None
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        wide, word = ir.IntType(128), ir.IntType(64)
+        product = builder.mul(*(builder.zext(argument, wide) for argument in arguments))
+        return builder.xor(builder.trunc(product, word), builder.trunc(builder.lshr(product, wide(64)), word))
+
+    return types.uint64(left, right), codegen
+
+
+multiply_folded: Any = intrinsic(_multiply_folded)
 
 
 def _reinterpret(from_type: Any, to_type: Any, name: str) -> Any:

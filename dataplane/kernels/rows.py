@@ -60,7 +60,7 @@ def write_table(
     a kernel that has one takes longer than steering a small capture. Unsigned, because a negative index counts from
     the end.)
     """
-    rows, all_rows = work.rows, np.uint64(len(work.rows))
+    rows, out_of_band, all_rows = work.rows, work.out_of_band, np.uint64(len(work.rows))
     served = len(table.completion_ns) != 0
     for condition in range(CONDITIONS):
         counts[condition] = 0
@@ -74,7 +74,7 @@ def write_table(
             table.direction[i] = (rows[i].flags & TRANSMIT) != 0
             table.hash_type[i] = rows[i].hash_kind
             table.drop_reason[i] = rows[i].drop
-            table.filter_id[i] = work.filter_id[i]
+            table.filter_id[i] = out_of_band[i].filter_id
 
         for i in range(first, end):
             is_it[i] = rows[i].target != NO_TARGET
@@ -83,12 +83,12 @@ def write_table(
 
         for i in range(first, end):
             is_it[i] = table.hash_type[i] != 0
-            table.hash_value[i] = work.hash_value[i] if is_it[i] else 0
+            table.hash_value[i] = out_of_band[i].hash_value if is_it[i] else 0
         _pack(is_it, first, end, HAS_HASH, bits, counts)
 
         for i in range(first, end):
-            is_it[i] = work.table_index[i] < _NO_ENTRY
-            table.indirection_table_index[i] = work.table_index[i] if is_it[i] else 0
+            is_it[i] = out_of_band[i].table_index < _NO_ENTRY
+            table.indirection_table_index[i] = out_of_band[i].table_index if is_it[i] else 0
         _pack(is_it, first, end, HAS_ENTRY, bits, counts)
 
         for i in range(first, end):
@@ -98,8 +98,8 @@ def write_table(
 
         for i in range(first, end):
             is_it[i] = (rows[i].flags & TAGGED) != 0
-            table.vlan_id[i] = work.oob_8021q[i] >> 4 if is_it[i] else 0
-            table.user_priority[i] = work.oob_8021q[i] & 7 if is_it[i] else 0
+            table.vlan_id[i] = out_of_band[i].oob_8021q >> 4 if is_it[i] else 0
+            table.user_priority[i] = out_of_band[i].oob_8021q & 7 if is_it[i] else 0
         _pack(is_it, first, end, HAS_TAG, bits, counts)
 
         for i in range(first, end):

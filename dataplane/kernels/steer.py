@@ -12,16 +12,26 @@ tables of addresses (`describe_snapshot`, `describe_columns`), made once and use
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from dataplane.ids import DEFAULT_PROCESSOR_INDEX, PRIMARY_PROCESSOR_INDEX
 from dataplane.kernels.encapsulation import look_inside
-from dataplane.kernels.match import mac_row, match_address, match_any, match_sender, packet_filter_accepts
+from dataplane.kernels.match import (
+    OOB_VID_SHIFT,
+    mac_row,
+    match_address,
+    match_any,
+    match_sender,
+    packet_filter_accepts,
+    vid_of,
+)
 from dataplane.kernels.memory import (
     address_of,
+    multiply_folded,
     prefetch_address,
     read_u8,
     read_u16,
@@ -30,42 +40,52 @@ from dataplane.kernels.memory import (
     read_u32_be,
     read_u64,
     read_u64_be,
+    swap_bytes,
     write_u16,
     write_u32,
     write_u64,
 )
-from dataplane.kernels.parse import CLASSES, IPV4, IPV4_TCP, IPV6, IPV6_TCP, UNPARSEABLE, parse
+from dataplane.kernels.parse import CLASSES, IPV4_TCP, IPV6, IPV6_TCP, UNPARSEABLE, parse
 from dataplane.kernels.toeplitz import (
     hash_bytes,
-    multiply_1_word,
-    multiply_3_words,
-    multiply_4_words,
-    multiply_9_words,
-    reverse_bits,
+    multiply_4_bytes,
+    multiply_8_bytes,
+    multiply_12_bytes,
+    multiply_16_bytes,
+    multiply_36_bytes,
 )
-from dataplane.kernels.work import NO_PROCESSOR, NO_TARGET, PACKET_FILTER, RUNT, TAGGED, TRANSMIT, WORK_ROW
+from dataplane.kernels.work import (
+    NO_PROCESSOR,
+    NO_TARGET,
+    OUT_OF_BAND_ROW,
+    PACKET_FILTER,
+    RUNT,
+    TAGGED,
+    TRANSMIT,
+    WORK_ROW,
+)
 
-_DEFAULT_INDEX = 0xFFFF
-_SLOTS_PER_TARGET, _DEFAULT_SLOT, _PRIMARY_SLOT = 130, 128, 129  # see switch.snapshot
-_SLOT_TO_INDEX = _DEFAULT_SLOT ^ _DEFAULT_INDEX  # the same for the primary processor: 129 is index 0xFFFE
 _FIRST_EX_KIND = 7  # codes of HASH_KINDS from IPV6_EX on use the substituted addresses (HSH-16, HSH-17)
 
 #: What hash, index and assign need to know for packets of one class on one target (a row of a snapshot's targets).
 CLASS_ROW = np.dtype(
     [
         ("flow_seed", np.uint64),  # what flow keys of this target begin with: `flow_seed`
-        ("flow_end", np.uint64),  # last word of the flow key of a plain frame, but for the ports
         ("entry_slot", np.uint32),  # of entry 0 of the indirection table, or of the default or the primary processor
         ("window", np.uint32),  # where the key's windows for this input begin in `toeplitz_windows`, in bytes
-        ("target", np.uint16),  # this and the hash kind as a WORK_ROW has them
+        ("target", np.uint16),  # this, the hash kind and no flags as a WORK_ROW has them
         ("hash_kind", np.uint8),  # code of HASH_KINDS, 0 = no hash (HSH-09, HSH-19)
-        ("table_mask", np.uint8),  # entries of the indirection table - 1 (HSH-27); 0 where the table is not used
+        ("flags", np.uint8),
         ("key", np.uint16),  # number of the key
-        ("unused", np.uint16),
+        ("first_index", np.uint16),  # of `entry_slot`: 0, or DEFAULT_ or PRIMARY_PROCESSOR_INDEX
+        ("table_mask", np.uint8),  # entries of the indirection table - 1 (HSH-27); 0 where the table is not used
+        ("unused", np.uint8, 7),
     ]
 )
 _CLASS_BYTES = CLASS_ROW.itemsize
-_FLOW_SEED, _FLOW_END, _ENTRY_SLOT, _WINDOW, _TARGET, _HASH_KIND, _TABLE_MASK, _KEY = 0, 8, 16, 20, 24, 26, 27, 28
+#: Of the rows of one target, which lie together.
+CLASSES_BYTES = CLASSES * _CLASS_BYTES
+_FLOW_SEED, _ENTRY_SLOT, _WINDOW, _TARGET, _HASH_KIND, _KEY, _FIRST_INDEX, _TABLE_MASK = 0, 8, 12, 16, 18, 20, 22, 24
 _BYTE_TABLE_BYTES = 36 * 256 * 4
 
 _SNAPSHOT_NUMBERS = 16
@@ -75,22 +95,55 @@ _SNAPSHOT_NUMBERS = 16
     _INNER_HEADERS, _LISTED, _LISTED_COUNT, _CLASS_ROWS, _WINDOWS, _BYTE_TABLES, _SLOT_PROCESSORS,
 ) = range(0, 8 * _SNAPSHOT_NUMBERS, 8)  # fmt: skip
 
-#: The table that describes work columns: the address of each. HASH_VALUE is 0 where nobody wants it and what follows.
-_ROWS, _ASSIGNED, _HASH_VALUE, _FILTER_ID, _TABLE_INDEX, _OOB_8021Q = range(0, 48, 8)
+#: The table that describes work columns: the address of each. OUT_OF_BAND is 0 where nobody wants it.
+_ROWS, _ASSIGNED, _OUT_OF_BAND = range(0, 24, 8)
 _WORK_BYTES = WORK_ROW.itemsize
 _TIMESTAMP, _FLOW_KEY, _LENGTH, _SLOT, _WHAT = 0, 8, 16, 20, 24  # offsets; WHAT: target, hash kind, flags and drop
+_OUT_OF_BAND_BYTES = OUT_OF_BAND_ROW.itemsize
 
-_FLOW_MULTIPLIER = np.uint64(0xD6E8_FEB8_6659_FD93)
+_FLOW_START, _FLOW_FACTOR = np.uint64(0x2545_F491_4F6C_DD1D), np.uint64(0xD6E8_FEB8_6659_FD93)
 #: The last word of a flow key: ports, protocol from bit 32 on, what there is of everything from bit 48 on, and a bit
 #: that is always set.
 _IS_IPV6, _HAS_HOME, _HAS_ROUTING, _HAS_PORTS = 1, 2, 4, 8
 _IS_LAST = 1 << 60
 
 _TCP, _UDP = 6, 17
+_TAG_TYPE, _IPV4_TYPE, _IPV6_TYPE = 0x0081, 0x0008, 0xDD86  # as two bytes of a frame are read here
 _PLAIN_BYTES_MIN = 42  # a tag, and IPv4 up to the ports
 # first 8 bytes of an IPv4 header: version, header length, and all of the fragment word but the two flags above it
 _IPV4_MASK, _IPV4_PLAIN = np.uint64(0xFF3F_0000_0000_00FF), np.uint64(0x45)
 _PREFETCH_FRAMES = 16
+
+
+#: What makes a packet of a protocol plain, and what follows for it then.
+_PLAIN_ROW = np.dtype(
+    [
+        ("bytes_min", np.uint32),  # behind the IP header; more than there can be for what is not plain
+        ("class_row", np.uint32),  # where the CLASS_ROW of its class lies among those of a target, in bytes
+        ("flow_end", np.uint64),  # the last factor of its flow key, but for the ports
+    ]
+)
+_PLAIN_BYTES = _PLAIN_ROW.itemsize
+_BYTES_MIN, _CLASS, _FLOW_END = 0, 4, 8
+
+
+def _plain_protocols() -> npt.NDArray[np.uint64]:
+    """Tables of 256 _PLAIN_ROWs, by protocol: for IPv4 and IPv6 on a NIC of each kind.
+
+    On one that looks inside tunnels UDP is not plain, as it may be one; on one with filters that no address finds,
+    nothing is.
+    """
+    table = np.zeros((3, 2, 256), _PLAIN_ROW)
+    table["bytes_min"] = 1 << 16
+    for family, (tcp, bits) in enumerate([(IPV4_TCP, _HAS_PORTS), (IPV6_TCP, _HAS_PORTS | _IS_IPV6)]):
+        for protocol, kind, bytes_min in [(_TCP, tcp, 20), (_UDP, tcp + 1, 8)]:
+            flow_end = (protocol << 32 | bits << 48 | _IS_LAST) ^ int(_FLOW_FACTOR)
+            table[: 2 if protocol == _TCP else 1, family, protocol] = bytes_min, kind * _CLASS_BYTES, flow_end
+    return table.reshape(-1).view(np.uint64)
+
+
+_PLAIN_PROTOCOLS = _plain_protocols()
+_PLAIN_FAMILY_BYTES = 256 * _PLAIN_BYTES
 
 
 def describe_snapshot(snapshot: Any, byte_tables: npt.NDArray[np.uint32]) -> tuple[npt.NDArray[np.int64], int]:
@@ -138,21 +191,14 @@ def _describe(
 
 def flow_seed(target_id: int) -> int:
     """What the flow keys of a target begin with: `_mix` in Python."""
-    key = (0x2545_F491_4F6C_DD1D ^ target_id) * int(_FLOW_MULTIPLIER) % 2**64
-    return key ^ (key >> 32)
-
-
-def flow_end(kind: int) -> int:
-    """The last word of the flow key of a plain frame of a class, but for its ports; of other classes it is not used."""
-    protocol = _TCP if kind in (IPV4_TCP, IPV6_TCP) else _UDP
-    return protocol << 32 | (_HAS_PORTS | (_IS_IPV6 if kind >= IPV6 else 0)) << 48 | _IS_LAST
+    product = (int(_FLOW_START) ^ target_id) * int(_FLOW_FACTOR)
+    return product >> 64 ^ product % 2**64
 
 
 def describe_columns(work: Any) -> npt.NDArray[np.int64]:
     """Where `steer` writes: the addresses of the columns of a `WorkColumns`, which must outlive its use."""
-    hash_values = work.hash_value.ctypes.data if len(work.hash_value) else 0
-    rest = [column.ctypes.data for column in (work.filter_id, work.table_index, work.oob_8021q)]
-    return np.array([work.rows.ctypes.data, work.processor.ctypes.data, hash_values, *rest], np.int64)
+    out_of_band = work.out_of_band.ctypes.data if len(work.out_of_band) else 0
+    return np.array([work.rows.ctypes.data, work.processor.ctypes.data, out_of_band], np.int64)
 
 
 @njit(inline="always")
@@ -161,9 +207,14 @@ def _field(table: int, offset: int) -> int:
 
 
 @njit(inline="always")
-def _mix(key: Any, word: Any) -> Any:
-    key = (key ^ word) * _FLOW_MULTIPLIER
-    return key ^ (key >> np.uint64(32))
+def _mix(key: Any, first: Any, second: Any) -> Any:
+    """The key and two words more: what it was and the first word times the second, as 128 bits folded to 64."""
+    return multiply_folded(key ^ first, _FLOW_FACTOR ^ second)
+
+
+@njit(inline="always")
+def _mix_address(key: Any, address: int) -> Any:
+    return _mix(key, read_u64(address), read_u64(address + 8))
 
 
 @njit(inline="always")
@@ -171,32 +222,31 @@ def _flow_key(
     start: int, ether_type: int, kind: int, source: int, destination: int, ports: int, protocol: int,
     home: int, routing: int, key: Any,
 ) -> Any:  # fmt: skip
-    """The 64-bit flow key (ORD-01): a multiply-xorshift mix of the words that name the flow.
+    """The 64-bit flow key (ORD-01): the words that name the flow, multiplied with each other.
 
-    `key` is what the target and the direction have come to; then for IPv4 one word of addresses, for IPv6 two words for
-    each address; the Home Address and the type 2 routing address where present, since they change the hash; then
-    protocol, ports and what is present. Frames that cannot be parsed have both MAC addresses and the EtherType instead.
+    `key` is what the target and the direction have come to; then the addresses, which are one word for IPv4 and are
+    mixed to one for IPv6, together with the Home Address and the type 2 routing address where present, since they
+    change the hash; and protocol, ports and what is present. Frames that cannot be parsed have both MAC addresses and
+    the EtherType instead.
     """
     if kind == UNPARSEABLE:
-        key = _mix(key, read_u64(start))
-        return _mix(key, read_u32(start + 8) | (np.uint64(ether_type) << np.uint64(32)))
+        return _mix(key, read_u64(start), read_u32(start + 8) | (np.uint64(ether_type) << np.uint64(32)))
     present = np.uint64(_IS_IPV6 if kind >= IPV6 else 0)
     if kind < IPV6:
-        key = _mix(key, read_u64(source))
+        addresses = read_u64(source)
     else:
-        key = _mix(_mix(key, read_u64(source)), read_u64(source + 8))
-        key = _mix(_mix(key, read_u64(destination)), read_u64(destination + 8))
+        addresses = _mix_address(_mix_address(_FLOW_START, source), destination)
         if home >= 0:
-            key = _mix(_mix(key, read_u64(home)), read_u64(home + 8))
+            addresses = _mix_address(addresses, home)
             present |= np.uint64(_HAS_HOME)
         if routing >= 0:
-            key = _mix(_mix(key, read_u64(routing)), read_u64(routing + 8))
+            addresses = _mix_address(addresses, routing)
             present |= np.uint64(_HAS_ROUTING)
     last = np.uint64(protocol) << np.uint64(32)
     if ports >= 0:
         last |= read_u32(ports)
         present |= np.uint64(_HAS_PORTS)
-    return _mix(key, last | (present << np.uint64(48)) | np.uint64(_IS_LAST))
+    return _mix(key, addresses, last | (present << np.uint64(48)) | np.uint64(_IS_LAST))
 
 
 @njit(cache=True, nogil=True)
@@ -224,23 +274,27 @@ def _hash_by_tables(
 def _hash_by_windows(
     windows: int, hash_kind: int, source: int, destination: int, ports: int, home: int, routing: int
 ) -> Any:
-    """The same with a key's windows for this type: those of inputs that it leaves out are 0."""
+    """The same with a key's windows for this type: those of inputs that it leaves out are 0.
+
+    The addresses of IPv4 follow each other.
+    """
     if hash_kind == 0:
         return np.uint64(0)
     if hash_kind <= 3:
-        value = multiply_1_word(source, windows) ^ multiply_1_word(destination, windows + 8)
-        return reverse_bits(value ^ multiply_1_word(ports, windows + 16) if ports >= 0 else value)
+        value = multiply_8_bytes(source, windows)
+        return value ^ multiply_4_bytes(ports, windows + 16) if ports >= 0 else value
     if hash_kind >= _FIRST_EX_KIND:
         source = home if home >= 0 else source
         destination = routing if routing >= 0 else destination
-    value = multiply_4_words(source, windows) ^ multiply_4_words(destination, windows + 32)
-    return reverse_bits(value ^ multiply_1_word(ports, windows + 64) if ports >= 0 else value)
+    value = multiply_16_bytes(source, windows) ^ multiply_16_bytes(destination, windows + 32)
+    return value ^ multiply_4_bytes(ports, windows + 64) if ports >= 0 else value
 
 
 @njit(inline="always")
-def _out_of_band(tci: int) -> int:
+def _out_of_band(tci: Any) -> Any:
     """Low 16 bits of the 8021Q OOB: priority, CFI and VID in the order of the structure (RX-10); 0 for no tag."""
-    return (tci >> 13) | ((tci >> 9) & 8) | ((tci & 0xFFF) << 4)
+    priority, cfi, vid = tci >> np.uint64(13), (tci >> np.uint64(9)) & np.uint64(8), tci & np.uint64(0xFFF)
+    return priority | cfi | (vid << np.uint64(OOB_VID_SHIFT))
 
 
 @njit(inline="always")
@@ -252,29 +306,21 @@ def _write_row(at: int, wire_length: int, flow_key: Any, entry_slot: int, what: 
 
 
 @njit(inline="always")
-def _table_index(entry_slot: int, target: int) -> int:
-    """Index of a slot in the table of its target, or what stands for the default and the primary processor."""
-    slot = entry_slot - target * _SLOTS_PER_TARGET
-    return slot ^ _SLOT_TO_INDEX if slot >= _DEFAULT_SLOT else slot
+def _write_out_of_band(columns: int, row: int, value: Any, filter_id: int, index: Any, oob: Any) -> None:
+    """Write what a reader of rows wants beside, if there is one; of `oob` the low 16 bits."""
+    out_of_band = _field(columns, _OUT_OF_BAND)
+    if out_of_band != 0:
+        at = out_of_band + _OUT_OF_BAND_BYTES * row
+        write_u64(at, value | np.uint64(filter_id) << np.uint64(32))
+        write_u32(at + 8, index | oob << np.uint64(16))
 
 
 @njit(inline="always")
-def _write_rest(columns: int, row: int, value: Any, filter_id: int, index: int, tci: int) -> None:
-    """Write what a reader of rows wants beside, if there is one."""
-    hash_values = _field(columns, _HASH_VALUE)
-    if hash_values != 0:
-        write_u32(hash_values + 4 * row, value)
-        write_u32(_field(columns, _FILTER_ID) + 4 * row, filter_id)
-        write_u16(_field(columns, _TABLE_INDEX) + 2 * row, index)
-        write_u16(_field(columns, _OOB_8021Q) + 2 * row, _out_of_band(tci))
-
-
-@njit(inline="always")
-def _drop(columns: int, row: int, wire_length: int, reason: int, tci: int, flags: int) -> int:
+def _drop(columns: int, row: int, wire_length: int, reason: int, oob: Any, flags: int) -> int:
     what = NO_TARGET | (flags << 24) | (reason << 32)
     _write_row(_field(columns, _ROWS) + _WORK_BYTES * row, wire_length, np.uint64(0), 0, what)
     write_u16(_field(columns, _ASSIGNED) + 2 * row, NO_PROCESSOR)
-    _write_rest(columns, row, np.uint64(0), 0, _DEFAULT_INDEX, tci)
+    _write_out_of_band(columns, row, np.uint64(0), 0, np.uint64(DEFAULT_PROCESSOR_INDEX), oob)
     return NO_PROCESSOR
 
 
@@ -285,19 +331,19 @@ def steer_any(
     """Steer the frame at memory address `start` into row `row`; returns its processor, NO_PROCESSOR if dropped."""
     ether_type = np.int64(-1)
     l3 = start + 14
-    tci, flags = np.int64(0), np.int64(0)
+    oob, flags = np.uint64(0), np.int64(0)
     if start + 14 <= captured_end:
         ether_type = np.int64(read_u16_be(start + 12))
         if ether_type == 0x8100:
             ether_type = np.int64(-1)
             if start + 16 <= captured_end:
-                tci, flags = np.int64(read_u16_be(start + 14)), np.int64(TAGGED)
+                oob, flags = _out_of_band(read_u16_be(start + 14)), np.int64(TAGGED)
                 # a frame that ends right behind its tag has no EtherType: not IP, but no runt
                 ether_type = np.int64(read_u16_be(start + 16)) if start + 18 <= captured_end else 0
                 l3 = start + 18
     if ether_type < 0:  # too short for its addresses or its tag (MOD-10)
-        return _drop(columns, row, wire_end - start, RUNT, 0, 0)
-    vid = tci & 0xFFF
+        return _drop(columns, row, wire_end - start, RUNT, np.uint64(0), 0)
+    vid = vid_of(oob)
 
     # the packet to hash, and the Ethernet header to match
     kind, source, destination, ports, protocol, home, routing = parse(l3, ether_type, captured_end, wire_end)
@@ -311,31 +357,31 @@ def steer_any(
     macs, mac_mask, mac_shift = _field(snapshot, _MACS), _field(snapshot, _MAC_MASK), read_u64(snapshot + _MAC_SHIFT)
     filters, general, tests = _field(snapshot, _FILTERS), _field(snapshot, _GENERAL), _field(snapshot, _TESTS)
     general_count = _field(snapshot, _GENERAL_COUNT)
-    target, filter_id = np.int64(-1), np.int64(0)
+    classes, filter_id = np.int64(-1), np.int64(0)
     if transmit_by_source:
         address = (read_u32_be(header + 6) << np.uint64(16)) | read_u16_be(header + 10)
-        target, filter_id = match_sender(
+        classes, filter_id = match_sender(
             macs, mac_mask, mac_shift, filters, general, general_count, tests, address, vid
         )
-        if target >= 0:
+        if classes >= 0:
             flags |= TRANSMIT
-    if target < 0:
+    if classes < 0:
         address = read_u64_be(header) >> np.uint64(16)
-        target, filter_id = match_any(macs, mac_mask, mac_shift, filters, general, general_count, tests, address, vid)
-        if target < 0:
+        classes, filter_id = match_any(macs, mac_mask, mac_shift, filters, general, general_count, tests, address, vid)
+        if classes < 0:
             bits, permanent_address = _field(snapshot, _PACKET_FILTER_BITS), read_u64(snapshot + _PERMANENT_ADDRESS)
             listed, listed_count = _field(snapshot, _LISTED), _field(snapshot, _LISTED_COUNT)
             if not packet_filter_accepts(bits, permanent_address, listed, listed_count, address):
-                return _drop(columns, row, wire_end - start, PACKET_FILTER, tci, flags)
-            target = np.int64(0)
+                return _drop(columns, row, wire_end - start, PACKET_FILTER, oob, flags)
+            classes = np.int64(0)  # of the default VPort or queue
 
     # hash
-    class_row = _field(snapshot, _CLASS_ROWS) + (target * CLASSES + kind) * _CLASS_BYTES
-    hash_kind, entry_slot = np.int64(read_u8(class_row + _HASH_KIND)), np.int64(read_u32(class_row + _ENTRY_SLOT))
+    class_row = _field(snapshot, _CLASS_ROWS) + classes + kind * _CLASS_BYTES
+    hash_kind, first_index = np.int64(read_u8(class_row + _HASH_KIND)), read_u16(class_row + _FIRST_INDEX)
     key = read_u64(class_row + _FLOW_SEED)
     if flags & TRANSMIT:
-        key = _mix(key, np.uint64(TRANSMIT))
-        if entry_slot == target * _SLOTS_PER_TARGET + _PRIMARY_SLOT:
+        key = _mix(key, np.uint64(TRANSMIT), np.uint64(0))
+        if first_index == PRIMARY_PROCESSOR_INDEX:
             hash_kind = np.int64(0)  # without RSS a sender attaches no hash (TX-05)
     byte_tables = _field(snapshot, _BYTE_TABLES)
     if byte_tables != 0:
@@ -347,12 +393,78 @@ def steer_any(
     flow_key = _flow_key(start, ether_type, kind, source, destination, ports, protocol, home, routing, key)
 
     # index and assign (HSH-27, RX-12 to RX-14)
-    entry_slot += np.int64(value & read_u8(class_row + _TABLE_MASK))
+    entry = value & read_u8(class_row + _TABLE_MASK)
+    entry_slot = np.int64(read_u32(class_row + _ENTRY_SLOT) + entry)
     processor = np.int64(read_u16(_field(snapshot, _SLOT_PROCESSORS) + 2 * entry_slot))
-    what = target | (hash_kind << 16) | (flags << 24)
+    what = np.int64(read_u16(class_row + _TARGET)) | (hash_kind << 16) | (flags << 24)
     _write_row(_field(columns, _ROWS) + _WORK_BYTES * row, wire_end - start, flow_key, entry_slot, what)
     write_u16(_field(columns, _ASSIGNED) + 2 * row, processor)
-    _write_rest(columns, row, value, filter_id, _table_index(entry_slot, target), tci)
+    _write_out_of_band(columns, row, value, filter_id, first_index | entry, oob)
+    return processor
+
+
+class _Span(NamedTuple):
+    """Where things lie for the frames of one span; all but `transmit_by_source` are numbers or addresses."""
+
+    snapshot: int
+    macs: int
+    mac_mask: int
+    mac_shift: int
+    filters: int
+    class_rows: int
+    windows: int
+    byte_tables: int
+    slot_processors: int
+    columns: int
+    work_rows: int
+    assigned: int
+    timestamps: int
+    transmit_by_source: bool
+
+
+@njit(inline="always")
+def _steer_plain(span: Any, is_ipv6: bool, plain: int, start: int, l3: int, wire: int, tag: Any, row: int) -> int:
+    """Steer a plain frame, whose _PLAIN_ROW is at `plain`; its processor, or -1 when it is for `steer_any`.
+
+    `tag` is the 8021Q OOB and, where they are in the row, the flags.
+    """
+    source, ports = l3 + (8 if is_ipv6 else 12), l3 + (40 if is_ipv6 else 20)
+    if span.transmit_by_source:
+        address = (read_u32_be(start + 6) << np.uint64(16)) | read_u16_be(start + 10)
+        if mac_row(span.macs, span.mac_mask, span.mac_shift, address)[0]:
+            return -1
+    address = read_u64_be(start) >> np.uint64(16)
+    classes, filter_id = match_address(span.macs, span.mac_mask, span.mac_shift, span.filters, address, tag)
+    if classes < 0:
+        snapshot = span.snapshot
+        if not packet_filter_accepts(
+            _field(snapshot, _PACKET_FILTER_BITS), read_u64(snapshot + _PERMANENT_ADDRESS),
+            _field(snapshot, _LISTED), _field(snapshot, _LISTED_COUNT), address,
+        ):  # fmt: skip
+            return -1
+        classes = np.int64(0)
+
+    class_row = span.class_rows + classes + np.int64(read_u32(plain + _CLASS))
+    if span.byte_tables == 0:
+        windows = span.windows + np.int64(read_u32(class_row + _WINDOW))
+        value = multiply_36_bytes(source, windows) if is_ipv6 else multiply_12_bytes(source, windows)
+    else:
+        table = span.byte_tables + np.int64(read_u16(class_row + _KEY)) * _BYTE_TABLE_BYTES
+        hash_kind, destination = np.int64(read_u8(class_row + _HASH_KIND)), source + (16 if is_ipv6 else 4)
+        value = _hash_by_tables(table, hash_kind, source, destination, ports, -1, -1)
+    # as `_flow_key` has it: the ports are in no bit of the word before
+    addresses = _mix_address(_mix_address(_FLOW_START, source), source + 16) if is_ipv6 else read_u64(source)
+    last = read_u64(plain + _FLOW_END) ^ read_u32(ports)
+    flow_key = multiply_folded(read_u64(class_row + _FLOW_SEED) ^ addresses, last)
+    entry = value & read_u8(class_row + _TABLE_MASK)
+    entry_slot = np.int64(read_u32(class_row + _ENTRY_SLOT) + entry)
+    processor = np.int64(read_u16(span.slot_processors + 2 * entry_slot))
+    at = span.work_rows + _WORK_BYTES * row
+    write_u64(at + _TIMESTAMP, read_u64(span.timestamps + 8 * row))
+    what = read_u32(class_row + _TARGET) | (tag & np.uint64(0xFF00_0000))
+    _write_row(at, wire, flow_key, entry_slot, what)
+    write_u16(span.assigned + 2 * row, processor)
+    _write_out_of_band(span.columns, row, value, filter_id, read_u16(class_row + _FIRST_INDEX) | entry, tag)
     return processor
 
 
@@ -362,14 +474,17 @@ def _steer_span(
     snapshot: int, columns: int, transmit_by_source: bool, counters: int, dropped: int,
 ) -> None:  # fmt: skip
     """The frames of one span; all but their numbers are addresses, and `dropped` is the last of the counters."""
-    macs, mac_mask, mac_shift = _field(snapshot, _MACS), _field(snapshot, _MAC_MASK), read_u64(snapshot + _MAC_SHIFT)
-    filters, class_rows = _field(snapshot, _FILTERS), _field(snapshot, _CLASS_ROWS)
-    windows, byte_tables = _field(snapshot, _WINDOWS), _field(snapshot, _BYTE_TABLES)
-    slot_processors = _field(snapshot, _SLOT_PROCESSORS)
-    # what the plain way leaves to the other one: filters that no address finds, sends, and what may be a tunnel
-    any_only = _field(snapshot, _GENERAL_COUNT) != 0
-    plain_udp = np.int64(_UDP if _field(snapshot, _INNER_HEADERS) == 0 else -1)
-    work_rows, assigned = _field(columns, _ROWS), _field(columns, _ASSIGNED)
+    span = _Span(
+        snapshot, _field(snapshot, _MACS), _field(snapshot, _MAC_MASK), read_u64(snapshot + _MAC_SHIFT),
+        _field(snapshot, _FILTERS), _field(snapshot, _CLASS_ROWS), _field(snapshot, _WINDOWS),
+        _field(snapshot, _BYTE_TABLES), _field(snapshot, _SLOT_PROCESSORS), columns, _field(columns, _ROWS),
+        _field(columns, _ASSIGNED), timestamps, transmit_by_source,
+    )  # fmt: skip
+    kind_of_nic = np.int64(_field(snapshot, _INNER_HEADERS) != 0)
+    if _field(snapshot, _GENERAL_COUNT) != 0:
+        kind_of_nic = np.int64(2)
+    plain_ipv4 = address_of(_PLAIN_PROTOCOLS) + 2 * kind_of_nic * _PLAIN_FAMILY_BYTES
+    plain_ipv6 = plain_ipv4 + _PLAIN_FAMILY_BYTES
     i, last = first - 1, end - 1
     while i < last:  # a range would keep a second counter, and a register more
         i += 1
@@ -378,84 +493,39 @@ def _steer_span(
         prefetch_address(ahead + 63)
         start = base + np.int64(read_u64(starts + 8 * i))
         wire = np.int64(read_u32(wire_lengths + 4 * i))
-        captured = min(np.int64(read_u32(captured_lengths + 4 * i)), wire)
-        at = work_rows + _WORK_BYTES * i
-        write_u64(at + _TIMESTAMP, read_u64(timestamps + 8 * i))
-        is_plain = False
-        if captured >= _PLAIN_BYTES_MIN and not any_only:
-            is_tagged = np.int64(np.int64(read_u16_be(start + 12)) == 0x8100)
-            l3 = start + 14 + 4 * is_tagged
-            ether_type = np.int64(read_u16_be(l3 - 2))
-            tci = np.int64(read_u16_be(start + 14)) & -is_tagged
-            if ether_type == 0x0800:
+        captured = np.int64(read_u32(captured_lengths + 4 * i))  # may be more than there were: plain packets end before
+        processor = np.int64(-1)
+        if captured >= _PLAIN_BYTES_MIN:
+            ether_type, l3 = read_u16(start + 12), start + 14
+            tag = np.uint64(0)
+            if ether_type == _TAG_TYPE:
+                tag = np.uint64(TAGGED << 24) | _out_of_band(read_u16_be(start + 14))
+                ether_type, l3 = read_u16(start + 16), start + 18
+            if ether_type == _IPV4_TYPE:
+                plain = plain_ipv4 + _PLAIN_BYTES * np.int64(read_u8(l3 + 9))
                 head = read_u64(l3)
-                protocol = np.int64(read_u8(l3 + 9))
-                total = np.int64(read_u16_be(l3 + 2))
-                is_udp = np.int64(protocol == plain_udp)
-                is_plain = (
+                total = np.int64(swap_bytes(head << np.uint64(32)) & np.uint64(0xFFFF))
+                if (
                     (head & _IPV4_MASK == _IPV4_PLAIN)
-                    & ((protocol == _TCP) | (protocol == plain_udp))
-                    & (total >= 40 - 12 * is_udp)
+                    & (total - 20 >= np.int64(read_u32(plain + _BYTES_MIN)))
                     & (l3 + total <= start + wire)
-                )
-                kind = IPV4 + 1 + is_udp
-                source = l3 + 12
-            elif ether_type == 0x86DD:
-                protocol = np.int64(read_u8(l3 + 6))
+                ):
+                    processor = _steer_plain(span, False, plain, start, l3, wire, tag, i)
+            elif ether_type == _IPV6_TYPE:
+                plain = plain_ipv6 + _PLAIN_BYTES * np.int64(read_u8(l3 + 6))
                 total = np.int64(read_u16_be(l3 + 4))
-                is_udp = np.int64(protocol == plain_udp)
-                is_plain = (
+                if (
                     (np.int64(read_u8(l3)) >> 4 == 6)
-                    & ((protocol == _TCP) | (protocol == plain_udp))
-                    & (total >= 20 - 12 * is_udp)
+                    & (total >= np.int64(read_u32(plain + _BYTES_MIN)))
                     & (l3 + 40 + total <= start + wire)
                     & (l3 + 44 <= start + captured)
-                )
-                kind = IPV6 + 1 + is_udp
-                source = l3 + 8
-            if is_plain and transmit_by_source:
-                address = (read_u32_be(start + 6) << np.uint64(16)) | read_u16_be(start + 10)
-                is_plain = not mac_row(macs, mac_mask, mac_shift, address)[0]
-            if is_plain:
-                address = read_u64_be(start) >> np.uint64(16)
-                target, filter_id = match_address(macs, mac_mask, mac_shift, filters, address, tci & 0xFFF)
-                if target < 0:
-                    is_plain = packet_filter_accepts(
-                        _field(snapshot, _PACKET_FILTER_BITS), read_u64(snapshot + _PERMANENT_ADDRESS),
-                        _field(snapshot, _LISTED), _field(snapshot, _LISTED_COUNT), address,
-                    )  # fmt: skip
-                    target = np.int64(0)
-        if not is_plain:
-            processor = steer_any(start, start + captured, start + wire, snapshot, columns, i, transmit_by_source)
-            counter = counters + 8 * min(processor, dropped)
-            write_u64(counter, read_u64(counter) + np.uint64(1))
-            continue
-
-        class_row = class_rows + (target * CLASSES + kind) * _CLASS_BYTES
-        key_windows = windows + np.int64(read_u32(class_row + _WINDOW))
-        key = read_u64(class_row + _FLOW_SEED)
-        if kind < IPV6:  # addresses and ports follow each other
-            ports = source + 8
-            key = _mix(key, read_u64(source))
-            value = reverse_bits(multiply_3_words(source, key_windows)) if byte_tables == 0 else np.uint64(0)
-        else:
-            ports = source + 32
-            key = _mix(_mix(key, read_u64(source)), read_u64(source + 8))
-            key = _mix(_mix(key, read_u64(source + 16)), read_u64(source + 24))
-            value = reverse_bits(multiply_9_words(source, key_windows)) if byte_tables == 0 else np.uint64(0)
-        if byte_tables != 0:
-            table = byte_tables + np.int64(read_u16(class_row + _KEY)) * _BYTE_TABLE_BYTES
-            destination = source + (4 if kind < IPV6 else 16)
-            hash_kind = np.int64(read_u8(class_row + _HASH_KIND))
-            value = _hash_by_tables(table, hash_kind, source, destination, ports, -1, -1)
-        key = _mix(key, read_u64(class_row + _FLOW_END) | read_u32(ports))
-        what = read_u32(class_row + _TARGET)  # target, hash kind, and the mask of the table
-        entry_slot = np.int64(read_u32(class_row + _ENTRY_SLOT)) + np.int64(value & (what >> np.uint64(24)))
-        processor = np.int64(read_u16(slot_processors + 2 * entry_slot))
-        flags = np.uint64(is_tagged) << np.uint64(24)
-        _write_row(at, wire, key, entry_slot, (what & np.uint64(0xFF_FFFF)) | flags)
-        write_u16(assigned + 2 * i, processor)
-        _write_rest(columns, i, value, filter_id, _table_index(entry_slot, target), tci)
+                ):
+                    processor = _steer_plain(span, True, plain, start, l3, wire, tag, i)
+        if processor < 0:
+            write_u64(span.work_rows + _WORK_BYTES * i + _TIMESTAMP, read_u64(timestamps + 8 * i))
+            captured_end = start + min(captured, wire)
+            processor = steer_any(start, captured_end, start + wire, snapshot, columns, i, transmit_by_source)
+            processor = min(processor, dropped)
         counter = counters + 8 * processor
         write_u64(counter, read_u64(counter) + np.uint64(1))
 

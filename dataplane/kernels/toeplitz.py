@@ -1,16 +1,17 @@
 """The Toeplitz hash, twice: by carry-less multiplication and by byte tables (HSH-04, HSH-05).
 
 A hash is linear over XOR: bit j of it is the sum (XOR) of the products of input bit i and key bit i + j. That is what a
-multiplication of polynomials over GF(2) computes, so on a CPU with the instruction for it a 32-bit word of input costs
-one multiplication by the 63 key bits that its bits meet (its *window*). Other CPUs take what one input byte at one
-position contributes from a table: 36 positions of 256 values, 4 bytes each, hold all a 40-byte key can say. Both give
-the same values; `method` says which one is used.
+multiplication of polynomials over GF(2) computes when one factor is taken in reversed order, so on a CPU with the
+instruction for it 64 bits of input cost two multiplications, by the 64 key bits that begin where they do and by the 64
+that follow. Other CPUs take what one input byte at one position contributes from a table: 36 positions of 256 values,
+4 bytes each, hold all a 40-byte key can say. Both give the same values; `method` says which one is used.
 """
 
 from __future__ import annotations
 
 import os
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -23,8 +24,8 @@ from numba.extending import intrinsic
 from dataplane.kernels.memory import read_u8, read_u32
 
 INPUT_BYTES_MAX = 36
-#: Words of the window form of a key, one for each 32-bit word of the longest input.
-WINDOWS = INPUT_BYTES_MAX // 4
+#: 64-bit words of the window form of a key: a pair for each 8 bytes of the longest input, the last of which are 4.
+WINDOWS = 10
 
 CARRY_LESS, BYTE_TABLES = "carry-less multiplication", "byte tables"
 #: With this environment variable set to anything but nothing, byte tables are used on every CPU.
@@ -68,14 +69,17 @@ def toeplitz_table(key: bytes) -> npt.NDArray[np.uint32]:
 
 
 def toeplitz_windows(key: bytes) -> list[int]:
-    """The WINDOWS of a 40-byte key, 64 bits each: what word w of the input is multiplied by.
+    """The WINDOWS of a 40-byte key, 64 bits each: what words of the input are multiplied by.
 
-    Bit m + 1 of a window is key bit 32 * w + m, m = 0 to 62, key bits counted from the most significant one. With bit i
-    of an input word as bit 63 - i of the other factor, bit 64 + j of the product is what the word contributes to bit j
-    of the hash, both again counted from the most significant one. ValueError for another length (RSS-12).
+    Words 2 * w and 2 * w + 1 are for input bytes 8 * w to 8 * w + 7: the 64 key bits from bit 64 * w on, and the 64
+    that follow (0 behind the end of the key), the first of them as bit 63. With bit i of the input word as bit i of the
+    other factor, bit 63 - j of the product is what key bits of the first window contribute to bit j of the hash, and
+    bit 127 - j what those of the second do; bits of key, input and hash are counted from the most significant one.
+    ValueError for another length (RSS-12).
     """
-    bits = f"{_number(key):0320b}".ljust(32 * WINDOWS + 63, "0")
-    return [int(bits[32 * word : 32 * word + 63][::-1], 2) << 1 for word in range(WINDOWS)]
+    number = _number(key) << 64
+    words = [number >> (320 - 64 * word) & 0xFFFF_FFFF_FFFF_FFFF for word in range(6)]
+    return [window for pair in pairwise(words) for window in pair]
 
 
 def _number(key: bytes) -> int:
@@ -84,19 +88,25 @@ def _number(key: bytes) -> int:
     return int.from_bytes(key, "big")
 
 
-def _multiply_words(words: int) -> Any:
-    """A function (input address, address of windows) -> XOR of the contributions of `words` words, not yet reversed."""
-    byte, word, vector = ir.IntType(8), ir.IntType(64), ir.VectorType(ir.IntType(64), 2)
+def _multiply_bytes(count: int) -> Any:
+    """A function (input address, address of windows) -> what `count` bytes of input contribute to a hash.
 
-    def shuffled(builder: Any, pointer: Any, count: int) -> Any:
-        """`count` (1 or 2) big-endian words, each the upper half of one element of a vector."""
-        loaded = builder.load(builder.bitcast(pointer, ir.IntType(32 * count).as_pointer()), align=1)
-        pair = builder.insert_element(ir.Constant(vector, [0, 0]), builder.zext(loaded, word), ir.IntType(32)(0))
-        octets = builder.bitcast(pair, ir.VectorType(byte, 16))
-        zero = [15, 15, 15, 15]  # of a vector whose upper half is zero
-        order = [*zero, 3, 2, 1, 0, *zero, *((7, 6, 5, 4) if count == 2 else zero)]
-        mask = ir.Constant(ir.VectorType(ir.IntType(32), 16), order)
-        return builder.bitcast(builder.shuffle_vector(octets, octets, mask), vector)
+    The bytes are 4, or a multiple of 8, or 4 more than that; they begin where the windows do.
+    """
+    byte, half, word = ir.IntType(8), ir.IntType(32), ir.IntType(64)
+    octets, halves, vector = ir.VectorType(byte, 16), ir.VectorType(half, 4), ir.VectorType(word, 2)
+
+    def loaded(builder: Any, address: Any, first: int) -> Any:
+        """Up to 16 bytes of input from there on, in front of zeros; none behind the last one is touched."""
+        value = ir.Constant(vector, [0, 0])
+        left, at = min(16, count - first), 0
+        while left - at >= 4:
+            kind, lanes = (word, vector) if left - at >= 8 else (half, halves)
+            pointer = builder.inttoptr(builder.add(address, word(first + at)), kind.as_pointer())
+            part = builder.load(pointer, align=1)
+            value = builder.insert_element(builder.bitcast(value, lanes), part, half(8 * at // kind.width))
+            at += kind.width // 8
+        return builder.bitcast(value, octets)
 
     def multiply(typing_context: Any, address: Any, windows: Any) -> Any:
         if not (isinstance(address, types.Integer) and isinstance(windows, types.Integer)):
@@ -107,54 +117,35 @@ def _multiply_words(words: int) -> Any:
                 trap = builder.module.declare_intrinsic("llvm.trap", (), ir.FunctionType(ir.VoidType(), []))
                 builder.call(trap, [])
                 return ir.Constant(word, 0)
-            pointers = [
-                builder.inttoptr(context.cast(builder, argument, kind, types.int64), byte.as_pointer())
-                for argument, kind in zip(arguments, signature.args, strict=True)
-            ]
-            function = builder.module.declare_intrinsic(
+            module = builder.module
+            reverse = module.declare_intrinsic("llvm.bitreverse.v16i8", (), ir.FunctionType(octets, [octets]))
+            product = module.declare_intrinsic(
                 "llvm.x86.pclmulqdq", (), ir.FunctionType(vector, [vector, vector, byte])
             )
-            total = ir.Constant(vector, [0, 0])
-            for first in range(0, words, 2):
-                count = min(2, words - first)
-                data = shuffled(builder, builder.gep(pointers[0], [word(4 * first)]), count)
-                window = builder.gep(pointers[1], [word(8 * first)])
-                if count == 2:
-                    factor = builder.load(builder.bitcast(window, vector.as_pointer()), align=1)
-                else:
-                    one = builder.load(builder.bitcast(window, word.as_pointer()), align=1)
-                    factor = builder.insert_element(ir.Constant(vector, [0, 0]), one, ir.IntType(32)(0))
-                for selected in (0x00, 0x11)[:count]:
-                    total = builder.xor(total, builder.call(function, [data, factor, byte(selected)]))
-            return builder.extract_element(total, ir.IntType(32)(1))
+            data_address, window_address = (
+                context.cast(builder, argument, kind, types.int64)
+                for argument, kind in zip(arguments, signature.args, strict=True)
+            )
+            low = high = ir.Constant(vector, [0, 0])  # bits 32 to 63 of one and 96 to 127 of the other make the hash
+            for first in range(0, count, 8):
+                if first % 16 == 0:
+                    # bit i of the bytes as a little-endian number, as it ought to be, but for the order in each byte
+                    data = builder.bitcast(builder.call(reverse, [loaded(builder, data_address, first)]), vector)
+                pair = builder.inttoptr(builder.add(window_address, word(2 * first)), vector.as_pointer())
+                factors, selected = builder.load(pair, align=1), first // 8 % 2
+                low = builder.xor(low, builder.call(product, [data, factors, byte(selected)]))
+                if count - first >= 8:  # 4 bytes do not get to the second window
+                    high = builder.xor(high, builder.call(product, [data, factors, byte(0x10 | selected)]))
+            both = builder.xor(low, builder.shuffle_vector(high, high, ir.Constant(ir.VectorType(half, 2), [1, 1])))
+            return builder.lshr(builder.extract_element(both, half(0)), word(32))
 
         return types.uint64(address, windows), codegen
 
     return intrinsic(multiply)
 
 
-multiply_1_word, multiply_2_words, multiply_3_words = _multiply_words(1), _multiply_words(2), _multiply_words(3)
-multiply_4_words, multiply_9_words = _multiply_words(4), _multiply_words(9)
-
-
-def _reverse_bits(typing_context: Any, value: Any) -> Any:
-    """The low 32 bits of a uint64 in reversed order."""
-    if value != types.uint64:
-        return None
-
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        # byte by byte in a vector register, where it takes two look-ups, then the order of the bytes
-        vector, octets = ir.VectorType(ir.IntType(64), 2), ir.VectorType(ir.IntType(8), 16)
-        low = builder.insert_element(ir.Constant(vector, [0, 0]), arguments[0], ir.IntType(32)(0))
-        function = builder.module.declare_intrinsic("llvm.bitreverse.v16i8", (), ir.FunctionType(octets, [octets]))
-        reversed_octets = builder.bitcast(builder.call(function, [builder.bitcast(low, octets)]), vector)
-        swapped = builder.bswap(builder.extract_element(reversed_octets, ir.IntType(32)(0)))
-        return builder.lshr(swapped, ir.IntType(64)(32))
-
-    return types.uint64(value), codegen
-
-
-reverse_bits: Any = intrinsic(_reverse_bits)
+multiply_4_bytes, multiply_8_bytes, multiply_12_bytes = _multiply_bytes(4), _multiply_bytes(8), _multiply_bytes(12)
+multiply_16_bytes, multiply_32_bytes, multiply_36_bytes = _multiply_bytes(16), _multiply_bytes(32), _multiply_bytes(36)
 
 
 @njit(inline="always")

@@ -1,6 +1,6 @@
-"""What steering says of a frame to the processors, one row for each: half a cache line, so that it comes at once.
+"""What steering says of a frame: to processors, half a cache line so that it comes at once, and to a reader of rows.
 
-And the codes in it and in the columns beside it (`receive.work.WorkColumns`).
+And the codes in it and in the columns beside it (`receive.work.WorkColumns`, which says what the fields are).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TRANSMIT = 2  # a send: the work is its completion (TX-01)
 #: `completion_ns` of a frame that no processor completed.
 NOT_COMPLETED = -1
 
-#: A row of `receive.work.WorkColumns.rows`, which says what the fields are.
+#: For the processors.
 WORK_ROW = np.dtype(
     [
         ("timestamp_ns", np.int64),
@@ -33,4 +33,9 @@ WORK_ROW = np.dtype(
         ("drop", np.uint8),
         ("zeros", np.uint8, 3),
     ]
+)
+
+#: What only a reader of rows wants beside.
+OUT_OF_BAND_ROW = np.dtype(
+    [("hash_value", np.uint32), ("filter_id", np.uint32), ("table_index", np.uint16), ("oob_8021q", np.uint16)]
 )

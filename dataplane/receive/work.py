@@ -1,7 +1,8 @@
 """Work columns: what the NIC front end says about each frame of a batch, and what the processors add.
 
 One row for each frame, in arrival order. What processors read of a frame lies side by side (`WORK_ROW`): each of them
-takes rows from all over a batch, and would otherwise fetch a cache line for every column of every frame. The arrays may
+takes rows from all over a batch, and would otherwise fetch a cache line for every column of every frame. So does what a
+reader of rows wants beside (`OUT_OF_BAND_ROW`): steering has fewer addresses to keep at hand. The arrays may
 lie anywhere: in this process for the inline engine, in a slot of the descriptor ring for the Ray engine. Rows grouped
 by processor are a *selection vector* (row numbers) with offsets; nothing is gathered.
 """
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dataplane.kernels.work import WORK_ROW
+from dataplane.kernels.work import OUT_OF_BAND_ROW, WORK_ROW
 
 #: What users read for the codes of the `drop` column.
 DROP_REASONS = ("", "runt", "packet filter", "queue_full")
@@ -24,11 +25,8 @@ class WorkColumns(NamedTuple):
 
     rows: npt.NDArray[Any]  # WORK_ROW; its fields are properties of this class
     processor: npt.NDArray[np.uint16]  # row of the snapshot's processors, NO_PROCESSOR when dropped
-    #: For a reader of rows from here on. 0 without hash: see hash_kind (HSH-28).
-    hash_value: npt.NDArray[np.uint32]
-    filter_id: npt.NDArray[np.uint32]  # filter that matched, 0 = none
-    table_index: npt.NDArray[np.uint16]  # table index, or 0xFFFF default / 0xFFFE primary processor
-    oob_8021q: npt.NDArray[np.uint16]  # low 16 bits of the 8021Q OOB (RX-10)
+    #: For a reader of rows from here on.
+    out_of_band: npt.NDArray[Any]  # OUT_OF_BAND_ROW; its fields are properties as well
     completion_ns: npt.NDArray[np.int64]  # set by the processor; NOT_COMPLETED when dropped
 
     @property
@@ -71,18 +69,39 @@ class WorkColumns(NamedTuple):
         """Code of DROP_REASONS; processors set it as well."""
         return self._field("drop")
 
+    @property
+    def hash_value(self) -> npt.NDArray[np.uint32]:
+        """0 without hash: see hash_kind (HSH-28)."""
+        return self._out_of_band("hash_value")
+
+    @property
+    def filter_id(self) -> npt.NDArray[np.uint32]:
+        """Filter that matched, 0 = none."""
+        return self._out_of_band("filter_id")
+
+    @property
+    def table_index(self) -> npt.NDArray[np.uint16]:
+        """Table index, or 0xFFFF default / 0xFFFE primary processor."""
+        return self._out_of_band("table_index")
+
+    @property
+    def oob_8021q(self) -> npt.NDArray[np.uint16]:
+        """Low 16 bits of the 8021Q OOB (RX-10)."""
+        return self._out_of_band("oob_8021q")
+
     def _field(self, name: str) -> npt.NDArray[Any]:
         field: npt.NDArray[Any] = self.rows[name]
+        return field
+
+    def _out_of_band(self, name: str) -> npt.NDArray[Any]:
+        field: npt.NDArray[Any] = self.out_of_band[name]
         return field
 
 
 WORK_DTYPES: dict[str, np.dtype[Any]] = {
     "rows": WORK_ROW,
     "processor": np.dtype(np.uint16),
-    "hash_value": np.dtype(np.uint32),
-    "filter_id": np.dtype(np.uint32),
-    "table_index": np.dtype(np.uint16),
-    "oob_8021q": np.dtype(np.uint16),
+    "out_of_band": OUT_OF_BAND_ROW,
     "completion_ns": np.dtype(np.int64),
 }
 

@@ -25,6 +25,7 @@ from dataplane.kernels.match import (
     UNTAGGED_OR_ZERO,
     mac_key,
     mac_slot,
+    vlan_condition,
 )
 from dataplane.kernels.parse import (
     CLASSES,
@@ -38,7 +39,7 @@ from dataplane.kernels.parse import (
     IPV6_TCP,
     IPV6_UDP,
 )
-from dataplane.kernels.steer import CLASS_ROW, describe_snapshot, flow_end, flow_seed
+from dataplane.kernels.steer import CLASS_ROW, CLASSES_BYTES, describe_snapshot, flow_seed
 from dataplane.kernels.toeplitz import BYTE_TABLES, WINDOWS, method, toeplitz_table, toeplitz_windows
 from dataplane.switch.configuration import (
     AdapterConfiguration,
@@ -398,22 +399,25 @@ def _class_rows(row: int, target: Target, keys: tuple[bytes, ...]) -> list[tuple
         key = keys.index(target.rss.hash_secret_key)
     *_, table_mask = _head(target)
     seed, first_slot = flow_seed(target.target_id), row * SLOTS_PER_TARGET
-    not_hashed = first_slot + (DEFAULT_SLOT if target.spread else PRIMARY_SLOT)
+    in_table = 0, first_slot
+    alone = PRIMARY_PROCESSOR_INDEX, first_slot + PRIMARY_SLOT
+    if target.spread:
+        alone = DEFAULT_PROCESSOR_INDEX, first_slot + DEFAULT_SLOT
     return [
         (
             seed,
-            flow_end(packet_class),
-            first_slot if kind and target.spread else not_hashed,
+            entry_slot,
             _first_window(key, kind) * np.dtype(np.uint64).itemsize,
             row,
             kind,
-            table_mask if kind else 0,
+            0,
             key,
+            first_index,
+            table_mask if kind else 0,
             0,
         )
-        for packet_class, kind in enumerate(
-            hash_kind_by_class(target.rss.hash_types if target.rss.enabled else HashType.NONE)
-        )
+        for kind in hash_kind_by_class(target.rss.hash_types if target.rss.enabled else HashType.NONE)
+        for first_index, entry_slot in [in_table if kind and target.spread else alone]
     ]
 
 
@@ -451,8 +455,8 @@ def _windows_of(key: bytes) -> npt.NDArray[np.uint64]:
     So the same multiplications hash a packet with its ports and without.
     """
     windows = np.tile(np.array(toeplitz_windows(key), np.uint64), (3, 1))
-    windows[1, _IPV4_BYTES // 4 :] = 0
-    windows[2, _IPV6_BYTES // 4 :] = 0
+    windows[1, 2 * _IPV4_BYTES // 8 :] = 0
+    windows[2, 2 * _IPV6_BYTES // 8 :] = 0
     return windows.reshape(-1)
 
 
@@ -514,7 +518,7 @@ def _compile_filters(
     tests: list[tuple[bool, int, int, int]] = []
     for rank, one in enumerate(ordered):
         address, vlan_test, vlan_id = _simple(one)
-        head = (rank, target_rows[one.target_id], one.filter_id)
+        head = (rank, target_rows[one.target_id] * CLASSES_BYTES, one.filter_id)
         if address is not None:
             by_address.setdefault(address, []).append((*head, vlan_test, vlan_id, True, 0, 0))
         else:
@@ -532,9 +536,10 @@ def _compile_filters(
         slot = mac_slot(address, shift)
         while macs["key"][slot]:
             slot = (slot + 1) % capacity
-        _, target, filter_id, vlan_test, vlan_id, *_ = group[0]
-        vlan_mask = 0 if vlan_test == ANY_VLAN else 0xFFF
-        macs[slot] = (mac_key(address), len(flat), len(group), filter_id, target, vlan_mask, vlan_id, 0)
+        _, classes, filter_id, vlan_test, vlan_id, *_ = group[0]
+        macs[slot] = (
+            mac_key(address), len(flat), len(group), filter_id, classes, *vlan_condition(vlan_test, vlan_id), 0,
+        )  # fmt: skip
         flat += group
     return {
         "macs": read_only(macs),

@@ -97,9 +97,7 @@ def test_columns_that_nobody_wants_are_left_out(snapshot: SteeringSnapshot, traf
     front_end.accept(traffic, [Span(ROWS, snapshot)], work, offsets, selection)
     assert np.array_equal(work.rows, expected.rows)
     assert np.array_equal(work.processor, expected.processor)
-    assert {name for name, column in work._asdict().items() if not len(column)} == {
-        "hash_value", "filter_id", "table_index", "oob_8021q", "completion_ns",
-    }  # fmt: skip
+    assert {name for name, column in work._asdict().items() if not len(column)} == {"out_of_band", "completion_ns"}
     assert front_end.dropped() == accepted(snapshot, traffic, 1, [])[2]
     assert (expected.drop != 0).any()
 
