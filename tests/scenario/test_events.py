@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from dataplane.hash_tuple import HASH_SECRET_KEYS
 from dataplane.ids import ProcessorNumber
+from dataplane.kernels.steer import CLASSES_BYTES
 from dataplane.ndis.codec import Failure, decode
 from dataplane.ndis.oids import Oid, RequestKind
 from dataplane.ndis.status import NdisStatus
@@ -536,7 +537,9 @@ def test_a_filter_moves_to_another_vport() -> None:
     timeline = played(text)
     assert statuses(timeline) == [SUCCESS]
     assert [(one.filter_id, one.target_id) for one in timeline.snapshot.configuration.filters] == [(1, 2)]
-    assert timeline.snapshot.arrays.filters["target"].tolist() == [timeline.snapshot.target_ids.index(2)]
+    assert timeline.snapshot.arrays.filters["classes"].tolist() == [
+        timeline.snapshot.target_ids.index(2) * CLASSES_BYTES
+    ]
 
 
 def test_an_event_acts_as_the_client_of_the_scenario_unless_it_names_another() -> None:
