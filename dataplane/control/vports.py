@@ -207,7 +207,11 @@ def _with_queue_pairs(context: Context, record: VPortRecord, num_queue_pairs: in
     if rss.enabled:
         _check_enough_queues(capabilities, rss, num_queue_pairs)
         if capabilities.restricted_tables:
-            rss = _resized(capabilities, rss, round_up_to_power_of_two(num_queue_pairs))
+            entries, limit = round_up_to_power_of_two(num_queue_pairs), capabilities.table_entries_max(vport_id)
+            if entries > limit:  # no table could follow
+                why = f"CAP-25: {num_queue_pairs} queue pairs need a table of {entries} entries, at most {limit} fit"
+                raise invalid_parameter(why, by_miniport=True)
+            rss = _resized(capabilities, rss, entries)
     check_more_queue_pairs(context, vport_id, num_queue_pairs)
     return rss
 

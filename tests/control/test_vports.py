@@ -393,6 +393,19 @@ def test_restricted_tables_follow(host: Host) -> None:
     assert host.table(vport) == [2, 4] * 4
 
 
+@pytest.mark.parametrize("preset", ["CFG-R", "CFG-2"])
+def test_restricted_table_that_cannot_grow(preset: str) -> None:
+    """Queue pairs for which a restricted table in force would be longer than it may be are refused (UPD-10, CAP-25)."""
+    restricted = {"add": ["RSS_PER_PF_VPORT_INDIRECTION_TABLE_SIZE_RESTRICTED"]}
+    limits = {"number_of_indirection_table_entries_per_non_default_pf_vport": 4}
+    host = Host(preset, nic_switch_capabilities={"nic_switch_capabilities": restricted, **limits})
+    vport = host.vport([2], 4)
+    assert (host.enable2(vport, 4) if preset == "CFG-2" else host.rss(vport, [2] * 4)) == SUCCESS
+    assert host.change_vport(vport, "NUM_QUEUE_PAIRS_CHANGED", num_queue_pairs=5) == INVALID_PARAMETER
+    assert host.table(vport) == [2] * 4
+    assert host.read_vport(vport)["num_queue_pairs"] == 4
+
+
 # Deleting and enumerating --------------------------------------------------------------------------------------------
 
 

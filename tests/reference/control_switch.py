@@ -14,7 +14,7 @@ from tests.reference.control_names import (
     NOT_SUPPORTED,
     VPORT_BEHAVIOUR_FLAGS,
 )
-from tests.reference.control_rss import inspect_rss, is_rss_v2, restricted
+from tests.reference.control_rss import inspect_rss, is_rss_v2, restricted, table_limit
 from tests.reference.control_state import (
     Decision,
     Level,
@@ -334,6 +334,7 @@ def _check_queue_pairs(
     if not restricted(spec):
         return rss.table
     entries = rounded_up(wanted)
+    decision.refuse(Level.VALUE, INVALID_PARAMETER, entries > table_limit(spec, vport))  # CAP-25
     if wanted < vport.queue_pairs:
         replicated = all(rss.table[i] == rss.table[i % entries] for i in range(len(rss.table)))
         decision.refuse(Level.VALUE, INVALID_DATA if v2 else INVALID_PARAMETER, not replicated)  # UPD-09

@@ -80,7 +80,10 @@ ADAPTERS: dict[str, Step] = {
     "CFG-Q": {"preset": "CFG-Q"},
     "CFG-Q20": {"preset": "CFG-Q20"},
     "CFG-T": {"preset": "CFG-T", "receive_scale_capabilities": {"number_of_receive_queues": 2}},
-    "RSSv2 restricted": {"preset": "CFG-2", _FLAGS: {_FLAGS: _RESTRICTED}},
+    "RSSv2 restricted": {
+        "preset": "CFG-2",
+        _FLAGS: {_FLAGS: _RESTRICTED, "number_of_indirection_table_entries_per_non_default_pf_vport": 4},
+    },
     "tight": {
         "preset": "CFG-S",
         _FLAGS: _TIGHT,
