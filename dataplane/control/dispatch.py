@@ -140,7 +140,8 @@ def decide(context: Context, row: Row) -> Outcome:
     structure = EXCHANGES[Oid(request.oid), request.kind].request
     if structure is None:
         return row.handle(context, None)
-    parameters = decode(structure, request.information_buffer)
+    # what NDIS answers is named by the fixed part; an array that an input buffer has there will be overwritten (FLT-44)
+    parameters = decode(structure, request.information_buffer, fixed_only=not row.reaches_miniport)
     if isinstance(parameters, Failure):
         why = f"{parameters.rule}: {parameters.why}"
         raise Refusal(parameters.status, why, bytes_needed=parameters.bytes_needed)

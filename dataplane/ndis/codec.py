@@ -47,13 +47,13 @@ class Failure:
 
 
 def decode(
-    cls: type[AnyStructure], buffer: bytes | bytearray | memoryview, *, output: bool = False
+    cls: type[AnyStructure], buffer: bytes | bytearray | memoryview, *, output: bool = False, fixed_only: bool = False
 ) -> AnyStructure | Failure:
     """Read a structure with its variable parts.
 
     As a request (`output` false) the parts named by `Structure.parts_in_use` are validated and read, the others stay
     empty and are not even looked at: info arrays (results only), and what RSS flags exclude (RSS-06, RSS-07, UPD-22).
-    As a result (`output` true) every part with a nonzero count or size is.
+    As a result (`output` true) every part with a nonzero count or size is. With `fixed_only` none is.
 
     Fails with NDIS_STATUS_INVALID_LENGTH for a buffer shorter than the fixed part of its revision or than a declared
     part; for a part that overlaps the fixed part or wraps around 32 bits; for an RSS table or key of a wrong size
@@ -68,6 +68,8 @@ def decode(
         return _too_short(revision.size, len(view), "the fixed part")
     value = _construct(cls, revision, view)
     names = [name for name in layout.parts if _present(value, layout.parts[name])] if output else value.parts_in_use()
+    if fixed_only:
+        names = ()
     parts = [(name, layout.parts[name]) for name in names if layout.parts[name].since <= revision.revision]
     failure = (
         _check_lengths(value, parts, revision, len(view), output)

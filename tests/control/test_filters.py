@@ -305,6 +305,18 @@ def test_stored_parameters(queues: Host) -> None:
         assert queues.oid("OID_RECEIVE_FILTER_PARAMETERS", filter_id=unknown) == INVALID_PARAMETER
 
 
+def test_only_the_id_of_a_query_matters(queues: Host) -> None:
+    """The query names a filter by its id: all else in the input buffer will be overwritten (FLT-44)."""
+    queues.filter(M1, queue_id=1)
+    stored = queues.oid("OID_RECEIVE_FILTER_PARAMETERS", filter_id=1).out
+    for rest in (
+        {"queue_id": 7, "vport_id": 9, "filter_type": "Undefined", "requested_filter_id_bit_count": 4},
+        {"field_parameters": [{"field_value": M2, "header": {"type": 1}}]},
+        {"field_parameters_array_offset": 3, "field_parameters_array_num_elements": 5},
+    ):
+        assert queues.oid("OID_RECEIVE_FILTER_PARAMETERS", filter_id=1, **rest).out == stored
+
+
 def test_stored_parameters_follow_a_move(switch: Host) -> None:
     """The VPort in the answer is where the filter is now (FLT-34, FLT-44)."""
     switch.filter(M1, vport_id=0)
