@@ -19,7 +19,8 @@ from dataplane.control.decision import (
     require_switch_interface,
 )
 from dataplane.control.requests import Refusal, not_supported
-from dataplane.ndis.codec import Failure, decode
+from dataplane.ndis.codec import Failure, decode, encode_output
+from dataplane.ndis.layout import NDIS_OBJECT_HEADER, Structure
 from dataplane.ndis.oids import OID_RULES, Oid, RequestKind
 from dataplane.ndis.structures import EXCHANGES
 
@@ -143,6 +144,27 @@ def decide(context: Context, row: Row) -> Outcome:
     # what NDIS answers is named by the fixed part; an array that an input buffer has there will be overwritten (FLT-44)
     parameters = decode(structure, request.information_buffer, fixed_only=not row.reaches_miniport)
     if isinstance(parameters, Failure):
-        why = f"{parameters.rule}: {parameters.why}"
-        raise Refusal(parameters.status, why, bytes_needed=parameters.bytes_needed)
+        needed = parameters.bytes_needed
+        if needed and any(part.result_only for part in structure.layout.parts.values()):
+            needed = _needed_by_enumeration(context, row, structure) or needed
+        raise Refusal(parameters.status, f"{parameters.rule}: {parameters.why}", bytes_needed=needed)
     return row.handle(context, parameters)
+
+
+def _needed_by_enumeration(context: Context, row: Row, structure: type[Structure]) -> int | None:
+    """What an enumeration needs whose buffer has not even room for the question (OID-09): all that it has to say.
+
+    What is missing of the question counts as 0, so an empty buffer asks about everything, or about the default queue or
+    VPort. None if there is no such enumeration.
+    """
+    layout, buffer, version = structure.layout, context.request.information_buffer, context.capabilities.ndis_version
+    fixed = layout.revision(buffer[1]) if len(buffer) > 1 else layout.revision_for(version)
+    header = NDIS_OBJECT_HEADER.compiled.pack(layout.object_type, fixed.revision, fixed.size)
+    question = decode(structure, (header + buffer[len(header) :]).ljust(fixed.size, b"\0"))
+    assert not isinstance(question, Failure), question.why
+    try:
+        answer = row.handle(context, question).answer
+    except Refusal:
+        return None
+    assert answer is not None
+    return len(encode_output(answer, version, revision=fixed.revision))

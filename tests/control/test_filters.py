@@ -348,6 +348,22 @@ def test_enumeration_needs_room(queues: Host) -> None:
     assert (answer["first_element_offset"], answer["element_size"], answer["num_elements"]) == (32, 16, 2)
 
 
+def test_enumeration_without_room_for_the_question(queues: Host) -> None:
+    """BytesNeeded covers all elements whatever is missing of the buffer; what is not there counts as 0 (OID-09)."""
+    for mac, queue in ((M1, 1), (M2, 1), (M3, 0)):
+        queues.filter(mac, queue_id=queue)
+    for length, question, needed in (
+        (0, {"queue_id": 1}, 32 + 16),  # asks for the default queue
+        (4, {"queue_id": 1}, 32 + 16),
+        (27, {"queue_id": 1}, 32 + 2 * 16),
+        (19, {"queue_id": 1, "header": {"revision": 1}}, 24 + 2 * 16),
+        (27, {"queue_id": 9}, 28),  # no such queue: the fixed part is all that can be said
+    ):
+        short = queues.oid("OID_RECEIVE_FILTER_ENUM_FILTERS", step={"buffer_length": length}, **question)
+        assert short == INVALID_LENGTH
+        assert short.completion.bytes_needed == needed
+
+
 def test_encapsulation_is_accepted_where_the_feature_is(switch: Host) -> None:
     """An adapter that looks at inner headers takes the flag, and says so to steering (FLT-40, HSH-30)."""
     switch.control = ControlPlane(dataclasses.replace(switch.control.specification, inner_headers=True))
