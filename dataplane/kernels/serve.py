@@ -19,7 +19,7 @@ import numpy.typing as npt
 from numba import njit
 
 from dataplane.kernels.flows import FLOW_ROW, ORDER_ROW, count_item, flow_slot, follow, forget_order
-from dataplane.kernels.memory import address_of, prefetch_address
+from dataplane.kernels.memory import address_of, prefetch_address, read_u64, write_u64
 from dataplane.kernels.tracking import (
     BOUND_EPOCH,
     BOUND_NS,
@@ -61,16 +61,13 @@ STATE = np.dtype(
         ("last_interrupt_ns", np.int64),
         ("items_in_dpc", np.int64),  # items the current DPC run has handled
         ("accepted", np.int64),  # items accepted so far: position in the completion ring
-        ("received", np.int64),
-        ("completions", np.int64),
-        ("bytes", np.int64),  # wire bytes of received frames
         ("dropped", np.int64),
         ("interrupts", np.int64),
         ("dpcs", np.int64),
-        ("busy_ns", np.int64),
+        ("busy_before_ns", np.int64),  # busy time before `busy_window`
         ("latency_sum_ns", np.int64),  # modulo 2^64, which a long overload exceeds; see `LatencyHistogram.of_kernel`
         ("latency_min_ns", np.int64),
-        ("latency_max_ns", np.int64),
+        ("latency_max_ns", np.int64),  # -1 of no item
         ("first_arrival_ns", np.int64),
         ("last_completion_ns", np.int64),
         ("busy_since_ns", np.int64),  # start of the DPC since which it has been busy without a pause
@@ -134,8 +131,8 @@ class Service(NamedTuple):
     """What `serve` continues from call to call."""
 
     state: npt.NDArray[Any]  # (1,) STATE
-    #: Completion times of the last `dpc_queue_depth` accepted items. (1,) when it is unbounded and nobody tracks items;
-    #: else as many as the queue holds.
+    #: Completion times of the last `dpc_queue_depth` accepted items, NEVER where there was none. (1,) when it is
+    #: unbounded and nobody tracks items; else as many as the queue holds.
     ring: npt.NDArray[np.int64]
     histogram: npt.NDArray[np.int64]  # (HISTOGRAM_BUCKETS,)
     busy_log: npt.NDArray[Any]  # BUSY_ROW
@@ -145,7 +142,7 @@ class Service(NamedTuple):
 class Accounts(NamedTuple):
     """Loads that `serve` continues from call to call."""
 
-    current: npt.NDArray[Any]  # (entry slots,) ENTRY_ROW: the open window
+    current: npt.NDArray[Any]  # (entry slots,) ENTRY_ROW: the open window; rows of another one are over
     touched: npt.NDArray[np.uint32]  # (entry slots,) those with items in the open window
     position: npt.NDArray[np.int64]  # open window, number of touched slots, rows in the log
     entry_log: npt.NDArray[Any]  # ENTRY_ROW
@@ -242,22 +239,23 @@ def serve(
     moderation_ns = c.interrupt_moderation_ns
     latency_of_interrupt_ns = c.interrupt_latency_ns
     overhead_ns = c.dpc_overhead_ns
-    limit = c.max_nbls_to_indicate
+    limit = c.max_nbls_to_indicate if c.max_nbls_to_indicate > 0 else np.int64(-1)  # of items in a DPC
     current, touched, position_of_accounts = accounts.current, accounts.touched, accounts.position
     entry_log, loads = accounts.entry_log, accounts.loads
     loading = loads.shape[0] > 0
     window, touched_count = position_of_accounts[0], position_of_accounts[1]
     window_end_ns = window_start_ns + (window + 1) * window_ns
     flow_rows, flows_used = flows.rows, flows.used[0]
+    # a negative index would count from the end: addresses, where that costs something
+    ring_at, histogram_at = address_of(ring), address_of(histogram)
     flow_addresses, flow_mask = address_of(flow_rows), np.uint64(flow_rows.shape[0] - 1)
     s = state[0]
     free_ns, last_interrupt_ns, items_in_dpc = s.free_ns, s.last_interrupt_ns, s.items_in_dpc
-    accepted, busy_since_ns, last_frame = s.accepted, s.busy_since_ns, s.last_frame
+    accepted, busy_since_ns, last_row = s.accepted, s.busy_since_ns, s.last_frame - first_frame
     busy_window, busy_window_ns = s.busy_window, s.busy_window_ns
     busy_window_end_ns = window_start_ns + (busy_window + 1) * window_ns
     logged = busy_logged[0]
-    received, completions, received_bytes, dropped = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
-    interrupts, dpcs, busy_total = np.int64(0), np.int64(0), np.int64(0)
+    dropped, interrupts, dpcs = np.int64(0), np.int64(0), np.int64(0)
     latency_sum, latency_min, latency_max = np.int64(0), s.latency_min_ns, s.latency_max_ns
     if s.first_arrival_ns == NEVER and rows.shape[0] > 0:
         s.first_arrival_ns = work_rows[rows[0]].timestamp_ns
@@ -277,7 +275,9 @@ def serve(
         release_ns, release_epoch = next_release(held, held_count, fences)
         letting_in = False
         scan, keep = np.int64(0), np.int64(0)  # next held frame to look at, place of the next one that stays
-    position = accepted % capacity if capacity > 0 else 0
+    if tracking is None and depth == 0:
+        capacity = ring.shape[0]  # of which nothing is used
+    position = accepted % capacity
     i, count = np.int64(0), rows.shape[0]
     while True:
         row = np.int64(-1)
@@ -317,7 +317,7 @@ def serve(
             told = work_rows[row]
             arrival = told.timestamp_ns
             enters, frame, key = arrival, first_frame + row, told.flow_key
-            if frame <= last_frame:
+            if row <= last_row:
                 raise AssertionError("a processor has been given frames that are not in the order of their arrival")
             length = np.int64(told.wire_length)
             is_receive = told.flags & TRANSMIT == 0
@@ -332,7 +332,9 @@ def serve(
                 touched_count = np.int64(0)
                 window = (arrival - window_start_ns) // window_ns
                 window_end_ns = window_start_ns + (window + 1) * window_ns
-            full = depth > 0 and accepted >= depth and ring[position] > arrival
+            full = np.int64(read_u64(ring_at + 8 * position)) > arrival  # never where it is unbounded
+            if tracking is not None:
+                full &= depth > 0
             if holding is not None:
                 if depth > 0:
                     queue_full = full
@@ -378,7 +380,7 @@ def serve(
                 watched = arrival < watch_until_ns[slot]
                 if watched and follower_count == followers.shape[0]:
                     break
-                if depth == 0 and accepted >= capacity and ring[position] > enters:
+                if depth == 0 and ring[position] > enters:
                     break
             busy = cost
             if enters >= free_ns:  # idle: an interrupt starts a DPC (PRC-03)
@@ -388,7 +390,7 @@ def serve(
             else:
                 raised = last_interrupt_ns
                 dpc_start = free_ns
-                starts_dpc = limit > 0 and items_in_dpc == limit
+                starts_dpc = items_in_dpc == limit
             if starts_dpc:
                 busy += overhead_ns
             end = dpc_start + busy
@@ -406,6 +408,7 @@ def serve(
                         if busy_window_ns > 0:
                             busy_log[logged].window = busy_window
                             busy_log[logged].busy_ns = busy_window_ns
+                            s.busy_before_ns += busy_window_ns
                             logged += 1
                         busy_window, busy_window_ns = at_window, np.int64(0)
                     until = min(end, window_start_ns + (at_window + 1) * window_ns)
@@ -422,11 +425,11 @@ def serve(
                 dpcs += 1
                 items_in_dpc = np.int64(0)
             items_in_dpc += 1
-            busy_total += busy
             free_ns = end
             if tracking is None:
                 if depth > 0:
-                    ring[position] = end
+                    write_u64(ring_at + 8 * position, end)
+                    position += 1
             else:
                 ring[position] = end
                 item = items[position]
@@ -441,11 +444,11 @@ def serve(
                     items[position].overtakable = waiting.overtakable
                     note_completion(tracking, waiting, release_ns, end)
                     scan += 1
-            if capacity > 0:
+            if tracking is not None:
                 position += 1
-                if position == capacity:
-                    position = 0
-            accepted += 1
+                accepted += 1
+            if position == capacity:
+                position = 0
             flows_used = count_item(flow_rows, flows_used, key)
             if holding is not None:  # noqa: SIM102
                 if held_count > 0:  # only what is held can be overtaken here
@@ -454,20 +457,17 @@ def serve(
                     counts[LATE_NS_MAX] = max(counts[LATE_NS_MAX], late_ns)
             latency = end - arrival
             latency_sum += latency
-            latency_min = min(latency_min, latency)
-            latency_max = max(latency_max, latency)
-            histogram[bucket_of(latency)] += 1
-            if is_receive:
-                received += 1
-                received_bytes += length
-            else:
-                completions += 1
+            # below the smallest or above the largest, in one comparison
+            if np.uint64(latency - latency_min) > np.uint64(latency_max - latency_min):
+                latency_min, latency_max = min(latency_min, latency), max(latency_max, latency)
+            bucket = histogram_at + 8 * bucket_of(latency)
+            write_u64(bucket, read_u64(bucket) + np.uint64(1))
         if entering:
             continue
 
         # an arrival: count it by steering parameter and window (BAL-01), where a policy looks as well
         entry = current[slot]
-        if entry.received + entry.completions + entry.dropped == 0:
+        if entry.window != window:
             touched[touched_count] = slot
             touched_count += 1
             entry.window, entry.slot = window, slot
@@ -496,7 +496,7 @@ def serve(
                 load.busy_ns += cost
         if telling:
             completion_ns[row] = end
-        last_frame = frame
+        last_row = row
         i += 1
     if tracking is not None:
         counts[FOLLOWERS] = follower_count
@@ -511,18 +511,16 @@ def serve(
         counts[RELEASE_NS], counts[RELEASE_EPOCH] = release_ns, release_epoch
         counts[DROPPED_BEHIND] += dropped_behind
     s.free_ns, s.last_interrupt_ns, s.items_in_dpc = free_ns, last_interrupt_ns, items_in_dpc
-    s.busy_since_ns, s.last_frame = busy_since_ns, last_frame
+    s.busy_since_ns, s.last_frame = busy_since_ns, first_frame + last_row
+    if tracking is None:
+        accepted += i - dropped
     if accepted > s.accepted:
         s.last_completion_ns = free_ns
     s.accepted = accepted
     s.busy_window, s.busy_window_ns = busy_window, busy_window_ns
-    s.received += received
-    s.completions += completions
-    s.bytes += received_bytes
     s.dropped += dropped
     s.interrupts += interrupts
     s.dpcs += dpcs
-    s.busy_ns += busy_total
     s.latency_sum_ns += latency_sum
     s.latency_min_ns, s.latency_max_ns = latency_min, latency_max
     busy_logged[0] = logged

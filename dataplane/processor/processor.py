@@ -32,7 +32,7 @@ class Windows(NamedTuple):
 class ProcessorReport:
     """Everything one processor has to say at the end of a run; plain arrays and numbers, so that it can travel."""
 
-    counters: dict[str, int]  # fields of kernels.serve.STATE
+    counters: dict[str, int]  # fields of kernels.serve.STATE, busy_ns, and the sums of `by_target`
     histogram: LatencyHistogram
     by_target: npt.NDArray[np.int64]  # (targets, 5): received, bytes, hashed, completions, dropped
     busy_windows: npt.NDArray[Any]  # BUSY_ROW, ascending
@@ -69,16 +69,16 @@ class Processor:
         state = np.zeros(1, kernels.STATE)
         state["first_arrival_ns"] = state["last_interrupt_ns"] = state["free_ns"] = NEVER
         state["last_frame"] = -1
-        state["latency_min_ns"] = _LARGEST
+        state["latency_min_ns"], state["latency_max_ns"] = _LARGEST, -1
         self._service = kernels.Service(
             state=state,
-            ring=np.zeros(max(1, costs.dpc_queue_depth), np.int64),
+            ring=np.full(max(1, costs.dpc_queue_depth), NEVER),
             histogram=np.zeros(kernels.HISTOGRAM_BUCKETS, np.int64),
             busy_log=np.zeros(256, kernels.BUSY_ROW),
             busy_logged=np.zeros(1, np.int64),
         )
         self._accounts = kernels.Accounts(
-            current=np.zeros(entry_slots, kernels.ENTRY_ROW),
+            current=new_entries(entry_slots),
             touched=np.zeros(entry_slots, np.uint32),
             position=np.array([-1, 0, 0], np.int64),
             entry_log=np.zeros(max(1024, entry_slots), kernels.ENTRY_ROW),
@@ -132,6 +132,11 @@ class Processor:
         kernels.count_by_target(self._open_entries(), SLOTS_PER_TARGET, counted)
         return counted
 
+    def _busy_ns(self) -> int:
+        """Busy time of everything that was accepted (PRC-04)."""
+        state = self._service.state[0]
+        return int(state["busy_before_ns"]) + int(state["busy_window_ns"])
+
     def _open_entries(self) -> npt.NDArray[Any]:
         """ENTRY_ROWs of the open window."""
         return self._accounts.current[self._accounts.touched[: self._accounts.position[1]]]
@@ -146,16 +151,32 @@ class Processor:
         self._drain_entry_log()
         by_target = self._by_target()
         self._entry_rows.append(self._open_entries())
-        names = kernels.STATE.names or ()
+        counters = {name: int(state[name]) for name in kernels.STATE.names or ()}
         return ProcessorReport(
-            counters={name: int(state[name]) for name in names},
+            counters=counters | totals(by_target) | {"busy_ns": self._busy_ns()},
             histogram=LatencyHistogram.of_kernel(
                 self._service.histogram,
                 int(state["latency_sum_ns"]),
                 int(state["latency_min_ns"]) if state["accepted"] else 0,
-                int(state["latency_max_ns"]),
+                max(0, int(state["latency_max_ns"])),
             ),
             by_target=by_target,
             busy_windows=self._busy_rows.rows(),
             entry_windows=self._entry_rows.rows(),
         )
+
+
+#: Columns of `ProcessorReport.by_target`.
+COUNTED = ("received", "bytes", "hashed", "completions", "dropped")
+
+
+def totals(by_target: npt.NDArray[np.int64]) -> dict[str, int]:
+    """What a processor has counted, over all targets; `bytes` are wire bytes of received frames."""
+    return dict(zip(COUNTED, by_target.sum(axis=0).tolist(), strict=True))
+
+
+def new_entries(slots: int) -> npt.NDArray[Any]:
+    """ENTRY_ROWs of no window."""
+    entries = np.zeros(slots, kernels.ENTRY_ROW)
+    entries["window"] = -1
+    return entries

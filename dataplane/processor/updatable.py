@@ -18,7 +18,7 @@ from dataplane.processor.fences import Fences, HoldPlan, OldFrames
 from dataplane.processor.flows import FlowTable, enlarged
 from dataplane.processor.log import DROPPED_ROW, HOLD_ROW, MARK_ROW, UpdateLog
 from dataplane.processor.messages import ANSWER_ROW, ENTRY_LOAD_ROW, LATE_ROW, ProcessorLoad, Tick
-from dataplane.processor.processor import Processor, ProcessorReport, Windows
+from dataplane.processor.processor import Processor, ProcessorReport, Windows, new_entries, totals
 from dataplane.processor.slot import Slot
 from dataplane.switch.snapshot import SLOTS_PER_TARGET
 
@@ -135,7 +135,7 @@ class UpdatableProcessor(Processor):
         counts[tracks.DRAIN_NS_MAX] = drain_ns_max
         slots = targets * SLOTS_PER_TARGET
         if self._unbounded:
-            self._service = self._service._replace(ring=np.zeros(LOG_ROWS, np.int64))
+            self._service = self._service._replace(ring=np.full(LOG_ROWS, tracks.NEVER))
         self._tracking = tracks.Tracking(
             items=np.zeros(len(self._service.ring), tracks.ITEM_ROW),
             held=np.zeros(HELD_ROWS, tracks.HELD_ROW),
@@ -182,7 +182,7 @@ class UpdatableProcessor(Processor):
             watch_epoch=watch.epoch,
         )
         self._accounts = accounts._replace(
-            current=_longer(accounts.current, slots),
+            current=np.concatenate([accounts.current, new_entries(max(0, slots - len(accounts.current)))]),
             touched=_longer(accounts.touched, slots),
             loads=_longer(accounts.loads, slots if len(accounts.loads) else 0),
             entry_log=_longer(accounts.entry_log, max(slots, len(accounts.entry_log))),
@@ -321,22 +321,21 @@ class UpdatableProcessor(Processor):
         state = self._service.state[0]
         # it is busy without a pause from `busy_since_ns` to `free_ns`
         ahead_ns = max(0, int(state["free_ns"]) - max(moment_ns, int(state["busy_since_ns"])))
-        return int(state["busy_ns"]) - ahead_ns
+        return self._busy_ns() - ahead_ns
 
     def statistics(self) -> ProcessorStatistics:
         """The counters between two batches; changes nothing."""
-        state, now_ns = self._service.state[0], self._end_ns
-        names = ("received", "completions", "bytes", "dropped")
-        received, completions, received_bytes, dropped = (int(state[name]) for name in names)
+        now_ns, by_target = self._end_ns, self._by_target()
+        counted = totals(by_target)
         return ProcessorStatistics(
-            received,
-            completions,
-            received_bytes,
-            dropped,
+            counted["received"],
+            counted["completions"],
+            counted["bytes"],
+            counted["dropped"],
             self._busy_ns_until(now_ns),
             tracks.queued_at(now_ns, self._service, self._tracking),
             now_ns,
-            self._by_target(),
+            by_target,
         )
 
     # Logs
@@ -389,13 +388,12 @@ class UpdatableProcessor(Processor):
             accepted, capacity = int(service.state[0]["accepted"]), len(service.ring)
             numbers = np.arange(max(0, accepted - capacity), accepted)
 
-            def larger(ring: npt.NDArray[Any]) -> npt.NDArray[Any]:
-                grown = np.zeros(2 * capacity, ring.dtype)
+            def larger(ring: npt.NDArray[Any], grown: npt.NDArray[Any]) -> npt.NDArray[Any]:
                 grown[numbers % len(grown)] = ring[numbers % capacity]
                 return grown
 
-            self._service = service._replace(ring=larger(service.ring))
-            self._track(tracking._replace(items=larger(tracking.items)))
+            self._service = service._replace(ring=larger(service.ring, np.full(2 * capacity, tracks.NEVER)))
+            self._track(tracking._replace(items=larger(tracking.items, np.zeros(2 * capacity, tracks.ITEM_ROW))))
 
     def _take_entered(self) -> bool:
         """Frames that have entered the queue since: their completions, and the answers that waited for them, if any."""
