@@ -245,8 +245,9 @@ def packet_filter_accepts(bits: int, permanent_address: Any, listed: int, listed
     if bits & _DIRECTED and address == permanent_address:
         return True
     if address == _BROADCAST:
-        return bits & _BROADCAST_BIT != 0
-    if address & _GROUP_BIT and bits & _ALL_MULTICAST:
+        if bits & _BROADCAST_BIT:
+            return True
+    elif address & _GROUP_BIT and bits & _ALL_MULTICAST:
         return True
     if bits & _MULTICAST:
         for i in range(listed_count):

@@ -132,6 +132,13 @@ def test_packet_filter(packet_filter: list[str], destination: str, accepted: boo
     assert last(given, set_filter(destination), frame(arp(destination), "a"))["result"] == "indicated"
 
 
+def test_a_listed_broadcast_address_is_listed() -> None:
+    """MULTICAST accepts every listed address, the broadcast address too; ALL_MULTICAST leaves it out (RX-07)."""
+    for packet_filter, expected in (("MULTICAST", "indicated"), ("ALL_MULTICAST", "dropped")):
+        given = adapter("CFG-S", packet_filter=[packet_filter], multicast_list=[BROADCAST])
+        assert last(given, frame(arp(BROADCAST), "a"))["result"] == expected
+
+
 def test_targets_that_attract_no_frames() -> None:
     """Deactivated VPorts, queues not complete: frames for them are unmatched (RX-02, RX-03, RX-06, VPT-18)."""
     create = oid("OID_NIC_SWITCH_CREATE_VPORT", num_queue_pairs=1, processor_affinity=[2])

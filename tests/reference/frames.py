@@ -381,7 +381,7 @@ def adapter_configurations(
         packet_filter=PacketFilter(
             draw(st.one_of(*[st.just(PacketFilter.PROMISCUOUS.value)] * 3, st.integers(0, 0x3F), st.integers(0, 0x1F)))
         ),
-        multicast_list=tuple(draw(st.sets(st.sampled_from((MULTICAST_ADDRESS, 0x01005E_010204))))),
+        multicast_list=tuple(draw(st.sets(st.sampled_from((MULTICAST_ADDRESS, 0x01005E_010204, BROADCAST_ADDRESS))))),
         vlan_filtering=vlan_filtering,
         filters=filters,
     )
