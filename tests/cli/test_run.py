@@ -225,6 +225,20 @@ def test_explain_names_rules(scenario: Path, capture: Path, capsys: pytest.Captu
     assert not streams.err
 
 
+def test_explain_sends(scenario: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The filter that names the source address names the sender, even when the tag does not fit it (TX-06)."""
+    scenario.write_text(SCENARIO.replace("[traffic]", '[traffic]\ntransmit = "by-source-mac"'))
+    for tag, rules in (("81000064", ["FLT-32"]), ("", ["FLT-22", "FLT-15", "TX-06"])):
+        sent = f"02000000009900155d010201{tag}0806"
+        assert vmmq("explain", sent, "--config", scenario, "--json") == 0
+        explained = json.loads(capsys.readouterr().out)
+        assert (explained["direction"], explained["vport_id"]) == ("tx", 1)
+        filters = [step for step in explained["steps"] if step["step"] == "filter"]
+        assert [step["rule"] for step in filters] == rules
+        assert filters[-1]["text"].startswith("filter 1 on VPort 1: source ")
+        assert [step["text"].endswith("passes") for step in filters] == [False] * (len(filters) - 1) + [True]
+
+
 def test_steer_reports_timestamps_that_step_back(
     scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
