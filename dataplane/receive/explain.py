@@ -76,8 +76,11 @@ def _steps(snapshot: SteeringSnapshot, batch: FrameBatch, work: WorkColumns) -> 
     address, sender = int.from_bytes(frame[:6], "big"), int.from_bytes(frame[6:12], "big")
     vid = tci & 0xFFF
     tag = f"tag VID {vid} priority {tci >> 13}" if tagged else "untagged"
-    text = f"{wire_length} bytes{cut}, to {format_mac(address)} from {format_mac(sender)}, {tag}, EtherType "
-    yield Step("frame", "MOD-10", f"{text}0x{ether_type:04x}")
+    what_follows = (
+        f"EtherType 0x{ether_type:04x}" if len(frame) >= l3 else "no EtherType"
+    )  # a frame may end behind its tag
+    text = f"{wire_length} bytes{cut}, to {format_mac(address)} from {format_mac(sender)}, {tag}, {what_follows}"
+    yield Step("frame", "MOD-10", text)
 
     if snapshot.configuration.inner_headers:
         inside = look_inside_frame(data, l3, wire_length, ether_type)
@@ -111,7 +114,7 @@ def _steps(snapshot: SteeringSnapshot, batch: FrameBatch, work: WorkColumns) -> 
         if ether_type in (0x0800, 0x86DD):
             yield Step("headers", "HSH-22", "the IP headers cannot be interpreted: nothing to hash")
         else:
-            yield Step("headers", "HSH-21", f"EtherType 0x{ether_type:04x} is not IP: nothing to hash")
+            yield Step("headers", "HSH-21", f"{what_follows}: not IP, nothing to hash")
     else:
         yield Step("headers", "HSH-09", _CLASS_NAMES[kind])
     yield from _hash_steps(snapshot, frame, work, kind, (source, destination, ports, home, routing))

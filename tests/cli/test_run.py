@@ -225,6 +225,16 @@ def test_explain_names_rules(scenario: Path, capture: Path, capsys: pytest.Captu
     assert not streams.err
 
 
+def test_explain_a_frame_that_ends_with_its_tag(scenario: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is no runt, matches by its tag and has no EtherType to tell (MOD-10, HSH-21)."""
+    assert vmmq("explain", "00155d01020100155d00009981000064", "--config", scenario, "--json") == 0
+    explained = json.loads(capsys.readouterr().out)
+    assert (explained["vport_id"], explained["vlan_id"], explained["hash_type"]) == (1, 100, "none")
+    texts = {step["step"]: step["text"] for step in explained["steps"]}
+    assert texts["frame"].endswith("tag VID 100 priority 0, no EtherType")
+    assert texts["headers"] == "no EtherType: not IP, nothing to hash"
+
+
 def test_explain_sends(scenario: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The filter that names the source address names the sender, even when the tag does not fit it (TX-06)."""
     scenario.write_text(SCENARIO.replace("[traffic]", '[traffic]\ntransmit = "by-source-mac"'))
