@@ -246,6 +246,7 @@ def serve(
     window, touched_count = position_of_accounts[0], position_of_accounts[1]
     window_end_ns = window_start_ns + (window + 1) * window_ns
     flow_rows, flows_used = flows.rows, flows.used[0]
+    flows_max = flow_rows.shape[0] // 2
     # a negative index would count from the end: addresses, where that costs something
     ring_at, histogram_at = address_of(ring), address_of(histogram)
     flow_addresses, flow_mask = address_of(flow_rows), np.uint64(flow_rows.shape[0] - 1)
@@ -367,7 +368,7 @@ def serve(
         cost = receive_cost_ns + _rounded_ns(length * per_byte_ps) if is_receive else completion_cost_ns
         end = np.int64(_QUEUE_FULL_NS if full else HELD_NS)
         if not full and not waits:
-            if 2 * flows_used >= flow_rows.shape[0]:
+            if flows_used >= flows_max:
                 break
             if holding is not None:
                 if held_count > 0 and 2 * order_used >= order.shape[0]:
@@ -382,24 +383,21 @@ def serve(
                     break
                 if depth == 0 and ring[position] > enters:
                     break
-            busy = cost
+            busy, interrupt, dpc, items_then, interrupt_then_ns = cost, 0, 0, items_in_dpc + 1, last_interrupt_ns
+            since_then_ns, starts_at = busy_since_ns, free_ns
             if enters >= free_ns:  # idle: an interrupt starts a DPC (PRC-03)
-                raised = max(enters, last_interrupt_ns + moderation_ns)
-                dpc_start = raised + latency_of_interrupt_ns
-                starts_dpc = True
-            else:
-                raised = last_interrupt_ns
-                dpc_start = free_ns
-                starts_dpc = items_in_dpc == limit
-            if starts_dpc:
-                busy += overhead_ns
-            end = dpc_start + busy
+                interrupt_then_ns = max(enters, last_interrupt_ns + moderation_ns)
+                since_then_ns = starts_at = interrupt_then_ns + latency_of_interrupt_ns
+                busy, interrupt, dpc, items_then = cost + overhead_ns, 1, 1, np.int64(1)
+            elif items_in_dpc == limit:
+                busy, dpc, items_then = cost + overhead_ns, 1, np.int64(1)
+            end = starts_at + busy
 
             # busy time by window: everything up to this interval is final, so full windows go to the log at once
             if end <= busy_window_end_ns:
                 busy_window_ns += busy
             else:
-                at = dpc_start
+                at = starts_at
                 at_window = (at - window_start_ns) // window_ns
                 if (end - window_start_ns) // window_ns - at_window + 2 > busy_log.shape[0] - logged:
                     break
@@ -417,15 +415,9 @@ def serve(
                     at_window += 1
                 busy_window_end_ns = window_start_ns + (busy_window + 1) * window_ns
 
-            if enters >= free_ns:
-                last_interrupt_ns = raised
-                busy_since_ns = dpc_start
-                interrupts += 1
-            if starts_dpc:
-                dpcs += 1
-                items_in_dpc = np.int64(0)
-            items_in_dpc += 1
-            free_ns = end
+            last_interrupt_ns, busy_since_ns, items_in_dpc, free_ns = interrupt_then_ns, since_then_ns, items_then, end
+            interrupts += interrupt
+            dpcs += dpc
             if tracking is None:
                 if depth > 0:
                     write_u64(ring_at + 8 * position, end)
