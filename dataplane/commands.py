@@ -33,7 +33,7 @@ from dataplane.engine.experiment import (
 )
 from dataplane.engine.inline import run_inline, run_one_after_other
 from dataplane.engine.prepare import experiment
-from dataplane.errors import ExitCode, UserError, each
+from dataplane.errors import UserError, each
 from dataplane.ids import NdisVersion
 from dataplane.ndis.codec import Failure
 from dataplane.ndis.describe import Row, buffer_to_json, describe, json_to_buffer
@@ -375,8 +375,6 @@ def compare_policies(options: ComparisonOptions, progress: Progress) -> Comparis
                 runs.append(_policy_run(label, variant, partial(_overall, progress, frames, number, len(variants))))
         except KeyboardInterrupt:
             interrupted = True
-        if not runs:
-            raise UserError("interrupted before the first run was finished", ExitCode.INCONCLUSIVE)
         if aside is not None:
             write_comparison(aside, runs)
     alike = len(scenarios) < options.seeds

@@ -209,7 +209,7 @@ def estimate(values: Sequence[float]) -> Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All runs of `vmmq policy compare` that were finished."""
+    """All runs of `vmmq policy compare` that were finished, be it none."""
 
     scenario: str
     policies: tuple[str, ...]
@@ -284,6 +284,8 @@ def write_comparison(path: Path, runs: Sequence[PolicyRun]) -> None:
 
 def comparison_screen(comparison: Comparison) -> RenderableType:
     """Policies as columns, measures as rows; findings are not shown."""
+    if not comparison.runs:
+        return Text.assemble((comparison.scenario, "bold"), ("\nstopped early: no run was finished", "yellow"))
     first = comparison.runs[0]
     seeds = sorted({run.seed for run in comparison.runs})
     head = Text.assemble(

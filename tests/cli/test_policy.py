@@ -215,7 +215,7 @@ def test_refused_requests_are_a_finding(scenario: Path, capsys: pytest.CaptureFi
 def test_interrupt_keeps_what_is_finished(
     scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After Ctrl-C the finished runs are printed and written; the run it came into does not count; status 3."""
+    """After Ctrl-C the finished runs, be it none, are printed and written; the one it came into is not; status 3."""
     monkeypatch.setattr(Impatient, "runs", 0)
     output, name = tmp_path / "runs.csv", f"{__name__}:Impatient"
     assert compare("none", name, scenario, "--output", output) == 3
@@ -227,9 +227,15 @@ def test_interrupt_keeps_what_is_finished(
     assert len(output.read_text().splitlines()) == 1 + 3
     monkeypatch.setattr(Impatient, "runs", 1)
     assert compare(name, scenario, "--output", tmp_path / "none.csv") == 3
+    assert capsys.readouterr() == ("tiny\nstopped early: no run was finished\n", "")
+    assert len((tmp_path / "none.csv").read_text().splitlines()) == 1
+    monkeypatch.setattr(Impatient, "runs", 1)
+    assert compare(name, scenario, "--json") == 3
     streams = capsys.readouterr()
-    assert (streams.out, streams.err) == ("", "vmmq: interrupted before the first run was finished\n")
-    assert not (tmp_path / "none.csv").exists()
+    document = json.loads(streams.out)
+    assert (streams.err, document["interrupted"], document["runs"]) == ("", True, [])
+    assert document["policies"][0]["seeds"] == []
+    assert set(document["policies"][0]["measures"].values()) == {None}
 
 
 def test_seed_of_the_traffic_goes_up_too(scenario: Path, capsys: pytest.CaptureFixture[str]) -> None:
