@@ -44,7 +44,7 @@ class Arrivals:
             raise TrafficError(f"rate_pps = {self.rate_pps:g} is not possible; it is above 0 and at most 1e9")
         if self.burst_frames < 1 or not 0 < self.on_share <= 1:
             raise TrafficError("on-off arrivals need burst_frames >= 1 and 0 < on_share <= 1")
-        if max(self._gap_ns, self._pause_mean_ns) > _PAUSE_MEAN_MAX_NS:
+        if not max(self._gap_ns, self._pause_mean_ns) <= _PAUSE_MEAN_MAX_NS:  # nor is it nan, as of 1e-300
             raise TrafficError(f"rate_pps = {self.rate_pps:g} makes gaps of minutes between frames; raise it")
 
     @property

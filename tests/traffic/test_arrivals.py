@@ -79,6 +79,8 @@ def test_seeds_differ() -> None:
         ({"rate_pps": 2e9}, "rate_pps = 2e"),
         ({"rate_pps": float("nan")}, "rate_pps = nan"),
         ({"rate_pps": 1e-3}, "gaps of minutes"),
+        ({"rate_pps": 1e-300}, "gaps of minutes"),
+        ({"rate_pps": 1e-300, "kind": "constant"}, "gaps of minutes"),
         ({"rate_pps": 1.0, "kind": "pareto"}, "poisson, constant, on-off"),
         ({"rate_pps": 1.0, "kind": "on-off", "burst_frames": 0}, "burst_frames"),
         ({"rate_pps": 1.0, "kind": "on-off", "on_share": 1.5}, "on_share"),
