@@ -6,12 +6,20 @@ Commands import what they need inside, so that a short command does not wait for
 are not strings here: typer would evaluate those of all commands, twice, whichever is called.
 """
 
+# ruff: noqa: E402  # the first thing is to be ready for Ctrl-C
+
+import os
+import signal
+
+#: Until `main` knows better, Ctrl-C ends the program as an interruption does, without the traceback of an import.
+_STARTS = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+if _STARTS:
+    signal.signal(signal.SIGINT, lambda number, frame: os._exit(os.write(2, b"vmmq: interrupted\n") and 3))
+
 import gc
 import io
 import json
-import os
 import re
-import signal
 import sys
 import threading
 import traceback
@@ -58,6 +66,9 @@ def program() -> int:
     be a third of a short command.
     """
     gc.set_threshold(200_000, 10, 10)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed by the caller: the next file that is opened must not take its place
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8", errors="replace"))  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a bar or a name that its encoding does not have is no error
     code = main()
@@ -161,7 +172,10 @@ def _print_rich(renderable: Any) -> None:
 
     # a pipe has no width of its own: do not fold tables for it
     width = None if sys.stdout.isatty() else 200
-    print_whole(Console(width=width, markup=False, emoji=False), renderable)  # a name may look like markup
+    console = Console(width=width, markup=False, emoji=False)  # a name may look like markup
+    with console.capture() as screen:  # writing it, rich would end the program when nobody reads
+        print_whole(console, renderable)
+    sys.stdout.write(screen.get())
 
 
 def _print_json(document: object) -> None:
@@ -1048,6 +1062,9 @@ def new_command(
         print(f"{file} written; run it with: vmmq run {file}", file=sys.stderr)
     return ExitCode.DONE
 
+
+if _STARTS:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 if __name__ == "__main__":
     sys.exit(program())

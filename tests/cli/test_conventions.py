@@ -14,6 +14,8 @@ import typer
 import cli
 from dataplane.errors import ExitCode, UserError
 
+ROOT = Path(cli.__file__).parent
+
 
 def commands(group: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """The words of every command that does something; groups of commands are walked into."""
@@ -111,7 +113,7 @@ def test_output_of_another_encoding_is_no_error(tmp_path: Path) -> None:
     """Where bars and names cannot be written there are question marks, and JSON is the same document."""
     scenario = tmp_path / "ä.toml"
     scenario.write_text('[traffic]\nprofile = "single-flow"\nrate_pps = 10_000_000\npackets = 100\n', "utf-8")
-    environment = os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONPATH": str(Path(cli.__file__).parent)}
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT)}
     for option, expected in (("--quiet", b"\n0:0"), ("--json", b'"scenario": "\\u00e4"')):
         command = [
             sys.executable,
@@ -151,3 +153,36 @@ def test_short_commands_import_nothing_heavy(arguments: list[str]) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_closed_standard_output_is_no_error() -> None:
+    """A caller that has closed standard output (`>&-`) does not want to read it."""
+    shell = f'exec "{sys.executable}" "{cli.__file__}" "$@" >&- <&-'
+    for arguments in (["--version"], ["policy", "list", "--json"], ["show", "configs/rss-moves.toml"], ["new", "-"]):
+        done = subprocess.run(["sh", "-c", shell, "sh", *arguments], capture_output=True, cwd=ROOT, check=False)
+        assert (done.returncode, done.stderr) == (ExitCode.DONE, b"")
+
+
+@pytest.mark.parametrize("options", [["--json"], []])
+def test_reader_that_goes_away_is_inconclusive(options: list[str]) -> None:
+    """What nobody reads ends the program with status 3 and without a word, tables as well as JSON."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, cli.__file__, "show", "configs/rss-moves.toml", *options]
+    with open(writing, "wb") as nobody:
+        done = subprocess.run(command, stdout=nobody, stderr=subprocess.PIPE, cwd=ROOT, check=False)
+    assert (done.returncode, done.stderr) == (ExitCode.INCONCLUSIVE, b"")
+
+
+def test_interrupt_while_it_starts_is_one_line() -> None:
+    """Ctrl-C while the command line itself is being imported is an interruption, too."""
+    code = (
+        "import signal, sys\n"
+        "class Interrupted:\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name == 'typer': signal.raise_signal(signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupted())\n"
+        "import cli\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, cwd=ROOT, check=False)
+    assert (done.returncode, done.stderr) == (ExitCode.INCONCLUSIVE, b"vmmq: interrupted\n")
