@@ -84,15 +84,15 @@ class Findings:
             row = content[path[1]] if isinstance(content, list) and path[1] < len(content) else None
             name = row.get("name") if isinstance(row, dict) else None
             label = f"[[{head}]] {path[1] + 1}" + (f' "{name}"' if isinstance(name, str) else "")
-            return label, _key(path[2:])
+            return label, key_of(path[2:])
         if isinstance(content, dict):
-            return f"[{head}]", _key(path[1:])
+            return f"[{head}]", key_of(path[1:])
         if isinstance(content, list) and any(isinstance(row, dict) for row in content):
             return f"[[{head}]]", ""
-        return "", _key(path)
+        return "", key_of(path)
 
 
-def _key(path: Path) -> str:
+def key_of(path: Path) -> str:
     """`filter 2 mac`, `rss.indirection_table 3`: rows counted from 1 as a reader counts."""
     text = ""
     for part in path:

@@ -13,6 +13,8 @@ from dataplane.ndis.values import MalformedValue
 from dataplane.scenario import model
 from dataplane.scenario.checks import keys_without_effect
 from dataplane.scenario.events import oid_request, scheduled_requests
+from dataplane.scenario.findings import key_of
+from dataplane.scenario.load import message_of
 from dataplane.scenario.model import Event, Scenario
 from dataplane.scenario.source import traffic_source
 from dataplane.traffic.batch import TrafficSource
@@ -85,5 +87,5 @@ def client_change(scenario: Scenario, key: str, members: Mapping[str, Any]) -> R
 def _one_line(error: ValidationError | MalformedValue) -> str:
     if isinstance(error, MalformedValue):
         return str(error).removeprefix("name: ")
-    said = [(one["loc"], one["msg"].removeprefix("Value error, ")) for one in error.errors(include_url=False)]
-    return "; ".join(f"{'.'.join(map(str, loc))}: {text}" if loc else text for loc, text in said)
+    said = [(key_of(one["loc"]), message_of(one)) for one in error.errors(include_url=False)]
+    return "; ".join(f"{key}: {text}" if key else text for key, text in said)

@@ -251,7 +251,7 @@ def _add_all(errors: list[ErrorDetails], findings: Findings) -> None:
         if kind == "extra_forbidden":
             messages[path] = [_unknown_key(str(loc[-1]), model)]
             continue
-        messages.setdefault(path, []).append(_message(details))
+        messages.setdefault(path, []).append(message_of(details))
         rules[path] = _rule(model, path)
     for path, parts in messages.items():
         findings.add(path, " or ".join(dict.fromkeys(parts)), rules.get(path, ""))
@@ -270,7 +270,8 @@ def _add_contradictions(document: Mapping[str, Any], errors: list[ErrorDetails],
             findings.add(path, text)
 
 
-def _message(details: ErrorDetails) -> str:
+def message_of(details: ErrorDetails) -> str:
+    """What is wrong with a value, in the words of this project."""
     kind, given = details["type"], details["input"]
     if kind == "value_error":
         return str(details["ctx"]["error"])
