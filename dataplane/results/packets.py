@@ -244,7 +244,7 @@ class _JsonLines:
 
 
 class ParquetPackets:
-    """A Parquet file of the per-frame table; rows are gathered into row groups of about a quarter of a million.
+    """A Parquet file of the per-frame table; rows are gathered into row groups of a quarter of a million.
 
     Larger ones save nothing, and would be written in bursts that whoever steers the next batches has to wait for.
     """
@@ -275,11 +275,14 @@ class ParquetPackets:
         self._pending_rows = 0
 
     def write(self, batch: pa.RecordBatch) -> None:
-        """Append rows."""
-        self._pending.append(batch)
-        self._pending_rows += len(batch)
-        if self._pending_rows >= self._ROWS_IN_GROUP:
+        """Append rows; wherever they are cut into batches, the groups are the same, and so the bytes of the file."""
+        while len(batch) >= (missing := self._ROWS_IN_GROUP - self._pending_rows):
+            self._pending.append(batch.slice(0, missing))
             self._flush()
+            batch = batch.slice(missing)
+        if len(batch):
+            self._pending.append(batch)
+            self._pending_rows += len(batch)
 
     def close(self) -> None:
         """Finish the file."""
@@ -288,7 +291,7 @@ class ParquetPackets:
 
     def _flush(self) -> None:
         if self._pending:
-            self._writer.write_table(pa.Table.from_batches(self._pending), row_group_size=self._pending_rows)
+            self._writer.write_table(pa.Table.from_batches(self._pending), row_group_size=self._ROWS_IN_GROUP)
         self._pending, self._pending_rows = [], 0
 
 

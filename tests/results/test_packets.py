@@ -105,6 +105,25 @@ def test_every_column_says_what_the_work_says(tmp_path: Path, count: int, share_
     assert pq.read_metadata(tmp_path / "a.parquet").metadata[b"vmmq.schema_version"] == b"1"
 
 
+def test_bytes_do_not_depend_on_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However frames come in batches, the file is the same, row groups included; none of them is empty (TIM-01)."""
+    monkeypatch.setattr(ParquetPackets, "_ROWS_IN_GROUP", 100)
+    work = new_work_columns(300)
+    work.hash_kind[::3] = 1
+    snapshot = compile_snapshot(one_vport(KEYS["ms_default"], HashType.IPV4), 0)
+    rows = PacketTable(snapshot).served_batch(CompleteRows(0, work, (EpochSpan(300, 0, snapshot.target_ids),)))
+    files = set()
+    for size in (1, 7, 100, 130, 300):
+        file = ParquetPackets(tmp_path / f"{size}.parquet", served=True)
+        for first in range(0, 300, size):
+            file.write(rows.slice(first, size))
+        file.close()
+        files.add((tmp_path / f"{size}.parquet").read_bytes())
+    assert len(files) == 1
+    metadata = pq.ParquetFile(tmp_path / "7.parquet").metadata
+    assert [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)] == [100, 100, 100]
+
+
 def _row(work: WorkColumns, snapshot: SteeringSnapshot, i: int, packet: int, epoch: int) -> dict[str, Any]:
     tagged, known = bool(work.flags[i] & 1), work.target[i] != NO_TARGET
     index, kind, completed = int(work.table_index[i]), int(work.hash_kind[i]), work.drop[i] == 0
