@@ -126,22 +126,30 @@ def _wrong_usage(error: Any) -> int:
 
 @contextmanager
 def _progress(quiet: bool) -> Iterator[Callable[[int, float], None]]:
-    """A progress bar on standard error, if that is a terminal and the work takes longer than a moment."""
+    """A progress bar on standard error, if that is a terminal and the work takes longer than a moment.
+
+    Until it is told how far that is, kernels are being loaded or actors started: the bar is there without a share.
+    """
     if quiet or not sys.stderr.isatty():
         yield lambda frames, share: None
         return
     from time import monotonic  # noqa: PLC0415
 
-    from rich.console import Console  # noqa: PLC0415
+    from rich.console import Console, RenderableType  # noqa: PLC0415
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 
-    started = monotonic()
-    columns = (BarColumn(), TextColumn("{task.fields[frames]:,} frames"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=1.0, frames=0, visible=False)
+    shown_from = monotonic() + 1.0
+
+    class _Bar(Progress):
+        def get_renderables(self) -> Iterable[RenderableType]:
+            return super().get_renderables() if monotonic() > shown_from else ()
+
+    columns = (BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with _Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("getting ready", total=None)
 
         def update(frames: int, share: float) -> None:
-            bar.update(task, completed=share, frames=frames, visible=monotonic() - started > 1.0)
+            bar.update(task, total=1.0, completed=share, description=f"{frames:,} frames")
 
         yield update
 
@@ -336,20 +344,24 @@ def steer_command(
 
     steering = steer_capture(capture, config, adapter)
     if output is not None:
-        with _progress(quiet) as progress:
-            totals = steer_to_file(steering, output, overwrite=overwrite, progress=progress)
+        with _progress(quiet) as steering.progress:
+            totals = steer_to_file(steering, output, overwrite=overwrite)
         if as_json:
             _print_json(totals)
         elif not quiet:
             dropped = ", ".join(f"{reason} {count:,}" for reason, count in totals["dropped"].items())
             print(f"{totals['packets']:,} frames steered, dropped: {dropped or 'none'}; written to {output}")
     elif as_json:
-        for piece in steering.json_document():
-            sys.stdout.write(piece)
+        write = sys.stdout.write  # what is printed while there is a bar goes where the bar is
+        with _progress(quiet or sys.stdout.isatty()) as steering.progress:
+            for piece in steering.json_document():
+                write(piece)
     else:
         from dataplane.results.screen import packets_screen  # noqa: PLC0415
 
-        _print_rich(packets_screen(*steer_first_rows(steering, limit)))
+        with _progress(quiet) as steering.progress:
+            rows = steer_first_rows(steering, limit)
+        _print_rich(packets_screen(*rows))
     for finding in steering.findings:
         print(f"vmmq: {finding}", file=sys.stderr)
     _print_remarks([] if quiet else steering.remarks)
@@ -375,7 +387,8 @@ def explain_command(
     """
     from dataplane.frame_commands import explain_frame  # noqa: PLC0415
 
-    document = explain_frame(frame, config, adapter)
+    with _progress(quiet=False):
+        document = explain_frame(frame, config, adapter)
     if as_json:
         _print_json(document)
     else:
@@ -496,7 +509,8 @@ def up_command(
         raise UserError(f"--pace {pace}: there is real and none")
     from actors.live import UpOptions, up  # noqa: PLC0415
 
-    state = up(UpOptions(scenario, name, out, overwrite, address, processors_per_actor, pace == "real", adapter))
+    with _progress(quiet=False):
+        state = up(UpOptions(scenario, name, out, overwrite, address, processors_per_actor, pace == "real", adapter))
     print(f"dataplane {state.name} is up; vmmq down writes {state.directory}")
     return ExitCode.DONE
 

@@ -52,6 +52,7 @@ class Steering:
     remarks: list[str]  # what of the scenario was left out of it; at the end also what there was to say of the frames
     packets: int = 0
     drops: Any = field(default_factory=lambda: np.zeros(len(DROP_REASONS), np.int64))
+    progress: Callable[[int, float], None] = lambda frames, share: None  # told after each batch
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Record batches of the per-frame table (string columns as dictionaries)."""
@@ -62,6 +63,7 @@ class Steering:
             count_dropped(work.drop[: len(batch)], self.drops)
             self.packets += len(batch)
             yield table.batch(batch, work)
+            self.progress(self.packets, self.source.progress())
         if not self.packets:
             self.remarks.append("there are no frames")
         if stepped_back := self.source.timestamp_regressions:
@@ -97,9 +99,7 @@ def steer_capture(capture: str, config: Path, adapter: str | None = None) -> Ste
     return Steering(capture, _snapshot(scenario), open_capture(capture), by_source, _left_out(scenario))
 
 
-def steer_to_file(
-    steering: Steering, output: Path, *, overwrite: bool, progress: Callable[[int, float], None]
-) -> dict[str, Any]:
+def steer_to_file(steering: Steering, output: Path, *, overwrite: bool) -> dict[str, Any]:
     """Steer everything into a file named by its ending, which is not the capture; returns the totals."""
     check_format(output)
     if output.exists() and os.path.exists(steering.capture) and output.samefile(steering.capture):
@@ -107,7 +107,6 @@ def steer_to_file(
     with written_aside(output, overwrite=overwrite) as aside, BackgroundWriter(open_packet_file(aside)) as writer:
         for batch in steering.batches():
             writer.write(batch)
-            progress(steering.packets, steering.source.progress())
     return steering.totals() | {"output": str(output)}
 
 

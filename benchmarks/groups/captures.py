@@ -69,7 +69,7 @@ def _steer(capture: Path, output: Path) -> Callable[[], object]:
 
     def act() -> None:
         steering = replace(once, source=open_capture(str(capture)), drops=np.zeros_like(once.drops))
-        steer_to_file(steering, output, overwrite=True, progress=no_progress)
+        steer_to_file(steering, output, overwrite=True)
 
     return act
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from time import sleep
 
 import pytest
 import typer
@@ -186,3 +188,25 @@ def test_interrupt_while_it_starts_is_one_line() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, cwd=ROOT, check=False)
     assert (done.returncode, done.stderr) == (ExitCode.INCONCLUSIVE, b"vmmq: interrupted\n")
+
+
+class Terminal(io.StringIO):
+    """What is written to a terminal."""
+
+    def isatty(self) -> bool:
+        """It is one."""
+        return True
+
+
+def test_progress_is_there_before_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While kernels are loaded or actors start there is a bar without a share after a second; short work has none."""
+    monkeypatch.setenv("TERM", "xterm")
+    for seconds, expected in ((0.3, False), (1.3, True)):
+        terminal = Terminal()
+        monkeypatch.setattr(sys, "stderr", terminal)
+        with cli._progress(quiet=False) as update:
+            sleep(seconds)
+            before = terminal.getvalue()
+            update(1234, 0.5)
+            sleep(0.2)
+        assert ("getting ready" in before, "1,234 frames" in terminal.getvalue()) == (expected, expected)
