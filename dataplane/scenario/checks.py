@@ -21,9 +21,12 @@ from dataplane.scenario.capabilities import allowed_hash_types, capability_of
 from dataplane.scenario.findings import Findings, Path
 from dataplane.scenario.model import Adapter, Event, Policy, Rss, RssChange, Scenario, Traffic
 from dataplane.scenario.set_up import RefusedRequest, set_up
+from dataplane.traffic.errors import TrafficError
+from dataplane.traffic.profiles import Profile
 
 #: [adapter] keys that nearly every check looks at; when one is wrong those checks would only repeat it.
 _ESSENTIAL = {"ndis_version", "interface", "rss_processors", "rss_base_processor", "rss_max_processor"}
+_OF_A_PROFILE = set(Traffic.model_fields) - {"capture", "loop", "transmit", "profile"}
 _GROUP_BIT = 1 << 40  # lowest bit of the first byte of a MAC address: multicast or broadcast
 
 
@@ -48,7 +51,7 @@ def check(sheet: Sheet, findings: Findings, *, runs: bool) -> None:
     """Add everything that is wrong between the tables to `findings`; of what only runs need, if it is to be run."""
     scenario = sheet.scenario
     if scenario.traffic:
-        _check_traffic(scenario.traffic, findings)
+        _check_traffic(scenario.traffic, findings, runs=runs)
     elif runs and sheet.is_whole("traffic"):
         findings.add((), "there is no [traffic]: give it a capture or a profile (vmmq run also takes --capture FILE)")
     _check_policy(scenario.policy, findings, runs=runs)
@@ -267,12 +270,20 @@ def _check_processors(sheet: Sheet, findings: Findings) -> None:
         seen.add(override.processor)
 
 
-def _check_traffic(traffic: Traffic, findings: Findings) -> None:
+def _check_traffic(traffic: Traffic, findings: Findings, *, runs: bool) -> None:
     source = f'profile = "{traffic.profile}"' if traffic.profile else "a capture"
     for key in traffic.keys_without_effect:
         findings.add(("traffic", key), f"has no effect with {source} as it is written here")
     if traffic.profile == "single-flow" and traffic.flows not in {None, 1}:
         findings.add(("traffic", "flows"), 'must be 1 with profile = "single-flow"')
+    try:
+        profile = Profile.named(traffic.profile or "uniform", **traffic.model_dump(include=_OF_A_PROFILE))
+        if runs:
+            from dataplane.traffic.arrivals import Arrivals  # noqa: PLC0415 - what does not run needs no kernels
+
+            Arrivals(profile.rate_pps, profile.arrivals, profile.seed, profile.burst_frames, profile.on_share)
+    except TrafficError as error:
+        findings.add(("traffic",), str(error))
 
 
 def _check_policy(policy: Policy, findings: Findings, *, runs: bool) -> None:

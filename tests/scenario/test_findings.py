@@ -67,6 +67,23 @@ seeed = 1
     ]
 
 
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ('profile = "adversarial"\ntable_entries = 100', "table_entries must be a power of two"),
+        ('profile = "zipf"\nflows = 200_000_000', "flows = 200000000 is too many for zipf: at most 100000000"),
+        ('profile = "zipf"\nrate_pps = 1e-300', "rate_pps = 1e-300 makes gaps of minutes between frames; raise it"),
+        ('profile = "on-off"\nburst_frames = 1_000_000_000', "rate_pps = 1e+06 makes gaps of minutes between frames"),
+    ],
+)
+def test_what_no_source_can_make_is_a_finding(keys: str, message: str) -> None:
+    """What a profile or its arrivals refuse is told with everything else that is wrong, before anything runs."""
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario(f"[run]\nseeed = 1\n[traffic]\n{keys}", runs=True)
+    assert [(one.line, one.table) for one in caught.value.findings] == [(2, "[run]"), (3, "[traffic]")]
+    assert caught.value.findings[1].message.startswith(message)
+
+
 def test_each_finding_is_one_line_that_starts_with_its_place() -> None:
     """`file:line: [[table]] 2 "name" key: what is wrong (RULE)`."""
     with pytest.raises(ScenarioError) as caught:
