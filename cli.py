@@ -1060,18 +1060,15 @@ def new_command(
       vmmq new my.toml
       vmmq new - | less
     """
+    from dataplane.results.aside import written_aside  # noqa: PLC0415
     from dataplane.scenario import STARTER_FILE  # noqa: PLC0415
 
     text = STARTER_FILE.read_text("utf-8")
     if str(file) == "-":
         sys.stdout.write(text)
         return ExitCode.DONE
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("w" if overwrite else "x", encoding="utf-8") as output:
-            output.write(text)
-    except FileExistsError:
-        raise UserError(f"{file} exists: name another file, or --overwrite it") from None
+    with written_aside(file, overwrite=overwrite) as aside:
+        aside.write_text(text, "utf-8")
     if not quiet:
         print(f"{file} written; run it with: vmmq run {file}", file=sys.stderr)
     return ExitCode.DONE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import re
@@ -37,6 +38,10 @@ def written_aside(path: Path, *, overwrite: bool, directory: bool = False) -> It
     try:
         yield aside
         _rename(aside, path, overwrite=overwrite, directory=directory)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise UserError(f"{path} cannot be written, its disk is full: make room or give a name elsewhere") from error
     finally:
         _remove(aside)
         if made_parent:

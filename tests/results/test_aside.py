@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import subprocess
@@ -128,6 +129,17 @@ def test_a_failed_block_leaves_nothing(tmp_path: Path) -> None:
 
     with pytest.raises(ZeroDivisionError):
         write(tmp_path / "runs" / "out", "mine", fail)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_told_with_the_name(tmp_path: Path) -> None:
+    """Whoever writes, a library or we ourselves, seldom says what it was that found no room."""
+
+    def fail() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(UserError, match="out cannot be written, its disk is full: make room or give a name elsewhere"):
+        write(tmp_path / "out", "mine", fail)
     assert not any(tmp_path.iterdir())
 
 
