@@ -24,7 +24,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -129,9 +129,11 @@ def _progress(quiet: bool) -> Iterator[Callable[[int, float], None]]:
     """A progress bar on standard error, if that is a terminal and the work takes longer than a moment.
 
     Until it is told how far that is, kernels are being loaded or actors started: the bar is there without a share.
+    What a policy prints meanwhile goes to standard error as well.
     """
     if quiet or not sys.stderr.isatty():
-        yield lambda frames, share: None
+        with redirect_stdout(sys.stderr):
+            yield lambda frames, share: None
         return
     from time import monotonic  # noqa: PLC0415
 
@@ -352,7 +354,7 @@ def steer_command(
             dropped = ", ".join(f"{reason} {count:,}" for reason, count in totals["dropped"].items())
             print(f"{totals['packets']:,} frames steered, dropped: {dropped or 'none'}; written to {output}")
     elif as_json:
-        write = sys.stdout.write  # what is printed while there is a bar goes where the bar is
+        write = sys.stdout.write  # prints go to standard error there
         with _progress(quiet or sys.stdout.isatty()) as steering.progress:
             for piece in steering.json_document():
                 write(piece)

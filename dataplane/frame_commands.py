@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from dataplane.engine.interrupts import InterruptShield
 from dataplane.errors import UserError
 from dataplane.kernels.steer import count_dropped
 from dataplane.receive.steering import steer_batch
@@ -55,15 +56,26 @@ class Steering:
     progress: Callable[[int, float], None] = lambda frames, share: None  # told after each batch
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """Record batches of the per-frame table (string columns as dictionaries)."""
+        """Record batches of the per-frame table (string columns as dictionaries).
+
+        Ctrl-C takes effect between two of them, so that what is made of one is whole.
+        """
         table = PacketTable(self.snapshot)
         work = new_work_columns(_BATCH_FRAMES)
-        for batch in self.source.batches(_BATCH_FRAMES):
-            steer_batch(batch, self.snapshot, work, transmit_by_source=self.transmit_by_source)
-            count_dropped(work.drop[: len(batch)], self.drops)
-            self.packets += len(batch)
-            yield table.batch(batch, work)
-            self.progress(self.packets, self.source.progress())
+        shield = InterruptShield()
+        shield.install()
+        try:
+            with shield:
+                for batch in self.source.batches(_BATCH_FRAMES):
+                    steer_batch(batch, self.snapshot, work, transmit_by_source=self.transmit_by_source)
+                    count_dropped(work.drop[: len(batch)], self.drops)
+                    self.packets += len(batch)
+                    yield table.batch(batch, work)
+                    self.progress(self.packets, self.source.progress())
+                    if shield.pending:
+                        break
+        finally:
+            shield.remove()
         if not self.packets:
             self.remarks.append("there are no frames")
         if stepped_back := self.source.timestamp_regressions:

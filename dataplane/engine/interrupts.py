@@ -82,6 +82,11 @@ class InterruptShield:
         self._installed = False
         self._before: Any = None
 
+    @property
+    def pending(self) -> bool:
+        """Whether a KeyboardInterrupt waits to be raised."""
+        return self._pending
+
     def install(self) -> None:
         """Take over SIGINT."""
         if threading.current_thread() is threading.main_thread():

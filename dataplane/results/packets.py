@@ -357,13 +357,17 @@ class BackgroundWriter:
 
 
 def rows_as_json_array(batches: Iterable[pa.RecordBatch]) -> Iterator[str]:
-    """The pieces of one JSON array of row objects."""
+    """The pieces of one JSON array of row objects; an interrupt between two batches ends it before it is raised."""
     yield "["
     separator = "\n"
-    for batch in batches:
-        if len(batch):
-            yield separator + ",\n".join(as_json_lines(batch).to_pylist())
-            separator = ",\n"
+    try:
+        for batch in batches:
+            if len(batch):
+                yield separator + ",\n".join(as_json_lines(batch).to_pylist())
+                separator = ",\n"
+    except KeyboardInterrupt:
+        yield "\n]\n"
+        raise
     yield "\n]\n"
 
 

@@ -87,6 +87,15 @@ class Impatient(Policy):
         return ()
 
 
+class Talkative(Policy):
+    """Prints, as one does to see what a policy of one's own gets."""
+
+    def rebalance(self, window: LoadWindow) -> Iterable[Move]:
+        """Nothing but words."""
+        print("tick", window.tick)
+        return ()
+
+
 @pytest.fixture
 def scenario(tmp_path: Path) -> Path:
     """The scenario above, in a file."""
@@ -236,6 +245,14 @@ def test_interrupt_keeps_what_is_finished(
     assert (streams.err, document["interrupted"], document["runs"]) == ("", True, [])
     assert document["policies"][0]["seeds"] == []
     assert set(document["policies"][0]["measures"].values()) == {None}
+
+
+def test_what_a_policy_prints_is_not_in_the_document(scenario: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Standard output has one JSON document; prints are on standard error."""
+    assert compare(f"{__name__}:Talkative", scenario, "--seeds", 1, "--json") == 0
+    streams = capsys.readouterr()
+    assert json.loads(streams.out)["findings"] == []
+    assert streams.err.startswith("tick 0\n")
 
 
 def test_seed_of_the_traffic_goes_up_too(scenario: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ import pyarrow.parquet
 import pytest
 
 import cli
+from dataplane import frame_commands
 from dataplane.control.journal import JOURNAL_NAME, recover
+from dataplane.receive.steering import steer_batch
 from dataplane.traffic.batch import FRAME_SCHEMA
 from tests.batches import batch_of
 
@@ -203,6 +206,25 @@ def test_steer_json_is_one_document(scenario: Path, capture: Path, capsys: pytes
     """--json without a file prints all rows as one JSON array."""
     assert vmmq("steer", capture, "--config", scenario, "--json") == 0
     assert [row["packet"] for row in json.loads(capsys.readouterr().out)] == [0, 1, 2, 3, 4]
+
+
+def test_interrupted_steer_json_is_one_document(
+    scenario: Path, capture: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C in the middle of a batch leaves an array with the rows up to its end; status 3."""
+
+    def interrupted(*arguments: Any, **keys: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+        steer_batch(*arguments, **keys)
+
+    monkeypatch.setattr(frame_commands, "_BATCH_FRAMES", 2)
+    monkeypatch.setattr(frame_commands, "steer_batch", interrupted)
+    assert vmmq("steer", capture, "--config", scenario, "--json") == 3
+    streams = capsys.readouterr()
+    assert [row["packet"] for row in json.loads(streams.out)] == [0, 1]
+    assert streams.err == "vmmq: interrupted\n"
+    assert vmmq("steer", capture, "--config", scenario, "--output", capture.with_suffix(".csv")) == 3
+    assert not capture.with_suffix(".csv").exists()
 
 
 def test_explain_names_rules(scenario: Path, capture: Path, capsys: pytest.CaptureFixture[str]) -> None:
