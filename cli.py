@@ -120,7 +120,7 @@ def _fail(message: str, code: ExitCode) -> int:
 
 def _wrong_usage(error: Any) -> int:
     command = error.ctx.command_path if getattr(error, "ctx", None) else "vmmq"
-    message = " ".join(error.format_message().split()).rstrip(".")
+    message = " ".join(error.format_message().split()).rstrip(".").replace("Value error, ", "")  # pydantic's
     return _fail(f"{message} (see {command} --help)", ExitCode.WRONG_INPUT)
 
 

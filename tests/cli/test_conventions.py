@@ -56,6 +56,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["hash", "--colour", "red"], "No such option: --colour"),
         (["hash", "--key"], "Option '--key' requires an argument (see vmmq"),
         (["hash", "1.2.3.4"], "give SRC and DST"),
+        (["policy", "compare", "none", "x.toml", "--hand-over", "late"], "'--hand-over': 'late' is not one of"),
     ],
 )
 def test_wrong_usage_is_one_line(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
