@@ -606,7 +606,7 @@ def test_requests_of_the_same_instant_come_before_the_tick() -> None:
 
 
 def idle_run(policy: Policy, next_arrival_ns: int | None, loads: Sequence[ProcessorLoad] = ()) -> list[int]:
-    """The ticks, in ticks since the beginning, of a run of which nothing but `loads` of the first tick is heard."""
+    """The ticks, in ticks since the beginning, of a run of which nothing but `loads` of the second tick is heard."""
     timeline = timeline_of(policy=policy)
     stretch = timeline.advance()
     ticks = []
@@ -616,7 +616,7 @@ def idle_run(policy: Policy, next_arrival_ns: int | None, loads: Sequence[Proces
         assert rest == 0
         ticks.append(tick)
         arrival_ns = None if next_arrival_ns is None else max(START_NS + next_arrival_ns, stretch.until_ns)
-        stretch = timeline.advance(IDLE if number or not loads else loads, arrival_ns)
+        stretch = timeline.advance(loads if loads and number == 1 else IDLE, arrival_ns)
     return ticks
 
 
@@ -635,8 +635,8 @@ def test_idle_ticks_are_left_out_until_something_arrives() -> None:
     "busy", [load(0, {SLOTS_PER_TARGET: 1}, busy_ns=0), load(0, {}, busy_ns=1), load(0, {}, busy_ns=0, depth=1)]
 )
 def test_a_tick_is_idle_when_nothing_arrived_was_done_or_waits(busy: ProcessorLoad) -> None:
-    """Any of the three makes the 64 begin again; without a next arrival no tick is left out."""
-    assert idle_run(Scripted(), 1_000 * TICK_NS, [busy])[IDLE_TICKS:] == [IDLE_TICKS + 1, 1_000, 1_001]
+    """Any of the three makes the 64 begin again, at whatever tick; without a next arrival no tick is left out."""
+    assert idle_run(Scripted(), 1_000 * TICK_NS, [busy])[IDLE_TICKS:] == [IDLE_TICKS + 1, IDLE_TICKS + 2, 1_000]
     assert idle_run(Scripted(), None) == list(range(1, IDLE_TICKS + 4))
 
 
@@ -719,6 +719,9 @@ def test_requests_from_outside_keep_the_order_of_time() -> None:
     assert (first.epoch, scheduled.epoch) == (1, 2)
     with pytest.raises(ValueError, match="was decided before a request"):
         timeline.request(move(3, 2), START_NS + 4)
+    _, third = timeline.request(move(3, 2), START_NS + 5)  # the moment itself is not past, but its epoch is given away
+    assert third is not None
+    assert third.requested_at_ns == START_NS + 6
 
 
 def test_a_scheduled_request_gives_way_to_an_epoch_of_its_moment() -> None:
