@@ -26,7 +26,7 @@ from dataplane.switch.change import steering_change
 from dataplane.switch.snapshot import DEFAULT_SLOT, SLOTS_PER_TARGET, compile_snapshot
 from dataplane.update.foreign import OverdueError
 from dataplane.update.policy import LoadWindow, Move, Policy, Table
-from dataplane.update.records import SteeringUpdate
+from dataplane.update.records import SteeringUpdate, Stretch
 from dataplane.update.requests import move_parameters, oid_request
 from dataplane.update.timeline import IDLE_TICKS, ControlTimeline, FixedRequests, ScheduledRequest
 
@@ -353,6 +353,20 @@ def test_what_is_foreseen_is_what_comes(ahead: int) -> None:
         updates += stretch.updates
     assert described(updates) == described(expected)
     assert timeline.records == told.records
+
+
+def test_a_journal_is_asked_for_nothing_before_the_first_frame(tmp_path: Path) -> None:
+    """It keeps when an update is adopted, which nobody knows before `begin`."""
+    done = set_up(load_scenario(V2))
+    control = create(tmp_path / "control.journal", done.control.specification, fsync=False)
+    for request in done.accepted:
+        control.request(request)
+    recorded = control.recorded
+    timeline = ControlTimeline(control, compile_snapshot(control.configuration, 0), [at(0, move(0, 1))])
+    assert timeline.foresee() == Stretch((), 0)
+    assert control.recorded == recorded
+    timeline.begin(START_NS)
+    assert [one.adopted_at_ns for one in timeline.advance().updates] == [START_NS]
 
 
 def test_what_lies_beyond_the_traffic_is_named() -> None:
