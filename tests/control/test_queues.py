@@ -83,6 +83,8 @@ def test_allocation_outputs(host: Host) -> None:
     first, second, third = (host.allocate(processor_affinity=affinity) for affinity in ([4], [4, 6], [6]))
     assert [answer["queue_id"] for answer in (first, second, third)] == [1, 2, 3]
     assert first["msix_table_entry"] == second["msix_table_entry"] != third["msix_table_entry"]
+    outside = host.allocate(processor_affinity=[3])  # no RSS processor, and it shares no vector with one of those
+    assert outside["msix_table_entry"] == len(host.control.capabilities.rss_processors)
 
 
 @pytest.mark.parametrize(
@@ -136,6 +138,7 @@ def test_only_flagged_members_change(host: Host) -> None:
     assert (read["processor_affinity"], read["num_suggested_receive_buffers"]) == ([6, 8], 64)
     assert (read["queue_name"], read["vm_name"]) == ("q", "vm")
     assert not read.reached_miniport
+    assert read["msix_table_entry"] == host.allocate(processor_affinity=[6])["msix_table_entry"]  # INT-07
     flags = ("FLAGS_CHANGED", "SUGGESTED_RECV_BUFFER_NUMBERS_CHANGED", "NAME_CHANGED")
     assert host.change_queue(queue, "PER_QUEUE_RECEIVE_INDICATION", *flags, **ignored) == SUCCESS
     read = host.oid("OID_RECEIVE_FILTER_QUEUE_PARAMETERS", kind="method", queue_id=queue)
@@ -225,6 +228,19 @@ def test_enumeration(host: Host) -> None:
     assert listed("B") == [(foreign, "Paused", 0)]
     assert listed("C") == []
     assert listed("application") == listed("NDIS") == [(mine, "Paused", 1), (foreign, "Paused", 0)]
+
+
+def test_enumeration_tells_what_the_queue_has(host: Host) -> None:
+    """Whatever QUEUE_INFO shares with the queue's parameters is the same in both (QUE-19)."""
+    members = {"queue_group_id": 3, "num_suggested_receive_buffers": 5, "vm_name": "vm", "queue_name": "q"}
+    queue = host.queue([8], flags=["PER_QUEUE_RECEIVE_INDICATION"], **members)
+    (told,) = host.oid("OID_RECEIVE_FILTER_ENUM_QUEUES")["elements"]
+    read = host.oid("OID_RECEIVE_FILTER_QUEUE_PARAMETERS", kind="method", queue_id=queue)
+    assert read.out is not None
+    shared = told.keys() & read.out.keys() - {"header"}
+    assert shared > {*members, "flags", "msix_table_entry", "interrupt_coalescing_domain_id", "processor_affinity"}
+    assert {name: told[name] for name in shared} == {name: read[name] for name in shared}
+    assert told["msix_table_entry"] == told["interrupt_coalescing_domain_id"] != 0
 
 
 def test_closing_frees_queues(host: Host) -> None:

@@ -233,16 +233,19 @@ def test_failure_at_the_end_shows_what_was_programmed() -> None:
     assert not host.control.state.injected
 
 
-def test_reset_aborts_pending_requests() -> None:
-    """FREE_QUEUE and DELETE_VPORT end with REQUEST_ABORTED and leave everything as it was (OID-15, MOD-09)."""
+@pytest.mark.parametrize("state", ["Allocated", "Paused"])
+def test_reset_aborts_pending_requests(state: str) -> None:
+    """FREE_QUEUE and DELETE_VPORT end with REQUEST_ABORTED, once, and leave everything as it was (OID-15, MOD-09)."""
     host = Host("CFG-Q")
     queue = host.queue([4])
-    host.complete(queue)
+    if state == "Paused":
+        host.complete(queue)
     assert host.free(queue, outstanding={queue}) == PENDING
     (event,) = host.control.reset_begin()
     assert isinstance(event, RequestCompleted)
     assert event.status is ABORTED
-    assert host.queue_state(queue) == "Paused"
+    assert host.queue_state(queue) == state
+    assert host.control.reset_begin() == ()
     assert host.free(queue) == NOT_ACCEPTED
     host.control.reset_end()
     assert host.free(queue) == SUCCESS
@@ -250,6 +253,7 @@ def test_reset_aborts_pending_requests() -> None:
     vport = switch.vport([2])
     switch.delete_vport(vport, outstanding={vport})
     assert len(switch.control.reset_begin()) == 1
+    assert switch.control.reset_begin() == ()
     assert not switch.control.state.vports[vport].deleting
     switch.delete_vport(vport)
     refused = switch.delete_switch()
