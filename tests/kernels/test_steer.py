@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dataplane.receive.steering import steer_batch
 from dataplane.receive.work import new_work_columns
 from dataplane.results.packets import PacketTable, as_strings
-from dataplane.switch.configuration import AdapterConfiguration, Mode
+from dataplane.switch.configuration import AdapterConfiguration, FieldTest, Filter, MacField, Mode
 from dataplane.switch.snapshot import compile_snapshot
 from tests.batches import batch_of
+from tests.kernels.snapshots import four_vports
 from tests.reference import steering as reference
 from tests.reference.frames import Frame, adapter_configurations, frames
 
@@ -56,6 +60,36 @@ def test_every_column_equals_the_reference(
     steer = reference.steer_by_source_mac if transmit_by_source else reference.steer
     for frame, row in zip(given_frames, rows, strict=True):
         expected = reference_row(steer(configuration, frame.data, frame.wire_length))
+        assert {name: row[name] for name in expected} == expected, frame
+
+
+#: Conditions of a filter on the VLAN id of frames to its address: none, untagged or VLAN 0, VLAN 5.
+VLAN_CONDITIONS: tuple[tuple[tuple[FieldTest, ...], bool], ...] = (
+    ((), False),
+    ((), True),
+    ((FieldTest(MacField.VLAN_ID, 5),), False),
+)
+
+
+@pytest.mark.parametrize("conditions", [*product(VLAN_CONDITIONS, repeat=1), *product(VLAN_CONDITIONS, repeat=2)])
+def test_vlan_conditions_of_one_address(conditions: tuple[tuple[tuple[FieldTest, ...], bool], ...]) -> None:
+    """Filters of one address, by their order: each tag or none, on the straight way of TCP and on that of the rest."""
+    address = FieldTest(MacField.DESTINATION_ADDRESS, 0x00155D010201)
+    configuration = replace(
+        four_vports().configuration,
+        filters=tuple(Filter(n, n, (address, *tests), untagged) for n, (tests, untagged) in enumerate(conditions, 1)),
+    )
+    tcp = bytes.fromhex("0800 45000028 00004000 4006 0000 0a000001 0a000101 1234 0050") + bytes(16)
+    given_frames = [
+        Frame(data, len(data))
+        for tag, packet in product(
+            (b"", *(bytes.fromhex(f"8100000{vid}") for vid in (0, 5, 6))), (tcp, b"\x08\x06" + tcp)
+        )
+        for data in [bytes.fromhex("00155d010201 00155d0000ff") + tag + packet]
+    ]
+    rows = steered_rows(configuration, given_frames, transmit_by_source=False)
+    for frame, row in zip(given_frames, rows, strict=True):
+        expected = reference_row(reference.steer(configuration, frame.data, frame.wire_length))
         assert {name: row[name] for name in expected} == expected, frame
 
 
