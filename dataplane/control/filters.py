@@ -216,7 +216,7 @@ def move_filter(context: Context, parameters: MoveFilterParameters) -> Outcome:
         _check_may_filter(context, destination)
     moved = FilterRecord(
         dataclasses.replace(record.steering, target_id=destination),
-        dataclasses.replace(record.parameters, vport_id=destination, queue_id=DEFAULT_QUEUE_ID),
+        dataclasses.replace(record.parameters, vport_id=destination),
     )
     return Outcome(state.with_filter(parameters.filter_id, moved))
 
@@ -229,10 +229,7 @@ def query_filter(context: Context, parameters: FilterParameters) -> Outcome:
     record = context.state.filters.get(parameters.filter_id)
     if record is None:
         raise invalid_parameter(f"FLT-44: there is no filter {parameters.filter_id}")
-    stored = record.parameters
-    if context.state.mode is Mode.SWITCH:  # filters of the default queue became filters of the default VPort (FLT-11)
-        stored = dataclasses.replace(stored, vport_id=record.steering.target_id)
-    return Outcome(context.state, answer=dataclasses.replace(stored, header=parameters.header))
+    return Outcome(context.state, answer=dataclasses.replace(record.parameters, header=parameters.header))
 
 
 def enum_filters(context: Context, parameters: FilterInfoArray) -> Outcome:

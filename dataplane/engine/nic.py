@@ -192,7 +192,7 @@ class Nic:
     def finish(self) -> None:
         """Nothing comes any more: adopt what was requested up to the last arrival, and wait for everything to end."""
         self._begin(0)
-        while self._pending and self.arrived and self._pending[0].requested_at_ns <= self._last_arrival_ns:
+        while self._pending and self._pending[0].requested_at_ns <= self._last_arrival_ns:
             self._send_marks([self._adopt(self._pending.popleft(), self._next_frame)])
         self._transport.end()
         while self._ended < self._transport.hosts:
@@ -240,7 +240,7 @@ class Nic:
         self._send_marks([Tick(moment_ns)])
         while len(self._loads) < len(self._snapshot.processors):
             self._hear(wait=True)
-        return sorted(self._loads, key=lambda load: load.processor)
+        return self._loads
 
     def _adopt_due(self, moment_ns: int) -> None:
         """Adopt what is due by a moment at which no frame arrives."""

@@ -265,8 +265,6 @@ def hash_kind_by_class(hash_types: HashType) -> tuple[int, ...]:
 
 def _targets(configuration: AdapterConfiguration, known: AdapterConfiguration | None = None) -> Iterator[Target]:
     """The targets of a configuration; those of VPorts and queues that it shares with `known` may be missing."""
-    if known is not None and known.mode is not configuration.mode:
-        known = None
     if configuration.mode is Mode.SWITCH:
         for vport in _others(configuration.vports, known.vports if known else ()):
             yield Target(

@@ -212,6 +212,16 @@ def test_unicast_addresses_of_the_switch_are_limited() -> None:
     assert host.filter("01:00:5e:01:02:03") == SUCCESS
 
 
+def test_more_addresses_than_the_switch_takes() -> None:
+    """Filters of the default queue stay when a switch comes; no further address fits then (FLT-11, FLT-39)."""
+    host = Host("CFG-N", nic_switch_capabilities={"max_num_mac_addresses": 8})
+    for last in range(9):
+        assert host.filter(f"00:15:5d:01:03:{last:02x}") == SUCCESS
+    host.create_switch()
+    assert host.filter("00:15:5d:01:03:00", 10) == SUCCESS
+    assert host.filter(M1) == FAILURE
+
+
 def test_encapsulation_is_refused(queues: Host) -> None:
     """Inner addresses need a feature that is not built (FLT-40)."""
     assert queues.filter(M1, queue_id=1, flags=["PACKET_ENCAPSULATION"]) == NOT_SUPPORTED

@@ -232,7 +232,12 @@ def test_enumeration(host: Host) -> None:
 
 def test_enumeration_tells_what_the_queue_has(host: Host) -> None:
     """Whatever QUEUE_INFO shares with the queue's parameters is the same in both (QUE-19)."""
-    members = {"queue_group_id": 3, "num_suggested_receive_buffers": 5, "vm_name": "vm", "queue_name": "q"}
+    members: dict[str, Any] = {
+        "queue_group_id": 3,
+        "num_suggested_receive_buffers": 5,
+        "vm_name": "vm",
+        "queue_name": "q",
+    }
     queue = host.queue([8], flags=["PER_QUEUE_RECEIVE_INDICATION"], **members)
     (told,) = host.oid("OID_RECEIVE_FILTER_ENUM_QUEUES")["elements"]
     read = host.oid("OID_RECEIVE_FILTER_QUEUE_PARAMETERS", kind="method", queue_id=queue)

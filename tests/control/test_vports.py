@@ -126,6 +126,7 @@ def test_deleting_the_switch(host: Host) -> None:
     assert [(one.target_id, one.reason) for one in answer.completion.discards] == [(0, "vport deleted")]
     assert host.control.state.mode is Mode.NEUTRAL
     assert not host.control.configuration.vports
+    assert not host.control.configuration.filters
     assert host.delete_switch() == FILE_NOT_FOUND
 
 
@@ -137,6 +138,7 @@ def test_switch_enumeration(host: Host) -> None:
     host.filter(M1, vport_id=0)
     host.filter(M1, 10, vport_id=1)
     host.filter(M2, vport_id=1)
+    host.filter(M2, 10, vport_id=1)  # neither another address nor another VLAN
     answer = host.oid("OID_NIC_SWITCH_ENUM_SWITCHES")
     assert (answer["num_elements"], answer["first_element_offset"], answer["element_size"]) == (1, 16, 572)
     (info,) = answer["elements"]
@@ -219,6 +221,15 @@ def test_queue_pair_pool(host: Host) -> None:
     assert host.change_vport(4, "NUM_QUEUE_PAIRS_CHANGED", num_queue_pairs=5) == SUCCESS
 
 
+def test_number_of_vports() -> None:
+    """MaxNumVPorts counts them all: the default one, those of the PF and those of VFs (CAP-14, ERR-27)."""
+    host = Host("CFG-S", nic_switch_capabilities={"max_num_vports": 3})
+    assert host.vport([2]) == 1
+    for vf_id, status in ((0, SUCCESS), (1, FAILURE)):
+        assert host.oid("OID_NIC_SWITCH_ALLOCATE_VF", kind="method")["vf_id"] == vf_id
+        assert host.create_vport(attached_function_id=vf_id, vport_state="Activated") == status
+
+
 def test_symmetric_queue_pairs() -> None:
     """Without the asymmetric capability all nondefault VPorts have the same number (CAP-19)."""
     host = Host("CFG-S", **without(ASYMMETRIC))
@@ -240,8 +251,8 @@ def test_more_queue_pairs_need_vmmq() -> None:
 
 def test_virtual_functions(host: Host) -> None:
     """One nondefault VPort for each VF, created activated; a VF in use is not freed (VPT-08, VPT-09)."""
-    ids = [host.oid("OID_NIC_SWITCH_ALLOCATE_VF", kind="method")["vf_id"] for _ in range(2)]
-    assert ids == [0, 1]
+    allocated = [host.oid("OID_NIC_SWITCH_ALLOCATE_VF", kind="method") for _ in range(2)]
+    assert [(answer["vf_id"], answer["requestor_id"]) for answer in allocated] == [(0, 1), (1, 2)]
     assert host.oid("OID_NIC_SWITCH_ALLOCATE_VF", kind="method") == FAILURE
     on_vf: dict[str, Any] = {"attached_function_id": 0, "vport_state": "Activated"}
     assert host.create_vport(attached_function_id=0, vport_state="Deactivated") == INVALID_PARAMETER
@@ -254,6 +265,18 @@ def test_virtual_functions(host: Host) -> None:
     assert host.change_vport(1, "NUM_QUEUE_PAIRS_CHANGED", num_queue_pairs=2) == INVALID_PARAMETER  # UPD-06
     (vport,) = host.control.configuration.vports[1:]
     assert vport.attached_to_vf
+
+
+def test_a_switch_has_no_more_functions_than_the_nic() -> None:
+    """However many its parameters ask for; what it was created with is read back, without flags (VPT-04, VPT-08)."""
+    host = Host("CFG-N")
+    limit = host.control.capabilities.nic_switch.max_num_vfs
+    assert host.create_switch(num_vfs=limit + 1, flags=["SWITCH_NAME_CHANGED"]) == SUCCESS
+    read = host.oid("OID_NIC_SWITCH_PARAMETERS", kind="method")
+    assert (read["num_vfs"], read["flags"]) == (limit + 1, [])
+    for vf_id in range(limit):
+        assert host.oid("OID_NIC_SWITCH_ALLOCATE_VF", kind="method")["vf_id"] == vf_id
+    assert host.oid("OID_NIC_SWITCH_ALLOCATE_VF", kind="method") == FAILURE
 
 
 # Changing ------------------------------------------------------------------------------------------------------------
@@ -487,3 +510,14 @@ def test_closing(host: Host) -> None:
         (mine, "queue cleared"),
         (mine, "vport deleted"),
     ]
+
+
+def test_closing_with_packets_outstanding(host: Host) -> None:
+    """The VPort of a closed client goes with its last packet; nobody waits for a completion (VPT-27, VPT-30)."""
+    vport = host.vport([2])
+    assert host.control.close("A", outstanding={vport}).vports == (vport,)
+    assert list(host.control.state.vports) == [0, vport]
+    assert [one.vport_id for one in host.control.configuration.vports] == [0]
+    assert host.control.close("A", outstanding={vport}).vports == ()  # it is on its way
+    assert host.control.packets_returned(vport) == ()
+    assert list(host.control.state.vports) == [0]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from dataplane.receive.steering import steer_batch
 from dataplane.receive.work import new_work_columns
 from dataplane.results.packets import PacketTable, as_strings
-from dataplane.switch.configuration import AdapterConfiguration, FieldTest, Filter, MacField, Mode
+from dataplane.switch.configuration import AdapterConfiguration, FieldTest, Filter, MacField, Mode, PacketFilter
 from dataplane.switch.snapshot import compile_snapshot
 from tests.batches import batch_of
 from tests.kernels.snapshots import four_vports
@@ -63,6 +63,9 @@ def test_every_column_equals_the_reference(
         assert {name: row[name] for name in expected} == expected, frame
 
 
+#: A TCP packet, with its EtherType; the kernel has a straight way for those.
+TCP = bytes.fromhex("0800 45000028 00004000 4006 0000 0a000001 0a000101 1234 0050") + bytes(16)
+
 #: Conditions of a filter on the VLAN id of frames to its address: none, untagged or VLAN 0, VLAN 5.
 VLAN_CONDITIONS: tuple[tuple[tuple[FieldTest, ...], bool], ...] = (
     ((), False),
@@ -79,11 +82,10 @@ def test_vlan_conditions_of_one_address(conditions: tuple[tuple[tuple[FieldTest,
         four_vports().configuration,
         filters=tuple(Filter(n, n, (address, *tests), untagged) for n, (tests, untagged) in enumerate(conditions, 1)),
     )
-    tcp = bytes.fromhex("0800 45000028 00004000 4006 0000 0a000001 0a000101 1234 0050") + bytes(16)
     given_frames = [
         Frame(data, len(data))
         for tag, packet in product(
-            (b"", *(bytes.fromhex(f"8100000{vid}") for vid in (0, 5, 6))), (tcp, b"\x08\x06" + tcp)
+            (b"", *(bytes.fromhex(f"8100000{vid}") for vid in (0, 5, 6))), (TCP, b"\x08\x06" + TCP)
         )
         for data in [bytes.fromhex("00155d010201 00155d0000ff") + tag + packet]
     ]
@@ -91,6 +93,24 @@ def test_vlan_conditions_of_one_address(conditions: tuple[tuple[tuple[FieldTest,
     for frame, row in zip(given_frames, rows, strict=True):
         expected = reference_row(reference.steer(configuration, frame.data, frame.wire_length))
         assert {name: row[name] for name in expected} == expected, frame
+
+
+@pytest.mark.parametrize("listed", range(4))
+def test_every_address_of_the_multicast_list(listed: int) -> None:
+    """Frames that no filter asks for come in when their address is anywhere in the list, and only then (RX-07)."""
+    addresses = [0x01005E000001 + n for n in range(4)]
+    configuration = replace(
+        four_vports().configuration,
+        packet_filter=PacketFilter.MULTICAST,
+        multicast_list=tuple(addresses[:listed]),
+    )
+    given_frames = [
+        Frame(data, len(data))
+        for address, packet in product(addresses, (TCP, b"\x08\x06" + TCP))
+        for data in [address.to_bytes(6, "big") + bytes.fromhex("00155d0000ff") + packet]
+    ]
+    rows = steered_rows(configuration, given_frames, transmit_by_source=False)
+    assert [row["drop_reason"] is None for row in rows] == [n < listed for n in range(4) for _ in range(2)]
 
 
 @given(st.data(), adapter_configurations())
