@@ -52,9 +52,8 @@ class Doorbell:
             raise PeerLostError("the other end of a doorbell is gone") from error
 
     def post(self, packets: Iterable[bytes]) -> None:
-        """Send a message (`packets_of`) as far as there is room for it; `flush` sends the rest."""
+        """Put a message (`packets_of`) into the outbox, for `flush` to send."""
         self._outbox.extend(packets)
-        self.flush()
 
     def flush(self) -> bool:
         """Send what is in the outbox as far as there is room; true when nothing is left."""

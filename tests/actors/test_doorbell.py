@@ -61,6 +61,21 @@ def test_closed_peer_is_an_end_of_file(ends: tuple[Doorbell, Doorbell]) -> None:
         processor.ring(Start(0))
 
 
+def test_processes_of_others_are_turned_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who connects as another user finds the connection closed; the next one is taken."""
+    listener = DoorbellListener()
+    stranger, processor = connect(listener.address), connect(listener.address)
+    users = iter([os.getuid() + 1, os.getuid()])
+    monkeypatch.setattr(os, "getuid", lambda: next(users))
+    nic = listener.accept()
+    with pytest.raises(PeerLostError):
+        stranger.wait()
+    processor.ring(Start(1))
+    assert nic.wait() == Start(1)
+    for one in (nic, stranger, processor, listener):
+        one.close()
+
+
 def test_killed_peer_is_an_end_of_file_and_leaves_nothing() -> None:
     """SIGKILL of the listening process ends its connections, and its name is gone at once (ENG-02)."""
     told, tell = os.pipe()
@@ -89,6 +104,7 @@ def test_large_messages_and_a_peer_that_does_not_listen(ends: tuple[Doorbell, Do
     answers["group"] = np.arange(len(answers))
     for epoch in range(5):
         nic.post(packets_of(Settle(epoch, None, answers)))  # far more than a socket takes: it would block
+    assert not nic.flush()
     heard: list[Settle] = []
     while len(heard) < 5:
         nic.flush()
