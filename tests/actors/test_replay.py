@@ -22,6 +22,7 @@ from dataplane.engine.plan import plan_host
 from dataplane.engine.transport import LocalTransport
 from dataplane.errors import UserError
 from dataplane.processor.messages import ProcessorLoad
+from dataplane.results.replay import read_past_run
 from dataplane.results.run_directory import PacketsParquet
 from dataplane.scenario.live import client_change, client_oid, endless_source
 from dataplane.update.records import Stretch
@@ -204,6 +205,9 @@ def test_difference_is_told(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace('"seed": 1', '"seed": 2'))
     options = RunOptions(None, None, tmp_path / "out", False, None, directory)
     assert run_experiment(options, INLINE, lambda frames, share: None).difference == "seed"
+    past = read_past_run(directory)
+    assert past.difference(past.summary | {"wall": {}}) is None
+    assert past.difference(past.summary | {"new": 1}) == "new"
 
 
 def _damage(directory: Path, what: str) -> None:
@@ -237,3 +241,19 @@ def test_finished_run_is_repeated_too(tmp_path: Path) -> None:
     first = RunOptions(path, None, tmp_path / "first", False, None)
     run_experiment(replace(first), INLINE, lambda frames, share: None)
     assert files_of(replayed(tmp_path / "first", tmp_path / "again")) == files_of(tmp_path / "first")
+
+
+def test_interrupted_run_is_repeated_as_far_as_it_came(tmp_path: Path) -> None:
+    """Ctrl-C between two batches: what had not arrived by then, and what was to happen later, is no part of it."""
+    path = tmp_path / "plain.toml"
+    path.write_text(SCENARIO.replace("packets = 10", "packets = 1000").replace("[run]", "[run]\nbatch_packets = 100"))
+
+    def interrupt(frames: int, share: float) -> None:
+        if frames == 300:
+            raise KeyboardInterrupt
+
+    run_experiment(RunOptions(path, None, tmp_path / "first", False, None), INLINE, interrupt)
+    first = files_of(tmp_path / "first")
+    summary = json.loads((tmp_path / "first" / "summary.json").read_text())
+    assert (summary["interrupted"], summary["arrived"], summary["findings"]) == (True, 300, [])
+    assert files_of(replayed(tmp_path / "first", tmp_path / "again")) == first

@@ -268,6 +268,7 @@ def test_closing_with_packets_outstanding(host: Host) -> None:
     closed = host.control.close("A", outstanding={queue})
     assert closed.queues == (queue,)
     assert host.queue_state(queue) == "Freeing"
+    assert host.control.close("A", outstanding={queue}).queues == ()  # it is on its way
     assert host.control.packets_returned(queue) == ()
     assert not host.control.state.queues
 

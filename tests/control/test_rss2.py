@@ -268,6 +268,7 @@ def test_default_and_primary_processor(enabled: Host) -> None:
         (ite(1, 0, 4, switch_id=1), "INVALID_PARAMETER"),
         (ite(2, 0, 4), "INVALID_PORT_STATE"),
         (ite(3, 0, 4), "INVALID_PARAMETER"),
+        (default_move(3, 4), "INVALID_PARAMETER"),
         (ite(0, 0, 4), "NOT_ACCEPTED"),
         (ite(1, 0, 3), "INVALID_DATA"),
         (ite(1, 0, 2), "SUCCESS"),
@@ -324,6 +325,9 @@ def test_interleaving_splits_groups(enabled: Host) -> None:
     outcomes = enabled.move_entries(2, ite(1, 0, 4), ite(2, 9, 4), ite(1, 1, 3), ite(1, 2, 4), ite(2, 0, 6))
     assert outcomes == ["SUCCESS", "INVALID_PARAMETER", "INVALID_DATA", "INVALID_DATA", "SUCCESS"]
     assert (enabled.table(1), enabled.table(2)) == ([4, 2, 2, 2], [6, 2, 2, 2])
+    outcomes = enabled.move_entries(2, ite(1, 3, 4), ite(1, 2, 4, switch_id=1))
+    assert outcomes == ["SUCCESS", "INVALID_PARAMETER"]  # that VPort is none of this switch
+    assert enabled.move_entries(4, ite(1, 3, 2)) == ["SUCCESS"]
     # entry 0 of VPort 1 has left processor 2 by the time the second group is tried
     assert enabled.move_entries(4, ite(1, 0, 2), ite(2, 1, 2), ite(1, 0, 6)) == [
         "SUCCESS",

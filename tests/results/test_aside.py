@@ -179,6 +179,9 @@ def test_what_a_killed_process_was_replacing_comes_back(tmp_path: Path) -> None:
     (tmp_path / f".replaced-{process}@{MACHINE}-out").write_text("old")
     remove_abandoned(tmp_path / "out")
     assert (tmp_path / "out").read_text() == "old"
+    (tmp_path / f".replaced-{process}@{MACHINE}-out").write_text("older")  # there are new ones: nobody needs these
+    remove_abandoned(tmp_path / "out")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("out", "old")]
 
 
 def test_files_do_not_replace_directories_nor_the_other_way_round(tmp_path: Path) -> None:

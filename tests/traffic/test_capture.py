@@ -161,9 +161,10 @@ def test_loop_of_one_instant(tmp_path: Path) -> None:
 
 
 def test_loop_that_leaves_time(tmp_path: Path) -> None:
-    """Repetitions that would end beyond 64 bits of nanoseconds are refused, not wrapped around."""
+    """Repetitions that would end beyond 64 bits of nanoseconds are refused, not wrapped around; the last may fit."""
     path = tmp_path / "a"
-    path.write_bytes(pcap([Packet.whole(0, frame(0, 60)), Packet.whole(4 * 10**18, frame(0, 60))]))
+    path.write_bytes(pcap([Packet.whole(0, frame(0, 60)), Packet.whole(23 * 10**17, frame(0, 60))]))
+    assert [p.timestamp_ns for p in read(open_capture(str(path), loop=2))] == [0, *(23 * 10**17 * n for n in (1, 2, 3))]
     with pytest.raises(TrafficError, match="lower loop"):
         read(open_capture(str(path), loop=3))
 
@@ -304,3 +305,15 @@ def test_captures_of_others() -> None:
             continue
         found: list[FrameBatch] = list(open_capture(str(path)).batches(100))
         assert [b.frame(i) for b in found for i in range(len(b))] == [p.original or bytes(p) for p in expected]
+
+
+def test_a_stream_is_skipped_beyond_what_has_been_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever does not fit into a buffer: bytes stay where they are in the stream, for what is said of them."""
+    monkeypatch.setattr(window, "_CHUNK_BYTES", 16)
+    path = tmp_path / "a"
+    path.write_bytes(bytes(range(200)))
+    with path.open("rb", buffering=0) as file:
+        stream, position = window.StreamWindow(window.ByteStream(file)), 0
+        for place in (5, 16, 100, 101, 190):
+            position = stream.advance(place - stream.base)
+            assert (stream.base + position, stream.data[position]) == (place, place)

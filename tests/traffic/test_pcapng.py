@@ -42,6 +42,7 @@ def test_packet_blocks(tmp_path: Path, order: Order) -> None:
         Packet.whole(START * 10**9 + 2000, frame(3, 63)),  # no time of its own: that of the frame before it
         Packet(START * 10**9 + 3000, frame(4, 64), 1500),
     ]
+    assert read_file(path, 1) == read_file(path)
 
 
 def test_simple_packet_block_obeys_the_snap_length(tmp_path: Path) -> None:
