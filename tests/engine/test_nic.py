@@ -1,19 +1,36 @@
-"""The rows desk: whoever wants the rows of a run gets them whole and in order, whatever becomes of their slots."""
+"""The NIC of a run alone: what it sends, and that whoever wants rows gets them whole and in order."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
 from dataplane.engine.experiment import CompleteRows, EpochSpan
-from dataplane.engine.nic import RowsDesk
+from dataplane.engine.nic import Nic, RowsDesk
 from dataplane.engine.transport import Sent
 from dataplane.kernels.serve import HELD_NS
-from dataplane.processor.messages import LATE_ROW, Segment
-from dataplane.processor.slot import slot_of
+from dataplane.processor.messages import (
+    ANSWER_ROW,
+    ENTRY_LOAD_ROW,
+    LATE_ROW,
+    Answer,
+    FromHost,
+    Loads,
+    Marker,
+    ProcessorLoad,
+    Segment,
+    Settle,
+    Tick,
+)
+from dataplane.processor.slot import SEGMENTS_MAX, Slot, slot_of
 from dataplane.receive.work import new_work_columns
+from dataplane.traffic.batch import FrameBatch
+from tests.batches import batch_of
+from tests.engine.updates import Planned, planned_updates
+from tests.kernels.snapshots import four_vports
 
 ROWS = 3
 
@@ -59,3 +76,85 @@ def test_rows_outlive_their_slots(early: bool) -> None:
     assert not given
     desk.late(late((1, 11)))
     assert given == [(0, [0] * 3, [10, 11, 12]), (3, [1] * 3, [20, 21, 22]), (6, [2] * 3, [30, 31, 38])]
+
+
+class QuietTransport:
+    """Two hosts that do nothing by themselves; keeps what they are sent."""
+
+    hosts = 2
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[Sent, bool]] = []
+        self.messages: list[tuple[int, FromHost]] = []
+
+    def start(self, start_ns: int) -> None:
+        """Nobody has to know."""
+
+    def has_slot(self) -> bool:
+        """Always."""
+        return True
+
+    def next_slot(self, rows: int) -> Slot:
+        """A new one."""
+        return slot_of(new_work_columns(rows), np.zeros((SEGMENTS_MAX, 5), np.int64), np.zeros(rows, np.uint32))
+
+    def send(self, batch: Sent, settled: Sequence[Settle], *, everywhere: bool) -> None:
+        """Keep it; a tick is answered at once."""
+        self.sent.append((batch, everywhere))
+        if any(isinstance(mark, Tick) for segment in batch.segments for mark in segment.marks):
+            idle = [ProcessorLoad(row, 0, 0, 0, 0, 0, 0, np.zeros(0, ENTRY_LOAD_ROW)) for row in range(4)]
+            self.messages += [(0, Loads(tuple(idle[:2]))), (1, Loads(tuple(idle[2:])))]
+
+    def tell(self, news: Settle) -> None:
+        """Nobody has to know."""
+
+    def receive(self, *, wait: bool) -> list[tuple[int, FromHost]]:
+        """What the test says for them."""
+        messages, self.messages = self.messages, []
+        assert messages or not wait
+        return messages
+
+    def settle(self) -> list[Sent]:
+        """None comes back."""
+        return []
+
+    def end(self) -> None:
+        """Nobody has to know."""
+
+
+def nic_with_an_update(transport: QuietTransport, *, ticks_ns: Sequence[int] = ()) -> Nic:
+    """A NIC whose steering changes at 25 ns."""
+    first, second = four_vports(), four_vports(1)
+    updates = planned_updates([(None, first.configuration), (25, second.configuration)], first.processors)
+    return Nic(first, transport, Planned(updates, ticks_ns=ticks_ns), ordered=True)
+
+
+def frames(*times_ns: int, first_frame: int = 0) -> FrameBatch:
+    """A batch of frames with those arrivals."""
+    return batch_of([bytes(60)] * len(times_ns), timestamps_ns=times_ns, first_frame=first_frame)
+
+
+def test_a_marker_says_which_frames_came_before_it() -> None:
+    """Also one that is adopted at a tick, between two frames of a batch: there is no segment of its own (EPO-04)."""
+    transport = QuietTransport()
+    nic_with_an_update(transport, ticks_ns=[30]).take(frames(10, 20, 40, 50))
+    marks = [mark for batch, _ in transport.sent for segment in batch.segments for mark in segment.marks]
+    [marker] = [mark for mark in marks if isinstance(mark, Marker)]
+    assert (marker.adopted_at_ns, marker.first_frame) == (25, 2)
+    assert [(batch.first_frame, batch.rows) for batch, _ in transport.sent] == [(0, 2), (2, 0), (2, 0), (2, 2)]
+
+
+def test_everybody_hears_of_time_while_an_update_is_open() -> None:
+    """A host without rows may hold back what others wait for: all are told until that is over (EPO-07)."""
+    transport = QuietTransport()
+    nic = nic_with_an_update(transport)
+    nic.take(frames(10, 20))
+    nic.take(frames(30, 40, first_frame=2))
+    nothing = np.zeros(0, ANSWER_ROW)
+    transport.messages = [(0, Answer(1, 25, nothing)), (1, Answer(1, None, nothing))]
+    nic.take(frames(50, first_frame=4))
+    nic.take(frames(60, first_frame=5))
+    transport.messages = [(1, Answer(1, 55, nothing))]
+    nic.listen()
+    nic.take(frames(70, first_frame=6))
+    assert [everywhere for _, everywhere in transport.sent] == [False, True, True, True, False]
