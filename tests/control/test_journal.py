@@ -297,6 +297,8 @@ def test_request_that_fails_after_it_was_programmed(path: Path, fails: bool) -> 
 def _programmed(control: JournaledControlPlane, decision: Decision, fails: bool) -> Completion:
     assert decision.programmed is not None
     completion = JournaledControlPlane.apply(control, decision.programmed)
+    with pytest.raises(ValueError, match="latest decision"):
+        JournaledControlPlane.apply(control, decision.programmed)
     return JournaledControlPlane.apply(control, decision) if fails else completion
 
 
@@ -627,7 +629,11 @@ def test_write_journal(path: Path) -> None:
     vport_id = host.vport([2, 4], 2)
     host.rss(vport_id, [2, 4, 2, 4])
     host.filter(M1, vport_id=vport_id)
-    write_journal(path, SPECIFICATION, requests)
+    safe: list[int] = []  # bytes that survive a power failure
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: safe.append(os.fstat(descriptor).st_size))
+        write_journal(path, SPECIFICATION, requests)
+    assert safe[-1] == path.stat().st_size
     assert recovered(path) == (position(host.control), Recovered(5))
 
 

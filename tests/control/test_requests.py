@@ -19,6 +19,7 @@ from dataplane.control import (
 )
 from dataplane.control.dispatch import ROWS
 from dataplane.control.projection import configuration_of
+from dataplane.control.requests import QUEUE_CLEARED, Discard
 from dataplane.ids import ProcessorNumber
 from dataplane.ndis.oids import OID_RULES, Oid, RequestKind
 from dataplane.ndis.status import NdisStatus
@@ -231,6 +232,7 @@ def test_failure_at_the_end_shows_what_was_programmed() -> None:
     host.control.apply(decision)
     assert not host.control.state.filters
     assert not host.control.state.injected
+    assert host.control.discards_of([0, 1]) == (Discard(1, QUEUE_CLEARED),)  # the default one needs no filter (QUE-09)
 
 
 @pytest.mark.parametrize("state", ["Allocated", "Paused"])
@@ -285,6 +287,17 @@ def test_pause_and_restart() -> None:
 
 
 # Epochs and replay ---------------------------------------------------------------------------------------------------
+
+
+def test_a_decision_is_an_epoch_once() -> None:
+    """Applying it again changes nothing, whoever has looked at what it leads to (EPO-02)."""
+    host = Host("CFG-S")
+    decision = host.control.decide(OidRequest(Oid.OID_GEN_CURRENT_PACKET_FILTER, RequestKind.SET, "A", b"\1\0\0\0"))
+    after = host.control.configuration_after(decision)
+    for _ in range(2):
+        host.control.apply(decision)
+        assert host.control.epoch == 1
+        assert host.control.configuration is after
 
 
 def test_epochs_count_changes_of_steering() -> None:

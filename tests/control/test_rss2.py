@@ -110,6 +110,9 @@ def test_disabling_keeps_what_is_tracked(enabled: Host) -> None:
     assert (off.enabled, off.indirection_table) == (False, processors(2, 4, 2, 2))
     v1 = enabled.oid("OID_GEN_RECEIVE_SCALE_PARAMETERS", request={"vport_id": 1})
     assert v1["indirection_table_size"] == 0  # not in force (RSS-24)
+    v2 = enabled.oid("OID_GEN_RECEIVE_SCALE_PARAMETERS_V2", request={"vport_id": 1})
+    assert v2["flags"] == []
+    assert v2["hash_information"]
     assert enabled.rss2(1, "ENABLE_RSS", "HASH_KEY_CHANGED", hash_secret_key=K2) == SUCCESS
     assert rss_of(enabled).indirection_table == processors(2, 4, 2, 2)
     assert rss_of(enabled).hash_secret_key == bytes.fromhex(K2)

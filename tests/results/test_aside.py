@@ -85,6 +85,8 @@ def test_overwrite_replaces_a_run(tmp_path: Path) -> None:
         (directory / RUN_MARK).write_text("new")
         assert (where / RUN_MARK).read_text() == "old"
     assert (where / RUN_MARK).read_text() == "new"
+    (tmp_path / "empty").mkdir()  # nothing is lost
+    check_free(tmp_path / "empty", overwrite=True, directory=True)
 
 
 def test_what_another_process_writes_is_not_free(tmp_path: Path) -> None:

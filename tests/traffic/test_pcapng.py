@@ -42,7 +42,9 @@ def test_packet_blocks(tmp_path: Path, order: Order) -> None:
         Packet.whole(START * 10**9 + 2000, frame(3, 63)),  # no time of its own: that of the frame before it
         Packet(START * 10**9 + 3000, frame(4, 64), 1500),
     ]
-    assert read_file(path, 1) == read_file(path)
+    source = open_capture(str(path))
+    assert read(source, 1) == read_file(path)
+    assert source.timestamp_regressions == 0
 
 
 def test_simple_packet_block_obeys_the_snap_length(tmp_path: Path) -> None:
@@ -57,7 +59,8 @@ def test_simple_packet_block_obeys_the_snap_length(tmp_path: Path) -> None:
 def test_sections_and_interfaces(tmp_path: Path) -> None:
     """Each section has its byte order and its own interfaces; an interface may be described after packets."""
     capture = Pcapng("big").section().interface(options=[resolution(9)]).enhanced(1000, frame(1, 60))
-    capture.interface(options=[resolution(3)]).enhanced(2, frame(2, 60), interface=1)
+    name = (2, b"eth0\0")  # an option before it that is filled up to four bytes
+    capture.interface(options=[name, resolution(3)]).enhanced(2, frame(2, 60), interface=1)
     capture.section("little").interface(options=[resolution(6)]).enhanced(3000, frame(3, 60))
     path = tmp_path / "a"
     path.write_bytes(capture.data)
