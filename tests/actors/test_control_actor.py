@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from actors.control import ControlActor, ControlPlan, OidCall, decode_completion, encode_call
 from dataplane.control import ControlPlane, OidRequest
-from dataplane.control.journal import Recovered, write_journal
+from dataplane.control.journal import JournaledControlPlane, Recovered, write_journal
 from dataplane.control.records import JournalError, JournalReader
 from dataplane.ids import ProcessorNumber
 from dataplane.ndis.codec import decode
@@ -122,6 +122,22 @@ def test_journal_of_another_adapter(tmp_path: Path) -> None:
     write_journal(journal, parse_adapter({"preset": "CFG-Q"}), [])
     with pytest.raises(JournalError, match="another adapter"):
         ControlActor(ControlPlan(SPECIFICATION, str(journal)))
+
+
+def test_set_up_is_in_the_journal_once(tmp_path: Path) -> None:
+    """Who is started again on a journal sets nothing up again; the set-up is epoch 0 for either (ENG-02)."""
+    requests = (filter_request(0), filter_request(1))
+    plan = ControlPlan(SPECIFICATION, str(tmp_path / "control.journal"), requests, fsync=False)
+    first = ControlActor(plan)
+    assert isinstance(first._control, JournaledControlPlane)
+    assert first._control.journal is not None
+    first._control.journal.close()  # as its death does
+    again = ControlActor(plan)
+    assert again.recovered() == Recovered(1 + len(requests))
+    before, after_it = first.publish(), again.publish()
+    assert (before.epoch, before.configuration) == (after_it.epoch, after_it.configuration)
+    assert before.epoch == 0
+    assert len(before.configuration.filters) == 2
 
 
 # --- with Ray ---------------------------------------------------------------------------------------------------------

@@ -69,7 +69,7 @@ def test_processes_of_others_are_turned_away(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(os, "getuid", lambda: next(users))
     nic = listener.accept()
     with pytest.raises(PeerLostError):
-        stranger.wait()
+        stranger.ring(Start(0))
     processor.ring(Start(1))
     assert nic.wait() == Start(1)
     for one in (nic, stranger, processor, listener):

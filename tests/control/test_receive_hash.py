@@ -36,6 +36,9 @@ def test_it_hashes_without_spreading(host: Host) -> None:
     answer = host.oid(HASH)
     assert (answer["flags"], answer["hash_information"], answer["hash_secret_key"]) == (["ENABLE_HASH"], TYPES, K1)
     assert not answer.reached_miniport  # OID-08
+    assert host.oid(HASH, flags=[]) == SUCCESS
+    answer = host.oid(HASH)
+    assert (answer["flags"], answer["hash_information"], answer["hash_secret_key"]) == ([], [], "")  # RSS-08
 
 
 def test_it_excludes_rss(host: Host) -> None:

@@ -258,6 +258,9 @@ def test_default_and_primary_processor(enabled: Host) -> None:
     assert enabled.move_entries(8, ite(1, 0xFFFE, 10)) == ["SUCCESS"]
     assert enabled.control.state.vports[1].primary_processor == processor(10)
     assert enabled.read_vport(1)["processor_affinity"] == [10]  # read back the same way
+    assert enabled.move_entries(10, primary_move(1, 63)) == ["SUCCESS"]
+    assert enabled.move_entries(63, primary_move(1, 64)) == ["SUCCESS"]
+    assert enabled.read_vport(1)["processor_affinity"] == [63]  # a mask has no bit for the other one
     assert enabled.table(1) == [2, 2, 2, 2]
 
 

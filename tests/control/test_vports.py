@@ -516,8 +516,10 @@ def test_closing_with_packets_outstanding(host: Host) -> None:
     """The VPort of a closed client goes with its last packet; nobody waits for a completion (VPT-27, VPT-30)."""
     vport = host.vport([2])
     assert host.control.close("A", outstanding={vport}).vports == (vport,)
+    epoch = host.control.epoch
     assert list(host.control.state.vports) == [0, vport]
     assert [one.vport_id for one in host.control.configuration.vports] == [0]
     assert host.control.close("A", outstanding={vport}).vports == ()  # it is on its way
     assert host.control.packets_returned(vport) == ()
     assert list(host.control.state.vports) == [0]
+    assert host.control.epoch == epoch  # steering has not seen it for long (EPO-02)

@@ -272,6 +272,8 @@ def test_low_resources() -> None:
     assert [result["kept"] for result in results[4:7]] == [True, True, False]
     assert [result["receive_flags"] for result in results[4:7]] == [[], [], ["RESOURCES"]]
     assert (results[-1]["kept"], results[-1]["receive_flags"]) == (True, [])
+    both = run(*given, *keep, {"return": ["a", "b"]}, *(frame(tcp4(M1), label, keep=True) for label in "de"))
+    assert [result["kept"] for result in both[-2:]] == [True, True]
     assert "is outstanding" in error(*given, *keep, {"return": ["c"]})
     # within one DPC run: a call of its own behind that of the same group, buffers free again for the next group
     many = [frame(tcp4(mac), label) for label, mac in zip("abcde", (M1, M1, M1, BROADCAST, BROADCAST), strict=True)]
