@@ -24,12 +24,13 @@ class CountingSource(FramesInMemory):
         self.good = good
 
     def batches(self, batch_frames: int) -> Iterator[FrameBatch]:
-        """One timestamp regression in each."""
+        """One timestamp regression and one finding in each."""
         for batch in super().batches(batch_frames):
             if self.asked == self.good:
                 raise UserError("the capture is damaged")
             self.asked += 1
             self.timestamp_regressions += 1
+            self.findings.append(f"batch {self.asked}")
             yield batch
 
 
@@ -45,6 +46,7 @@ def test_all_batches_come_in_order() -> None:
     assert len(items) == 7
     assert list(range(0, 20, 3)) == [item.batch.first_frame for item in items]
     assert list(range(1, 8)) == [item.timestamp_regressions for item in items]
+    assert [item.findings for item in items] == [tuple(f"batch {n}" for n in range(1, 1 + k)) for k in range(1, 8)]
     assert not source_threads()
 
 

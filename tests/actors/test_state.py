@@ -28,6 +28,8 @@ def dead_process() -> Process:
     assert process is not None
     assert process.is_running
     child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert not process.is_running, "it has ended, though nobody has asked how"
     child.wait()
     return process
 
