@@ -29,7 +29,7 @@ def dead_process() -> Process:
     assert process.is_running
     child.kill()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    assert not process.is_running, "it has ended, though nobody has asked how"
+    assert Process.running(child.pid) is None, "it has ended, though nobody has asked how"
     child.wait()
     return process
 

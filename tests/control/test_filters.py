@@ -222,6 +222,16 @@ def test_more_addresses_than_the_switch_takes() -> None:
     assert host.filter(M1) == FAILURE
 
 
+def test_filters_ascend(switch: Host) -> None:
+    """By id, also when an id is given again: what is enumerated and steered by (FLT-30, FLT-45)."""
+    for last in range(3):
+        switch.filter(f"00:15:5d:01:03:{last:02x}", vport_id=0)
+    switch.clear(1)
+    assert switch.filter(M1, vport_id=0)["filter_id"] == 1
+    assert switch.filters_on(vport=0) == [1, 2, 3]
+    assert [one.filter_id for one in switch.control.configuration.filters] == [1, 2, 3]
+
+
 def test_encapsulation_is_refused(queues: Host) -> None:
     """Inner addresses need a feature that is not built (FLT-40)."""
     assert queues.filter(M1, queue_id=1, flags=["PACKET_ENCAPSULATION"]) == NOT_SUPPORTED

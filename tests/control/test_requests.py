@@ -289,6 +289,14 @@ def test_pause_and_restart() -> None:
 # Epochs and replay ---------------------------------------------------------------------------------------------------
 
 
+def test_a_multicast_list_is_an_epoch() -> None:
+    """It decides which frames come in (MOD-12, EPO-02); the same list again is none."""
+    host = Host("CFG-S")
+    for addresses, epoch in ((["01:00:5e:00:00:01"], 1), (["01:00:5e:00:00:01"], 1), ([], 2)):
+        assert host.oid("OID_802_3_MULTICAST_LIST", kind="set", addresses=addresses) == SUCCESS
+        assert (host.control.epoch, len(host.control.configuration.multicast_list)) == (epoch, len(addresses))
+
+
 def test_a_decision_is_an_epoch_once() -> None:
     """Applying it again changes nothing, whoever has looked at what it leads to (EPO-02)."""
     host = Host("CFG-S")

@@ -410,3 +410,10 @@ def test_native_rssv2() -> None:
     assert host.control.configuration.rss_base_processor == processor(8)
     host.create_switch()
     assert host.control.configuration.rss_base_processor == processor(0)
+
+
+def test_number_of_queues_of_the_adapter() -> None:
+    """Without a switch it is that of the adapter, and is kept (UPD-25, UPD-29, UPD-49)."""
+    host = Host("CFG-2", switch=None)
+    assert host.rss2(None, "NUMBER_OF_QUEUES_CHANGED", number_of_queues=2) == SUCCESS
+    assert host.oid("OID_GEN_RECEIVE_SCALE_PARAMETERS_V2")["number_of_queues"] == 2

@@ -515,6 +515,7 @@ def test_closing(host: Host) -> None:
 def test_closing_with_packets_outstanding(host: Host) -> None:
     """The VPort of a closed client goes with its last packet; nobody waits for a completion (VPT-27, VPT-30)."""
     vport = host.vport([2])
+    assert [one.vport_id for one in host.control.configuration.vports] == [0, vport]
     assert host.control.close("A", outstanding={vport}).vports == (vport,)
     epoch = host.control.epoch
     assert list(host.control.state.vports) == [0, vport]

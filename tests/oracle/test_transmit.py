@@ -89,6 +89,8 @@ def test_vports_that_may_not_send(filtered: bool) -> None:
     one = sent(*steps, {"hold_tx": True}, send(hash_info="0x201"))
     assert (one["result"], one["status"]) == ("completed", "NDIS_STATUS_INVALID_PORT_STATE")
     assert (one["processor"], one["entry"], one["wire"]) == (6, None, [])
+    spread = sent(*GIVEN, clear_filter(1), send(hash_info="0x201", hash_value=1))  # RSS is on, and not asked
+    assert (spread["status"], spread["entry"]) == ("NDIS_STATUS_INVALID_PORT_STATE", None)
     assert sent(S, send(vport_id=0))["status"] == "NDIS_STATUS_SUCCESS"  # the default VPort needs no filter (VPT-17)
 
 

@@ -33,6 +33,15 @@ def rss(keys: str, vport: str = "num_queue_pairs = 4", adapter: str = "rss_proce
     return f"[adapter]\n{adapter}\n[[vport]]\nid = 1\n{vport}\n[vport.rss]\n{keys}"
 
 
+def test_the_same_thing_twice_is_two_findings() -> None:
+    """A rule that one row breaks says nothing about the next one; only a pool that is empty is so for everybody."""
+    row = f"[[vport.filter]]\nmac = {MAC}\nvlan = 1\nuntagged_or_zero = true\n"
+    assert [(one.rule, one.line) for one in findings(f"[[vport]]\nid = 1\n{row}{row}")] == [
+        ("FLT-24", 6),
+        ("FLT-24", 10),
+    ]
+
+
 def test_all_findings_at_once_with_their_places() -> None:
     """Wrong values, unknown keys and broken rules between tables come in one list, in the order of the file."""
     text = """\
