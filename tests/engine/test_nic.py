@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from dataplane.processor.messages import (
     ENTRY_LOAD_ROW,
     LATE_ROW,
     Answer,
+    Ended,
     FromHost,
     Loads,
     Marker,
@@ -119,7 +121,8 @@ class QuietTransport:
         return []
 
     def end(self) -> None:
-        """Nobody has to know."""
+        """Both have done everything."""
+        self.messages += [(host, Ended(late())) for host in range(self.hosts)]
 
 
 def nic_with_an_update(transport: QuietTransport, *, ticks_ns: Sequence[int] = ()) -> Nic:
@@ -158,3 +161,16 @@ def test_everybody_hears_of_time_while_an_update_is_open() -> None:
     nic.listen()
     nic.take(frames(70, first_frame=6))
     assert [everywhere for _, everywhere in transport.sent] == [False, True, True, True, False]
+
+
+def test_what_was_requested_before_the_last_frame_is_adopted() -> None:
+    """Though nothing arrives any more when it is, and nothing that was requested later (EPO-03)."""
+    first, second, third = (four_vports(n) for n in range(3))
+    updates = planned_updates(
+        [(None, first.configuration), (25, second.configuration), (31, third.configuration)], first.processors
+    )
+    late_ones = [replace(one, adopted_at_ns=one.adopted_at_ns + 100) for one in updates]
+    nic = Nic(first, QuietTransport(), Planned(late_ones), ordered=True)
+    nic.take(frames(10, 30))
+    nic.finish()
+    assert [(one.epoch, one.adopted_at_ns) for one in nic.result().updates] == [(1, 125)]
