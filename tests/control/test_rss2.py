@@ -174,11 +174,13 @@ def test_lowering_the_number_of_queues(enabled: Host) -> None:
     """Not below the processors in use while RSS is on; the same variable as NumQueuePairs (UPD-28, UPD-29, ERR-40)."""
     enabled.move_entries(2, ite(1, 1, 4), ite(1, 2, 6))
     lower = {"number_of_queues": 2}
-    assert enabled.rss2(1, "ENABLE_RSS", "NUMBER_OF_QUEUES_CHANGED", **lower) == NO_QUEUES
+    refused = enabled.rss2(1, "ENABLE_RSS", "NUMBER_OF_QUEUES_CHANGED", **lower)
+    assert (refused == NO_QUEUES, refused.why[:6]) == (True, "UPD-28")
     assert enabled.change_vport(1, "NUM_QUEUE_PAIRS_CHANGED", num_queue_pairs=2) == NO_QUEUES  # ERR-29
     assert enabled.rss2(1, "NUMBER_OF_QUEUES_CHANGED", **lower) == SUCCESS  # disabling at once
     assert enabled.read_vport(1)["num_queue_pairs"] == 2
-    assert enabled.rss2(1, "ENABLE_RSS") == NO_QUEUES  # UPD-19, ERR-41
+    refused = enabled.rss2(1, "ENABLE_RSS")
+    assert (refused == NO_QUEUES, refused.why[:6]) == (True, "UPD-19")  # ERR-41
     assert enabled.rss2(1, "ENABLE_RSS", "NUMBER_OF_QUEUES_CHANGED", number_of_queues=3) == SUCCESS
 
 
