@@ -22,7 +22,7 @@ MAC_ROW = np.dtype(
         ("count", np.uint32),
         ("filter_id", np.uint32),
         ("classes", np.uint32),  # of its target, as in FILTER_ROW
-        ("vlan_mask", np.uint16),  # passes when this & the 8021Q OOB (RX-10) is vlan_value
+        ("vlan_mask", np.uint16),  # passes when this & the TCI is vlan_value
         ("vlan_value", np.uint16),  # read with the mask
         ("unused", np.uint32),
     ]
@@ -46,7 +46,7 @@ FILTER_ROW = np.dtype(
 TEST_ROW = np.dtype([("is_vlan", np.int64), ("test", np.int64), ("value", np.uint64), ("result", np.uint64)])
 
 ANY_VLAN, UNTAGGED_OR_ZERO, EXACT_VLAN = range(3)
-OOB_VID_SHIFT, _VID = 4, 0xFFF  # where the VID is in the 8021Q OOB, and its bits
+VID = 0xFFF  # its bits in the TCI
 LAST_RANK = 1 << 62
 
 _MULTIPLIER, _USED = np.uint64(0x9E37_79B9_7F4A_7C15), np.uint64(0xFFFF)
@@ -78,15 +78,9 @@ def _vlan_passes(filters: int, row: int, vid: int) -> bool:
     return True
 
 
-@njit(inline="always")
-def vid_of(oob: Any) -> int:
-    """The VID of a frame with that 8021Q OOB, 0 when it is untagged (RX-10)."""
-    return np.int64(oob >> np.uint64(OOB_VID_SHIFT)) & _VID
-
-
 def vlan_condition(vlan_test: int, vlan_id: int) -> tuple[int, int]:
     """The mask and the value of a MAC_ROW."""
-    return (0, 0) if vlan_test == ANY_VLAN else (_VID << OOB_VID_SHIFT, vlan_id << OOB_VID_SHIFT)
+    return (0, 0) if vlan_test == ANY_VLAN else (VID, vlan_id)
 
 
 def mac_key(address: int) -> int:
@@ -124,22 +118,22 @@ def _first_passing(filters: int, first: int, end: int, vid: int) -> int:
 
 
 @njit(inline="always")
-def match_address(macs: int, mac_mask: int, mac_shift: Any, filters: int, address: Any, oob: Any) -> Any:
+def match_address(macs: int, mac_mask: int, mac_shift: Any, filters: int, address: Any, tci: Any) -> Any:
     """(classes, filter id) of the first filter of an address that passes, (-1, 0) if none (FLT-32, FLT-33, FLT-37).
 
-    `oob` has the 8021Q OOB of the frame (RX-10) in its low bits. Right where no other filter can get the frame: see
-    `match_any`.
+    `tci` has the TCI of the frame in its low 16 bits, 0 when it is untagged. Right where no other filter can get the
+    frame: see `match_any`.
     """
     is_known, at = mac_row(macs, mac_mask, mac_shift, address)
     classes, filter_id = np.int64(-1), np.int64(0)
     if is_known:
         classes, filter_id = np.int64(read_u32(at + _CLASSES)), np.int64(read_u32(at + _FILTER_ID))
         vlan = read_u32(at + _VLAN_CONDITION)
-        if oob & vlan & np.uint64(0xFFFF) != vlan >> np.uint64(16):
+        if tci & vlan & np.uint64(0xFFFF) != vlan >> np.uint64(16):
             classes, filter_id = np.int64(-1), np.int64(0)
             first, count = np.int64(read_u32(at + _FIRST)), np.int64(read_u32(at + _COUNT))
             if count > 1:
-                row = _first_passing(filters, first + 1, first + count, vid_of(oob))
+                row = _first_passing(filters, first + 1, first + count, np.int64(tci) & VID)
                 if row >= 0:
                     classes, filter_id = filter_field(filters, row, CLASSES), filter_field(filters, row, FILTER_ID)
     return classes, filter_id

@@ -98,8 +98,8 @@ def write_table(
 
         for i in range(first, end):
             is_it[i] = (rows[i].flags & TAGGED) != 0
-            table.vlan_id[i] = out_of_band[i].oob_8021q >> 4 if is_it[i] else 0
-            table.user_priority[i] = out_of_band[i].oob_8021q & 7 if is_it[i] else 0
+            table.vlan_id[i] = out_of_band[i].tci & 0xFFF if is_it[i] else 0
+            table.user_priority[i] = out_of_band[i].tci >> 13 if is_it[i] else 0
         _pack(is_it, first, end, HAS_TAG, bits, counts)
 
         for i in range(first, end):

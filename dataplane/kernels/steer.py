@@ -21,13 +21,12 @@ from numba import njit
 from dataplane.ids import DEFAULT_PROCESSOR_INDEX, PRIMARY_PROCESSOR_INDEX
 from dataplane.kernels.encapsulation import look_inside
 from dataplane.kernels.match import (
-    OOB_VID_SHIFT,
+    VID,
     mac_row,
     match_address,
     match_any,
     match_sender,
     packet_filter_accepts,
-    vid_of,
 )
 from dataplane.kernels.memory import (
     address_of,
@@ -291,13 +290,6 @@ def _hash_by_windows(
 
 
 @njit(inline="always")
-def _out_of_band(tci: Any) -> Any:
-    """Low 16 bits of the 8021Q OOB: priority, CFI and VID in the order of the structure (RX-10); 0 for no tag."""
-    priority, cfi, vid = tci >> np.uint64(13), (tci >> np.uint64(9)) & np.uint64(8), tci & np.uint64(0xFFF)
-    return priority | cfi | (vid << np.uint64(OOB_VID_SHIFT))
-
-
-@njit(inline="always")
 def _write_row(at: int, wire_length: int, flow_key: Any, entry_slot: int, what: Any) -> None:
     """Write the WORK_ROW at an address, but for its arrival; `what` is target, hash kind, flags and drop code."""
     write_u64(at + _FLOW_KEY, flow_key)
@@ -306,21 +298,21 @@ def _write_row(at: int, wire_length: int, flow_key: Any, entry_slot: int, what: 
 
 
 @njit(inline="always")
-def _write_out_of_band(columns: int, row: int, value: Any, filter_id: int, index: Any, oob: Any) -> None:
-    """Write what a reader of rows wants beside, if there is one; of `oob` the low 16 bits."""
+def _write_out_of_band(columns: int, row: int, value: Any, filter_id: int, index: Any, tci: Any) -> None:
+    """Write what a reader of rows wants beside, if there is one; of `tci` the low 16 bits."""
     out_of_band = _field(columns, _OUT_OF_BAND)
     if out_of_band != 0:
         at = out_of_band + _OUT_OF_BAND_BYTES * row
         write_u64(at, value | np.uint64(filter_id) << np.uint64(32))
-        write_u32(at + 8, index | oob << np.uint64(16))
+        write_u32(at + 8, index | tci << np.uint64(16))
 
 
 @njit(inline="always")
-def _drop(columns: int, row: int, wire_length: int, reason: int, oob: Any, flags: int) -> int:
+def _drop(columns: int, row: int, wire_length: int, reason: int, tci: Any, flags: int) -> int:
     what = NO_TARGET | (flags << 24) | (reason << 32)
     _write_row(_field(columns, _ROWS) + _WORK_BYTES * row, wire_length, np.uint64(0), 0, what)
     write_u16(_field(columns, _ASSIGNED) + 2 * row, NO_PROCESSOR)
-    _write_out_of_band(columns, row, np.uint64(0), 0, np.uint64(DEFAULT_PROCESSOR_INDEX), oob)
+    _write_out_of_band(columns, row, np.uint64(0), 0, np.uint64(DEFAULT_PROCESSOR_INDEX), tci)
     return NO_PROCESSOR
 
 
@@ -331,19 +323,19 @@ def steer_any(
     """Steer the frame at memory address `start` into row `row`; returns its processor, NO_PROCESSOR if dropped."""
     ether_type = np.int64(-1)
     l3 = start + 14
-    oob, flags = np.uint64(0), np.int64(0)
+    tci, flags = np.uint64(0), np.int64(0)
     if start + 14 <= captured_end:
         ether_type = np.int64(read_u16_be(start + 12))
         if ether_type == 0x8100:
             ether_type = np.int64(-1)
             if start + 16 <= captured_end:
-                oob, flags = _out_of_band(read_u16_be(start + 14)), np.int64(TAGGED)
+                tci, flags = read_u16_be(start + 14), np.int64(TAGGED)
                 # a frame that ends right behind its tag has no EtherType: not IP, but no runt
                 ether_type = np.int64(read_u16_be(start + 16)) if start + 18 <= captured_end else 0
                 l3 = start + 18
     if ether_type < 0:  # too short for its addresses or its tag (MOD-10)
         return _drop(columns, row, wire_end - start, RUNT, np.uint64(0), 0)
-    vid = vid_of(oob)
+    vid = np.int64(tci) & VID
 
     # the packet to hash, and the Ethernet header to match
     kind, source, destination, ports, protocol, home, routing = parse(l3, ether_type, captured_end, wire_end)
@@ -372,7 +364,7 @@ def steer_any(
             bits, permanent_address = _field(snapshot, _PACKET_FILTER_BITS), read_u64(snapshot + _PERMANENT_ADDRESS)
             listed, listed_count = _field(snapshot, _LISTED), _field(snapshot, _LISTED_COUNT)
             if not packet_filter_accepts(bits, permanent_address, listed, listed_count, address):
-                return _drop(columns, row, wire_end - start, PACKET_FILTER, oob, flags)
+                return _drop(columns, row, wire_end - start, PACKET_FILTER, tci, flags)
             classes = np.int64(0)  # of the default VPort or queue
 
     # hash
@@ -399,7 +391,7 @@ def steer_any(
     what = np.int64(read_u16(class_row + _TARGET)) | (hash_kind << 16) | (flags << 24)
     _write_row(_field(columns, _ROWS) + _WORK_BYTES * row, wire_end - start, flow_key, entry_slot, what)
     write_u16(_field(columns, _ASSIGNED) + 2 * row, processor)
-    _write_out_of_band(columns, row, value, filter_id, first_index | entry, oob)
+    _write_out_of_band(columns, row, value, filter_id, first_index | entry, tci)
     return processor
 
 
@@ -426,7 +418,7 @@ class _Span(NamedTuple):
 def _steer_plain(span: Any, is_ipv6: bool, plain: int, start: int, l3: int, wire: int, tag: Any, row: int) -> int:
     """Steer a plain frame, whose _PLAIN_ROW is at `plain`; its processor, or -1 when it is for `steer_any`.
 
-    `tag` is the 8021Q OOB and, where they are in the row, the flags.
+    `tag` is the TCI and, where they are in the row, the flags.
     """
     source, ports = l3 + (8 if is_ipv6 else 12), l3 + (40 if is_ipv6 else 20)
     if span.transmit_by_source:
@@ -496,11 +488,11 @@ def _steer_span(
         captured = np.int64(read_u32(captured_lengths + 4 * i))  # may be more than there were: plain packets end before
         processor = np.int64(-1)
         if captured >= _PLAIN_BYTES_MIN:
-            ether_type, l3 = read_u16(start + 12), start + 14
-            tag = np.uint64(0)
-            if ether_type == _TAG_TYPE:
-                tag = np.uint64(TAGGED << 24) | _out_of_band(read_u16_be(start + 14))
-                ether_type, l3 = read_u16(start + 16), start + 18
+            # no branch: which frames have a tag is anybody's guess
+            is_tagged = np.int64(read_u16(start + 12) == _TAG_TYPE)
+            tag = (read_u16_be(start + 14) | np.uint64(TAGGED << 24)) & np.uint64(-is_tagged)
+            l3 = start + 14 + 4 * is_tagged
+            ether_type = read_u16(l3 - 2)
             if ether_type == _IPV4_TYPE:
                 plain = plain_ipv4 + _PLAIN_BYTES * np.int64(read_u8(l3 + 9))
                 head = read_u64(l3)

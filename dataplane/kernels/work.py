@@ -37,5 +37,5 @@ WORK_ROW = np.dtype(
 
 #: What only a reader of rows wants beside.
 OUT_OF_BAND_ROW = np.dtype(
-    [("hash_value", np.uint32), ("filter_id", np.uint32), ("table_index", np.uint16), ("oob_8021q", np.uint16)]
+    [("hash_value", np.uint32), ("filter_id", np.uint32), ("table_index", np.uint16), ("tci", np.uint16)]
 )

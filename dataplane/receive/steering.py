@@ -99,6 +99,11 @@ class SteeredFrame:
     oob_8021q: int  # RX-10
 
 
+def oob_8021q(tci: int) -> int:
+    """The 8021Q OOB of a tag: priority, CFI and VID in the order of the structure (RX-10); 0 for no tag."""
+    return tci >> 13 | tci >> 9 & 8 | (tci & 0xFFF) << 4
+
+
 def steered_row(snapshot: SteeringSnapshot, work: WorkColumns, row: int) -> SteeredFrame:
     """One row of work columns as a value."""
     dropped = int(work.drop[row])
@@ -114,5 +119,5 @@ def steered_row(snapshot: SteeringSnapshot, work: WorkColumns, row: int) -> Stee
         entry=index if entries_known else None,
         processor=None if processor == NO_PROCESSOR else snapshot.processors[processor],
         tagged=bool(work.flags[row] & TAGGED),
-        oob_8021q=int(work.oob_8021q[row]),
+        oob_8021q=oob_8021q(int(work.tci[row])),
     )

@@ -85,9 +85,9 @@ class WorkColumns(NamedTuple):
         return self._out_of_band("table_index")
 
     @property
-    def oob_8021q(self) -> npt.NDArray[np.uint16]:
-        """Low 16 bits of the 8021Q OOB (RX-10)."""
-        return self._out_of_band("oob_8021q")
+    def tci(self) -> npt.NDArray[np.uint16]:
+        """Tag control information, 0 without a tag; `receive.steering.oob_8021q` makes the 8021Q OOB of it."""
+        return self._out_of_band("tci")
 
     def _field(self, name: str) -> npt.NDArray[Any]:
         field: npt.NDArray[Any] = self.rows[name]

@@ -91,7 +91,7 @@ def test_every_column_says_what_the_work_says(tmp_path: Path, count: int, share_
     snapshot = compile_snapshot(one_vport(KEYS["ms_default"], HashType.IPV4), 0)
     work.processor[:] = np.where(missing[3], NO_PROCESSOR, random.integers(0, len(snapshot.processors), count))
     work.flags[:] = np.where(missing[4], 0, 1) | (random.integers(0, 2, count) << 1)
-    work.oob_8021q[:] = random.integers(0, 1 << 16, count)
+    work.tci[:] = random.integers(0, 1 << 16, count)
     work.drop[:] = np.where(missing[5], 0, random.integers(1, len(DROP_REASONS), count))
     rows = PacketTable(snapshot).served_batch(
         CompleteRows(1000, work, (EpochSpan(count // 2, 4, snapshot.target_ids), EpochSpan(count, 5, (0,))))
@@ -139,8 +139,8 @@ def _row(work: WorkColumns, snapshot: SteeringSnapshot, i: int, packet: int, epo
         "hash_value": int(work.hash_value[i]) if kind else None,
         "indirection_table_index": index if index < 0xFFFE else None,
         "processor": None if work.processor[i] == NO_PROCESSOR else str(snapshot.processors[work.processor[i]]),
-        "vlan_id": int(work.oob_8021q[i]) >> 4 if tagged else None,
-        "user_priority": int(work.oob_8021q[i]) & 7 if tagged else None,
+        "vlan_id": int(work.tci[i]) & 0xFFF if tagged else None,
+        "user_priority": int(work.tci[i]) >> 13 if tagged else None,
         "drop_reason": None if completed else DROP_REASONS[work.drop[i]],
         "epoch": epoch,
         "completion_ns": int(work.completion_ns[i]) if completed else None,
