@@ -20,6 +20,9 @@ from dataplane.scale.rows import SCHEMA
 from tests.actors.processes import descendants, wait_for_end
 from tests.scale.examples import SCENARIO, written
 
+#: Comes to a tick, and to its end, after 5 ms: 5,000 frames.
+DEADLY = SCENARIO.replace("[run]", '[policy]\nname = "tests.scale.deadly_policy:Deadly"\ntick_ns = 5_000_000\n[run]')
+
 
 def test_a_grid_from_scenario_to_plots(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Table on the screen, Parquet file, plots; NICs differ, repeats too; a second call runs nothing."""
@@ -45,19 +48,19 @@ def test_a_grid_from_scenario_to_plots(tmp_path: Path, capsys: pytest.CaptureFix
 def test_growth_names_what_a_frame_costs_and_a_point_that_fails(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A run that cannot be made is a finding with its scenario (status 1); the others are there."""
-    scenario = str(written(tmp_path, SCENARIO.replace('"uniform"', '"zipf"')))
-    arguments = ["scale", scenario, "--grow", "flows=10,100,2e8", "--repeat", "1", "--out", str(tmp_path / "out")]
+    """A run that does not end is a finding with its scenario (status 1); the others are there."""
+    scenario = str(written(tmp_path, DEADLY))
+    arguments = ["scale", scenario, "--grow", "packets=100,1000,9000", "--repeat", "1", "--out", str(tmp_path / "out")]
     assert cli.main([*arguments, "--plots", "png"]) == 1
     told = capsys.readouterr()
-    assert "with more flows: time of a frame" in told.out
-    [finding] = told.err.splitlines()
-    assert "flows 200,000,000" in finding
-    assert "too many for zipf" in finding
+    assert "with more packets: time of a frame" in told.out
+    finding = told.err.splitlines()[-1]
+    assert "packets 9,000" in finding
+    assert "its process died (signal 9: see the machine's memory)" in finding
     assert next((tmp_path / "out" / "failed").iterdir()).name in finding
-    assert (tmp_path / "out" / "growth-flows.png").exists()
+    assert (tmp_path / "out" / "growth-packets.png").exists()
     rows = pyarrow.parquet.read_table(tmp_path / "out" / "runs.parquet").to_pylist()
-    assert [row["value"] for row in rows] == [10, 100]
+    assert [row["value"] for row in rows] == [100, 1000]
     assert all(row["peak_memory_bytes"] > 10_000_000 and row["set_up_seconds"] > 0 for row in rows)
     assert all(row["source_seconds"] < row["seconds"] for row in rows)
 
@@ -66,13 +69,13 @@ def test_where_every_run_fails_there_is_a_document_of_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Findings as ever (status 1), in the document as well; a table without rows, and what is missing counted."""
-    scenario = str(written(tmp_path, SCENARIO.replace('"uniform"', '"zipf"')))
-    arguments = ["scale", scenario, "--grow", "flows=2e8", "--repeat", "1", "--out", str(tmp_path / "out"), "--json"]
+    scenario = str(written(tmp_path, DEADLY))
+    arguments = ["scale", scenario, "--grow", "packets=9000", "--repeat", "1", "--out", str(tmp_path / "out"), "--json"]
     assert cli.main(arguments) == 1
     told = capsys.readouterr()
     document = json.loads(told.out)
     [finding] = document["findings"]
-    assert "flows 200,000,000" in finding
+    assert "packets 9,000" in finding
     assert told.err.splitlines()[-1] == f"vmmq: {finding}"
     assert (document["runs"], document["missing"]) == ([], 1)
     assert pyarrow.parquet.read_table(tmp_path / "out" / "runs.parquet").schema.equals(SCHEMA)
