@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from dataplane.engine.interrupts import InterruptShield
+from dataplane.engine.interrupts import uninterrupted
 from dataplane.errors import UserError
 from dataplane.kernels.steer import count_dropped
 from dataplane.receive.steering import steer_batch
@@ -62,20 +62,15 @@ class Steering:
         """
         table = PacketTable(self.snapshot)
         work = new_work_columns(_BATCH_FRAMES)
-        shield = InterruptShield()
-        shield.install()
-        try:
-            with shield:
-                for batch in self.source.batches(_BATCH_FRAMES):
-                    steer_batch(batch, self.snapshot, work, transmit_by_source=self.transmit_by_source)
-                    count_dropped(work.drop[: len(batch)], self.drops)
-                    self.packets += len(batch)
-                    yield table.batch(batch, work)
-                    self.progress(self.packets, self.source.progress())
-                    if shield.pending:
-                        break
-        finally:
-            shield.remove()
+        with uninterrupted() as shield:
+            for batch in self.source.batches(_BATCH_FRAMES):
+                steer_batch(batch, self.snapshot, work, transmit_by_source=self.transmit_by_source)
+                count_dropped(work.drop[: len(batch)], self.drops)
+                self.packets += len(batch)
+                yield table.batch(batch, work)
+                self.progress(self.packets, self.source.progress())
+                if shield.pending:
+                    break
         if not self.packets:
             self.remarks.append("there are no frames")
         if stepped_back := self.source.timestamp_regressions:

@@ -55,13 +55,13 @@ def _loading(frame: FrameType | None) -> tuple[bool, bool]:
 
 
 @contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Ctrl-C takes effect behind the block; a second one in the middle of it."""
+def uninterrupted() -> Iterator[InterruptShield]:
+    """Ctrl-C takes effect behind the block; a second one in the middle of it. The shield says whether one waits."""
     shield = InterruptShield()
     shield.install()
     try:
         with shield:
-            yield
+            yield shield
     finally:
         shield.remove()
 

@@ -141,20 +141,6 @@ def _count_leading_zeros(typing_context: Any, value: Any) -> Any:
 count_leading_zeros: Any = intrinsic(_count_leading_zeros)
 
 
-def _swap_bytes(typing_context: Any, value: Any) -> Any:
-    """The bytes of a uint64 in reversed order."""
-    if value != types.uint64:
-        return None
-
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.bswap(arguments[0])
-
-    return types.uint64(value), codegen
-
-
-swap_bytes: Any = intrinsic(_swap_bytes)
-
-
 def _multiply_high(typing_context: Any, left: Any, right: Any) -> Any:
     """The high word of the 128-bit product of two uint64."""
     if left != types.uint64 or right != types.uint64:

@@ -260,12 +260,11 @@ def serve(
     latency_sum, latency_min, latency_max = np.int64(0), s.latency_min_ns, s.latency_max_ns
     if s.first_arrival_ns == NEVER and rows.shape[0] > 0:
         s.first_arrival_ns = work_rows[rows[0]].timestamp_ns
-    capacity = depth
+    capacity = ring.shape[0]
     if tracking is not None:
         items, counts = tracking.items, tracking.counts
         watch_until_ns, followers, last_ns = tracking.watch_until_ns, tracking.followers, tracking.last_ns
         follower_count = counts[FOLLOWERS]
-        capacity = ring.shape[0]
     if holding is not None:
         held, fences, dropped_behind = tracking.held, tracking.fences, np.int64(0)
         slot_fence, transmit_fence = tracking.slot_fence, tracking.transmit_fence
@@ -276,8 +275,6 @@ def serve(
         release_ns, release_epoch = next_release(held, held_count, fences)
         letting_in = False
         scan, keep = np.int64(0), np.int64(0)  # next held frame to look at, place of the next one that stays
-    if tracking is None and depth == 0:
-        capacity = ring.shape[0]  # of which nothing is used
     position = accepted % capacity
     i, count = np.int64(0), rows.shape[0]
     while True:

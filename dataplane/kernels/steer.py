@@ -39,7 +39,6 @@ from dataplane.kernels.memory import (
     read_u32_be,
     read_u64,
     read_u64_be,
-    swap_bytes,
     write_u16,
     write_u32,
     write_u64,
@@ -119,7 +118,7 @@ _PLAIN_ROW = np.dtype(
     [
         ("bytes_min", np.uint32),  # behind the IP header; more than there can be for what is not plain
         ("class_row", np.uint32),  # where the CLASS_ROW of its class lies among those of a target, in bytes
-        ("flow_end", np.uint64),  # the last factor of its flow key, but for the ports
+        ("flow_end", np.uint64),  # the last word of its flow key, but for the ports
     ]
 )
 _PLAIN_BYTES = _PLAIN_ROW.itemsize
@@ -136,7 +135,7 @@ def _plain_protocols() -> npt.NDArray[np.uint64]:
     table["bytes_min"] = 1 << 16
     for family, (tcp, bits) in enumerate([(IPV4_TCP, _HAS_PORTS), (IPV6_TCP, _HAS_PORTS | _IS_IPV6)]):
         for protocol, kind, bytes_min in [(_TCP, tcp, 20), (_UDP, tcp + 1, 8)]:
-            flow_end = (protocol << 32 | bits << 48 | _IS_LAST) ^ int(_FLOW_FACTOR)
+            flow_end = protocol << 32 | bits << 48 | _IS_LAST
             table[: 2 if protocol == _TCP else 1, family, protocol] = bytes_min, kind * _CLASS_BYTES, flow_end
     return table.reshape(-1).view(np.uint64)
 
@@ -444,10 +443,8 @@ def _steer_plain(span: Any, is_ipv6: bool, plain: int, start: int, l3: int, wire
         table = span.byte_tables + np.int64(read_u16(class_row + _KEY)) * _BYTE_TABLE_BYTES
         hash_kind, destination = np.int64(read_u8(class_row + _HASH_KIND)), source + (16 if is_ipv6 else 4)
         value = _hash_by_tables(table, hash_kind, source, destination, ports, -1, -1)
-    # as `_flow_key` has it: the ports are in no bit of the word before
     addresses = _mix_address(_mix_address(_FLOW_START, source), source + 16) if is_ipv6 else read_u64(source)
-    last = read_u64(plain + _FLOW_END) ^ read_u32(ports)
-    flow_key = multiply_folded(read_u64(class_row + _FLOW_SEED) ^ addresses, last)
+    flow_key = _mix(read_u64(class_row + _FLOW_SEED), addresses, read_u64(plain + _FLOW_END) | read_u32(ports))
     entry = value & read_u8(class_row + _TABLE_MASK)
     entry_slot = np.int64(read_u32(class_row + _ENTRY_SLOT) + entry)
     processor = np.int64(read_u16(span.slot_processors + 2 * entry_slot))
@@ -495,10 +492,9 @@ def _steer_span(
             ether_type = read_u16(l3 - 2)
             if ether_type == _IPV4_TYPE:
                 plain = plain_ipv4 + _PLAIN_BYTES * np.int64(read_u8(l3 + 9))
-                head = read_u64(l3)
-                total = np.int64(swap_bytes(head << np.uint64(32)) & np.uint64(0xFFFF))
+                total = np.int64(read_u16_be(l3 + 2))
                 if (
-                    (head & _IPV4_MASK == _IPV4_PLAIN)
+                    (read_u64(l3) & _IPV4_MASK == _IPV4_PLAIN)
                     & (total - 20 >= np.int64(read_u32(plain + _BYTES_MIN)))
                     & (l3 + total <= start + wire)
                 ):

@@ -20,6 +20,9 @@ from dataplane.switch.snapshot import SLOTS_PER_TARGET
 
 _LARGEST = (1 << 63) - 1
 
+#: Columns of `ProcessorReport.by_target`.
+COUNTED = ("received", "bytes", "hashed", "completions", "dropped")
+
 
 class Windows(NamedTuple):
     """The clock of the load windows: window w covers [start_ns + w * length_ns, start_ns + (w + 1) * length_ns)."""
@@ -34,7 +37,7 @@ class ProcessorReport:
 
     counters: dict[str, int]  # fields of kernels.serve.STATE, busy_ns, and the sums of `by_target`
     histogram: LatencyHistogram
-    by_target: npt.NDArray[np.int64]  # (targets, 5): received, bytes, hashed, completions, dropped
+    by_target: npt.NDArray[np.int64]  # (targets, 5): COUNTED
     busy_windows: npt.NDArray[Any]  # BUSY_ROW, ascending
     entry_windows: npt.NDArray[Any]  # ENTRY_ROW, ascending by window
     updates: UpdateLog | None = None  # None in a run in which nothing changes
@@ -164,10 +167,6 @@ class Processor:
             busy_windows=self._busy_rows.rows(),
             entry_windows=self._entry_rows.rows(),
         )
-
-
-#: Columns of `ProcessorReport.by_target`.
-COUNTED = ("received", "bytes", "hashed", "completions", "dropped")
 
 
 def totals(by_target: npt.NDArray[np.int64]) -> dict[str, int]:

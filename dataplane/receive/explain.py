@@ -76,9 +76,8 @@ def _steps(snapshot: SteeringSnapshot, batch: FrameBatch, work: WorkColumns) -> 
     address, sender = int.from_bytes(frame[:6], "big"), int.from_bytes(frame[6:12], "big")
     vid = tci & 0xFFF
     tag = f"tag VID {vid} priority {tci >> 13}" if tagged else "untagged"
-    what_follows = (
-        f"EtherType 0x{ether_type:04x}" if len(frame) >= l3 else "no EtherType"
-    )  # a frame may end behind its tag
+    # a frame may end behind its tag
+    what_follows = f"EtherType 0x{ether_type:04x}" if len(frame) >= l3 else "no EtherType"
     text = f"{wire_length} bytes{cut}, to {format_mac(address)} from {format_mac(sender)}, {tag}, {what_follows}"
     yield Step("frame", "MOD-10", text)
 

@@ -13,6 +13,7 @@ from dataplane.arrays import read_only
 from dataplane.ids import ProcessorNumber
 from dataplane.kernels import steer as kernels
 from dataplane.kernels.work import NO_PROCESSOR, NO_TARGET, NOT_DROPPED, TAGGED
+from dataplane.ndis.oob import Ieee8021Q
 from dataplane.receive.work import DROP_REASONS, WorkColumns
 from dataplane.switch.configuration import HashType
 from dataplane.switch.snapshot import HASH_KINDS, SteeringSnapshot
@@ -99,11 +100,6 @@ class SteeredFrame:
     oob_8021q: int  # RX-10
 
 
-def oob_8021q(tci: int) -> int:
-    """The 8021Q OOB of a tag: priority, CFI and VID in the order of the structure (RX-10); 0 for no tag."""
-    return tci >> 13 | tci >> 9 & 8 | (tci & 0xFFF) << 4
-
-
 def steered_row(snapshot: SteeringSnapshot, work: WorkColumns, row: int) -> SteeredFrame:
     """One row of work columns as a value."""
     dropped = int(work.drop[row])
@@ -119,5 +115,5 @@ def steered_row(snapshot: SteeringSnapshot, work: WorkColumns, row: int) -> Stee
         entry=index if entries_known else None,
         processor=None if processor == NO_PROCESSOR else snapshot.processors[processor],
         tagged=bool(work.flags[row] & TAGGED),
-        oob_8021q=oob_8021q(int(work.tci[row])),
+        oob_8021q=Ieee8021Q.from_tci(int(work.tci[row])).pack(),
     )

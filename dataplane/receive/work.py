@@ -86,7 +86,7 @@ class WorkColumns(NamedTuple):
 
     @property
     def tci(self) -> npt.NDArray[np.uint16]:
-        """Tag control information, 0 without a tag; `receive.steering.oob_8021q` makes the 8021Q OOB of it."""
+        """Tag control information, 0 without a tag; `ndis.oob.Ieee8021Q` makes the 8021Q OOB of it."""
         return self._out_of_band("tci")
 
     def _field(self, name: str) -> npt.NDArray[Any]:

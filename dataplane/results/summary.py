@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from dataplane.engine.experiment import RunResult
+from dataplane.processor.processor import COUNTED
 from dataplane.results.measures import balance
 from dataplane.results.tables import target_key
 from dataplane.switch.configuration import Mode
@@ -109,11 +110,10 @@ def _processor_rows(result: RunResult) -> list[dict[str, Any]]:
 
 
 def _target_rows(result: RunResult) -> list[dict[str, Any]]:
-    counts = np.zeros((len(result.target_ids), 5), np.int64)
+    counts = np.zeros((len(result.target_ids), len(COUNTED)), np.int64)
     for report in result.processors:
         counts[: len(report.by_target)] += report.by_target
-    names = ("received", "bytes", "hashed", "completions", "dropped")
     return [
-        {target_key(result): target_id, "name": name, **{n: int(v) for n, v in zip(names, row, strict=True)}}
+        {target_key(result): target_id, "name": name, **{n: int(v) for n, v in zip(COUNTED, row, strict=True)}}
         for target_id, name, row in zip(result.target_ids, result.target_names, counts, strict=True)
     ]

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from dataplane.engine.experiment import RunResult
 from dataplane.ids import DEFAULT_PROCESSOR_INDEX, PRIMARY_PROCESSOR_INDEX
+from dataplane.processor.processor import COUNTED
 from dataplane.switch.snapshot import slot_names
 
 SCHEMA_VERSION = 1
@@ -158,13 +159,8 @@ PROCESSORS_SCHEMA = pa.schema(
     ]
 )
 
-_TARGET_COLUMNS = ("received", "bytes", "hashed", "completions", "dropped")
-VPORTS_SCHEMA = pa.schema(
-    [("vport_id", pa.uint16()), ("name", pa.string()), *((name, pa.int64()) for name in _TARGET_COLUMNS)]
-)
-QUEUES_SCHEMA = pa.schema(
-    [("queue_id", pa.uint16()), ("name", pa.string()), *((name, pa.int64()) for name in _TARGET_COLUMNS)]
-)
+VPORTS_SCHEMA = pa.schema([("vport_id", pa.uint16()), ("name", pa.string()), *((name, pa.int64()) for name in COUNTED)])
+QUEUES_SCHEMA = pa.schema([("queue_id", pa.uint16()), ("name", pa.string()), *((name, pa.int64()) for name in COUNTED)])
 
 _VERDICTS = ("no_loss", "conservation", "adopted_everywhere", "drained_in_order", "order_kept")
 UPDATES_SCHEMA = pa.schema(

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dataplane.engine.statistics import Sample
+from dataplane.processor.processor import COUNTED
 from dataplane.results.screen import Bar, si
 from dataplane.update.certificates import request_document
 from dataplane.update.records import RequestRecord
@@ -19,8 +20,6 @@ _BAR_CELLS = 20
 _HOT_LOAD = 0.9
 #: Requests are shown that are no older in model time.
 _RECENT_NS = 10_000_000_000
-
-_TOTAL = ("received", "bytes", "hashed", "completions", "dropped")  # columns of `by_target`
 
 
 class ProcessorRate(NamedTuple):
@@ -166,7 +165,7 @@ def _items(one: Any) -> int:
 
 def _by_target(sample: Sample) -> Any:
     """(targets, 5) over all processors; those that a processor does not know yet have nothing on it."""
-    counts = np.zeros((len(sample.nic.target_ids), len(_TOTAL)), np.int64)
+    counts = np.zeros((len(sample.nic.target_ids), len(COUNTED)), np.int64)
     for one in sample.processors:
         rows = min(len(counts), len(one.by_target))
         counts[:rows] += one.by_target[:rows]

@@ -453,8 +453,8 @@ def _windows_of(key: bytes) -> npt.NDArray[np.uint64]:
     So the same multiplications hash a packet with its ports and without.
     """
     windows = np.tile(np.array(toeplitz_windows(key), np.uint64), (3, 1))
-    windows[1, 2 * _IPV4_BYTES // 8 :] = 0
-    windows[2, 2 * _IPV6_BYTES // 8 :] = 0
+    windows[1, _IPV4_BYTES // 4 :] = 0
+    windows[2, _IPV6_BYTES // 4 :] = 0
     return windows.reshape(-1)
 
 
