@@ -28,6 +28,7 @@ from dataplane.kernels.tracking import (
     FENCES_END_NS,
     FOLLOWERS,
     HELD,
+    ITEM_ROW,
     LATE_NS_MAX,
     NEVER,
     ORDER_USED,
@@ -86,6 +87,7 @@ HISTOGRAM_BUCKETS = 64 * 128
 #: How far ahead the flow of an item is asked for: the table is larger than the caches of a core.
 _PREFETCH_ROWS, _PREFETCH_ITEMS = 24, 12
 _WORK_BYTES, _FLOW_BYTES, _ORDER_BYTES = WORK_ROW.itemsize, FLOW_ROW.itemsize, ORDER_ROW.itemsize
+_ITEM_BYTES = ITEM_ROW.itemsize
 
 #: `completion_ns` of a frame that is dropped, and of one that waits for an update (EPO-07).
 _QUEUE_FULL_NS, HELD_NS = -1, -2
@@ -262,8 +264,9 @@ def serve(
         s.first_arrival_ns = work_rows[rows[0]].timestamp_ns
     capacity = ring.shape[0]
     if tracking is not None:
-        items, counts = tracking.items, tracking.counts
-        watch_until_ns, followers, last_ns = tracking.watch_until_ns, tracking.followers, tracking.last_ns
+        items, counts, followers = tracking.items, tracking.counts, tracking.followers
+        items_at, last_at = address_of(items), address_of(tracking.last_ns)
+        watch_at = address_of(tracking.watch_until_ns)
         follower_count = counts[FOLLOWERS]
     if holding is not None:
         held, fences, dropped_behind = tracking.held, tracking.fences, np.int64(0)
@@ -374,10 +377,7 @@ def serve(
                     counts[ENTERED] == tracking.entered.shape[0] or counts[OVERTAKABLE] == tracking.overtakable.shape[0]
                 ):
                     break
-            if tracking is not None:
-                watched = arrival < watch_until_ns[slot]
-                if watched and follower_count == followers.shape[0]:
-                    break
+            if tracking is not None:  # noqa: SIM102
                 if depth == 0 and ring[position] > enters:
                     break
             busy, interrupt, dpc, items_then, interrupt_then_ns = cost, 0, 0, items_in_dpc + 1, last_interrupt_ns
@@ -389,6 +389,10 @@ def serve(
             elif items_in_dpc == limit:
                 busy, dpc, items_then = cost + overhead_ns, 1, np.int64(1)
             end = starts_at + busy
+            if tracking is not None:
+                watched = end < np.int64(read_u64(watch_at + 8 * slot))
+                if watched and follower_count == followers.shape[0]:
+                    break
 
             # busy time by window: everything up to this interval is final, so full windows go to the log at once
             if end <= busy_window_end_ns:
@@ -420,22 +424,23 @@ def serve(
                     write_u64(ring_at + 8 * position, end)
                     position += 1
             else:
-                ring[position] = end
-                item = items[position]
-                item.frame, item.flow_key, item.slot, item.overtakable = frame, key, slot, 0
-                last_ns[slot] = end
+                write_u64(ring_at + 8 * position, end)
+                item_at = items_at + _ITEM_BYTES * position
+                write_u64(item_at, key)
+                write_u64(item_at + 8, frame)
+                write_u64(item_at + 16, slot)  # and that no update has moved its group
+                write_u64(last_at + 8 * slot, end)
+                position += 1
                 if watched:
                     follower = followers[follower_count]
                     follower.flow_key, follower.frame, follower.completion_ns = key, frame, end
                     follower_count += 1
-            if holding is not None:  # noqa: SIM102
+            if holding is not None:
+                accepted += 1
                 if entering:
-                    items[position].overtakable = waiting.overtakable
+                    items[position - 1].overtakable = waiting.overtakable
                     note_completion(tracking, waiting, release_ns, end)
                     scan += 1
-            if tracking is not None:
-                position += 1
-                accepted += 1
             if position == capacity:
                 position = 0
             flows_used = count_item(flow_rows, flows_used, key)
@@ -501,7 +506,7 @@ def serve(
         counts[DROPPED_BEHIND] += dropped_behind
     s.free_ns, s.last_interrupt_ns, s.items_in_dpc = free_ns, last_interrupt_ns, items_in_dpc
     s.busy_since_ns, s.last_frame = busy_since_ns, first_frame + last_row
-    if tracking is None:
+    if holding is None:
         accepted += i - dropped
     if accepted > s.accepted:
         s.last_completion_ns = free_ns

@@ -101,7 +101,7 @@ class Tracking(NamedTuple):
     slot_fence: npt.NDArray[np.int32]  # (slots,) fence of received frames
     transmit_fence: npt.NDArray[np.int32]  # (targets,) fence of transmit completions (TX-14)
     last_ns: npt.NDArray[np.int64]  # (slots,) completion of the last item that entered the queue
-    watch_until_ns: npt.NDArray[np.int64]  # (slots,) frames that arrive before are followers; shared by a host
+    watch_until_ns: npt.NDArray[np.int64]  # (slots,) items completed before are followers; shared by a host
     watch_epoch: npt.NDArray[np.int64]  # (slots,) update that set it; shared by a host
     group_of_slot: npt.NDArray[np.int64]  # (slots,) scratch, all -1
     order: npt.NDArray[Any]  # flows.ORDER_ROW: items served since frames are held, by flow (ORD-02)
@@ -283,7 +283,7 @@ def watch_no_longer(
     watch_until_ns: npt.NDArray[np.int64],
     watch_epoch: npt.NDArray[np.int64],
 ) -> None:
-    """All older frames complete by `retired_ns`: later ones overtake nobody, where no later update watches them."""
+    """All older frames complete by `retired_ns`: what completes later overtakes none, where no later update watches."""
     for slot in slots:
         if watch_epoch[slot] == epoch:
             watch_until_ns[slot] = retired_ns

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from dataplane.arrays import joined
 from dataplane.kernels.host import NEXT_MARK, PLACES, PROCESSOR_ADDRESSES, serve_batch, serve_processors
-from dataplane.kernels.tracking import FOREVER, MARKER_ROW, NEVER, watch_no_longer
+from dataplane.kernels.tracking import ENTERED_ROW, FOREVER, MARKER_ROW, NEVER, watch_no_longer
 from dataplane.processor.costs import CostModel
 from dataplane.processor.fences import HoldPlan, Lineage, OldFrames
 from dataplane.processor.flows import FlowItems, FlowTable
@@ -352,12 +352,16 @@ class ProcessorHost:
         return OwnAnswer(marker.epoch, int(batch.drained_ns[mark]), rows)
 
     def _late(self, processors: Sequence[UpdatableProcessor]) -> npt.NDArray[Any]:
-        rows = [part for processor in processors for part in processor.late]
-        if not rows:
-            return _NOTHING_LATE
+        """Completions of frames that were held, since the last time."""
+        parts = [part for processor in processors for part in processor.late]
         for processor in processors:
             processor.late.clear()
-        return joined(LATE_ROW, rows) if self._plan.rows_wanted else _NOTHING_LATE
+        if not parts or not self._plan.rows_wanted:
+            return _NOTHING_LATE
+        entered = joined(ENTERED_ROW, parts)
+        rows = np.zeros(len(entered), LATE_ROW)
+        rows["frame"], rows["completion_ns"] = entered["frame"], entered["completion_ns"]
+        return rows
 
 
 def _drained(batch: PreparedWork) -> list[Answer]:

@@ -45,8 +45,8 @@ class UpdateLog:
     #: OVERTAKABLE_ROW: frames in the queue, or held, when an update moved their group; one row for each, with the first
     #: update that did.
     overtakable: npt.NDArray[Any]
-    #: FOLLOWER_ROW: frames of moved groups that arrived while older ones might still be in a queue: they may have
-    #: overtaken those; a frame may be in `overtakable` as well.
+    #: FOLLOWER_ROW: frames of moved groups that complete while older ones may still be in a queue: they may overtake
+    #: those; a frame may be in `overtakable` as well.
     followers: npt.NDArray[Any]
     dropped_behind_holds: npt.NDArray[Any]  # DROPPED_ROW
     reordered: int = 0  # that were held, and served behind a later frame of their flow on this processor (ORD-02)

@@ -17,7 +17,7 @@ from dataplane.processor.costs import CostModel
 from dataplane.processor.fences import Fences, HoldPlan, OldFrames
 from dataplane.processor.flows import FlowTable, enlarged
 from dataplane.processor.log import DROPPED_ROW, HOLD_ROW, MARK_ROW, UpdateLog
-from dataplane.processor.messages import ANSWER_ROW, ENTRY_LOAD_ROW, LATE_ROW, ProcessorLoad, Tick
+from dataplane.processor.messages import ANSWER_ROW, ENTRY_LOAD_ROW, ProcessorLoad, Tick
 from dataplane.processor.processor import Processor, ProcessorReport, Windows, new_entries, totals
 from dataplane.processor.slot import Slot
 from dataplane.switch.snapshot import SLOTS_PER_TARGET
@@ -27,7 +27,7 @@ LOG_ROWS, HELD_ROWS, MARK_ROWS, ORDER_ROWS = 16_384, 64, 64, 64
 
 
 class Watch(NamedTuple):
-    """Until when frames of each slot count as followers; shared by the processors of a host."""
+    """Frames of each slot count as followers that complete before; shared by the processors of a host."""
 
     until_ns: npt.NDArray[np.int64]  # (slots,)
     epoch: npt.NDArray[np.int64]  # (slots,) update that set it
@@ -124,7 +124,7 @@ class UpdatableProcessor(Processor):
         super().__init__(costs, windows, targets, flows, ticks=ticks, addresses=addresses)
         self.answers: list[OwnAnswer] = []  # a later one replaces those before it about the same update
         self.loads: list[ProcessorLoad] = []  # one for each tick, in order
-        self.late: list[npt.NDArray[Any]] = []  # LATE_ROWs
+        self.late: list[npt.NDArray[Any]] = []  # ENTERED_ROWs
         self._row = row
         self._ordered = ordered
         self._fences = Fences(row)
@@ -403,9 +403,7 @@ class UpdatableProcessor(Processor):
         entered = self._tracking.entered[: counts[tracks.ENTERED]].copy()
         counts[tracks.ENTERED] = 0
         self._entered.append(entered)
-        late = np.zeros(len(entered), LATE_ROW)
-        late["frame"], late["completion_ns"] = entered["frame"], entered["completion_ns"]
-        self.late.append(late)
+        self.late.append(entered)
         for one in self._unanswered:
             old = entered[entered["frame"] < one.plan.marker.first_frame]
             group, of_group = _groups(one.plan.marker.change.old, old["slot"])
@@ -452,13 +450,15 @@ def answer_rows(
 
 def _holds(entered: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """HOLD_ROWs of the frames that were held, by epoch and slot."""
-    entered = entered[np.lexsort((entered["frame"], entered["slot"], entered["epoch"]))]
-    hold_ns = entered["entered_ns"] - entered["arrival_ns"]
     key = entered["epoch"].astype(np.int64) << 32 | entered["slot"]
-    first, frames = np.unique(key, return_index=True, return_counts=True)[1:]
+    order = np.lexsort((entered["frame"], key))
+    key, frame = key[order], entered["frame"][order]
+    hold_ns = (entered["entered_ns"] - entered["arrival_ns"])[order]
+    first = np.flatnonzero(np.append(True, key[1:] != key[:-1])[: len(key)])
     rows = np.zeros(len(first), HOLD_ROW)
-    rows["epoch"], rows["slot"], rows["frames"] = entered["epoch"][first], entered["slot"][first], frames
-    rows["first_frame"], rows["first_ns"] = entered["frame"][first], hold_ns[first]
+    rows["epoch"], rows["slot"] = key[first] >> 32, key[first] & 0xFFFF_FFFF
+    rows["frames"] = np.diff(first, append=len(key))
+    rows["first_frame"], rows["first_ns"] = frame[first], hold_ns[first]
     if len(first):
         rows["longest_ns"] = np.maximum.reduceat(hold_ns, first)
     return rows

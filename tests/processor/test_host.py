@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from dataplane.processor.costs import CostModel
 from dataplane.processor.host import HostPlan, ProcessorHost
@@ -23,10 +24,11 @@ def test_time_comes_as_far_as_a_tick_without_frames() -> None:
     assert (statistics.now_ns, statistics.queue_depth, statistics.busy_ns) == (500, 0, 0)
 
 
-def test_frames_before_an_update_are_no_followers() -> None:
-    """What one processor watches from an update on does not have the others log what came before it (EPO-09)."""
+@pytest.mark.parametrize(("drain_ns_max", "followers"), [(10**6, [2, 3]), (1006, [2]), (1005, [])])
+def test_who_may_overtake(drain_ns_max: int, followers: list[int]) -> None:
+    """Logged is what arrives behind an update and completes before all older frames must have (EPO-09, ORD-02)."""
     costs = (CostModel(receive_cost_ns=1000),) * 2
-    host = ProcessorHost(HostPlan(0, 0, costs, 2, 10**9, 1, updates=True, drain_ns_max=10**6))
+    host = ProcessorHost(HostPlan(0, 0, costs, 2, 10**9, 1, updates=True, drain_ns_max=drain_ns_max))
     host.start(0)
     work = new_work_columns(4, rows_wanted=False)
     work.timestamp_ns[:] = [10, 20, 30, 40]
@@ -41,6 +43,6 @@ def test_frames_before_an_update_are_no_followers() -> None:
     new, old = [processor.updates for processor in host.report().processors]
     assert new is not None
     assert old is not None
-    assert new.followers["frame"].tolist() == [2, 3]
+    assert new.followers["frame"].tolist() == followers  # they complete at 1030 and 2030 ns
     assert old.overtakable["frame"].tolist() == [0, 1]
     assert len(old.followers) == 0
