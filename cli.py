@@ -33,7 +33,7 @@ import typer
 import typer.core
 
 from dataplane.engine.interrupts import interrupt_when_loaded
-from dataplane.errors import ExitCode, UserError
+from dataplane.errors import ExitCode, UserError, system_problem
 
 # pydantic looks for plugins in everything that is installed; scenarios have no use for any
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
@@ -101,8 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout = sys.stderr
         return ExitCode.INCONCLUSIVE
     except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        return _fail(f"{place}{error.strerror or error}", ExitCode.WRONG_INPUT)
+        return _fail(system_problem(error), ExitCode.WRONG_INPUT)
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted", ExitCode.INCONCLUSIVE)
     except Exception:

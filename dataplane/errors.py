@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterable
 from enum import IntEnum
 from typing import TypeVar
@@ -25,6 +26,27 @@ class UserError(Exception):
     def __init__(self, message: str, exit_code: ExitCode = ExitCode.WRONG_INPUT) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+_REMEDIES = {
+    errno.EACCES: "check its permissions",
+    errno.EPERM: "check its permissions",
+    errno.ENOENT: "check the name",
+    errno.EISDIR: "name a file",
+    errno.ENOTDIR: "a part of the name is a file: check the name",
+    errno.ENAMETOOLONG: "give a shorter name",
+    errno.ENOSPC: "make room or give a name elsewhere",
+    errno.EDQUOT: "make room or give a name elsewhere",
+    errno.EROFS: "give a name elsewhere",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+}
+
+
+def system_problem(error: OSError) -> str:
+    """What the system refused, about which file, and what to do where that is known: a line for the user."""
+    place = f"{error.filename}: " if error.filename else ""
+    remedy = f"; {_REMEDIES[error.errno]}" if error.errno in _REMEDIES else ""
+    return f"{place}{error.strerror or error}{remedy}"
 
 
 def each(function: Callable[[_Given], _Made], given: Iterable[_Given]) -> list[_Made]:

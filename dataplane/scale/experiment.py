@@ -10,7 +10,7 @@ import pyarrow.parquet
 
 from dataplane.engine.experiment import DEFAULT_BATCH_FRAMES, DEFAULT_BATCH_FRAMES_ON_RAY, Progress
 from dataplane.engine.prepare import experiment
-from dataplane.errors import UserError
+from dataplane.errors import UserError, system_problem
 from dataplane.results.aside import directory_name, replaced_whole
 from dataplane.scale.measure import NicJob
 from dataplane.scale.points import EngineName, GridOptions, Run, read_points, runs_of
@@ -72,7 +72,7 @@ def plan(options: ScaleOptions) -> ScalePlan:
     except UserError as error:
         problems += str(error).splitlines()
     except OSError as error:
-        problems.append(f"{error.filename}: {error.strerror}")
+        problems.append(system_problem(error))
     points = read_points(options.grid, _batch_frames(base), problems)
     if base is not None:
         for axis, value in dict.fromkeys((point.axis, point.value) for point in points if point.axis):

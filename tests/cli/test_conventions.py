@@ -87,7 +87,10 @@ def failing() -> Iterator[list[BaseException]]:
     [
         (UserError("no such thing: try another"), ExitCode.WRONG_INPUT, "vmmq: no such thing: try another\n"),
         (UserError("unclear", ExitCode.INCONCLUSIVE), ExitCode.INCONCLUSIVE, "vmmq: unclear\n"),
-        (FileNotFoundError(2, "No such file or directory", "x.pcap"), 2, "vmmq: x.pcap: No such file or directory\n"),
+        (FileNotFoundError(2, "Not there", "x.pcap"), 2, "vmmq: x.pcap: Not there; check the name\n"),
+        (PermissionError(13, "Permission denied", "x"), 2, "vmmq: x: Permission denied; check its permissions\n"),
+        (OSError(28, "Full"), 2, "vmmq: Full; make room or give a name elsewhere\n"),
+        (OSError(5, "Input/output error", "x"), 2, "vmmq: x: Input/output error\n"),
         (OSError("disk on fire"), 2, "vmmq: disk on fire\n"),
         (KeyboardInterrupt(), ExitCode.INCONCLUSIVE, "vmmq: interrupted\n"),
         (BrokenPipeError(32, "Broken pipe"), ExitCode.INCONCLUSIVE, ""),
