@@ -30,8 +30,9 @@ from dataplane.engine.experiment import UpdatePlan
 from dataplane.ids import ProcessorNumber
 from dataplane.processor.messages import ProcessorLoad
 from dataplane.results.adapter import adapter_document
+from dataplane.switch.compile import compile_snapshot
 from dataplane.switch.configuration import AdapterConfiguration
-from dataplane.switch.snapshot import SteeringSnapshot, compile_snapshot
+from dataplane.switch.snapshot import SteeringSnapshot
 from dataplane.update.records import RequestRecord
 from dataplane.update.timeline import FixedRequests, RequestMaker
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dataplane.ids import NdisVersion, ProcessorNumber
+from dataplane.switch.compile import compile_snapshot
 from dataplane.switch.configuration import (
     AdapterConfiguration,
     FieldTest,
@@ -15,7 +16,7 @@ from dataplane.switch.configuration import (
     RssState,
     VPort,
 )
-from dataplane.switch.snapshot import SteeringSnapshot, compile_snapshot
+from dataplane.switch.snapshot import SteeringSnapshot
 from dataplane.traffic.batch import FrameBatch, read_only
 
 FRAMES = 16_384  # so few that 64 bytes of each and their work columns stay in the second and third cache

@@ -32,7 +32,8 @@ from dataplane.results.packets import (
 from dataplane.scenario.load import load_scenario
 from dataplane.scenario.model import Scenario
 from dataplane.scenario.set_up import adapter_configuration
-from dataplane.switch.snapshot import SteeringSnapshot, compile_snapshot
+from dataplane.switch.compile import compile_snapshot
+from dataplane.switch.snapshot import SteeringSnapshot
 from dataplane.traffic.batch import FrameBatch, TrafficSource
 from dataplane.traffic.capture import open_capture, read_frame
 

@@ -12,8 +12,8 @@ from dataplane.processor.costs import CostModel
 from dataplane.scenario.events import scheduled_requests
 from dataplane.scenario.model import Scenario
 from dataplane.scenario.set_up import set_up
+from dataplane.switch.compile import compile_snapshot, processors_of
 from dataplane.switch.configuration import Mode
-from dataplane.switch.snapshot import compile_snapshot, processors_of
 from dataplane.update.policies import make_policy
 
 

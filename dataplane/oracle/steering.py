@@ -11,8 +11,8 @@ from dataplane.arrays import read_only
 from dataplane.kernels.steer import steer
 from dataplane.receive.steering import Span, SpanTable, SteeredFrame, describe_columns, steered_row
 from dataplane.receive.work import new_work_columns
+from dataplane.switch.compile import compile_snapshot
 from dataplane.switch.configuration import AdapterConfiguration
-from dataplane.switch.snapshot import compile_snapshot
 
 
 class FrameSteering(Protocol):

@@ -124,7 +124,7 @@ class ReceiveQueue:
 
 @dataclass(frozen=True, slots=True)
 class AdapterConfiguration:
-    """Everything that decides where a frame goes; the input of `switch.snapshot.compile_snapshot`."""
+    """Everything that decides where a frame goes; the input of `switch.compile.compile_snapshot`."""
 
     mode: Mode
     ndis_version: NdisVersion

@@ -28,14 +28,9 @@ from dataplane.ndis.status import NdisStatus
 from dataplane.ndis.structures import SetIndirectionEntries
 from dataplane.processor.messages import ProcessorLoad
 from dataplane.switch.change import steering_change
+from dataplane.switch.compile import compile_snapshot, processors_of
 from dataplane.switch.configuration import AdapterConfiguration, Mode, RssState
-from dataplane.switch.snapshot import (
-    SLOTS_PER_TARGET,
-    TABLE_ENTRIES_MAX,
-    SteeringSnapshot,
-    compile_snapshot,
-    processors_of,
-)
+from dataplane.switch.snapshot import SLOTS_PER_TARGET, TABLE_ENTRIES_MAX, SteeringSnapshot
 from dataplane.update.foreign import FOREIGN_SECONDS, OverdueError, foreign_code
 from dataplane.update.policy import LoadWindow, Move, Policy, ProcessorWindow, Table, VPortWindow
 from dataplane.update.records import RequestRecord, SteeringUpdate, Stretch

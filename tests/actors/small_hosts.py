@@ -21,6 +21,7 @@ from dataplane.processor.costs import CostModel
 from dataplane.processor.flows import FlowItems
 from dataplane.processor.processor import ProcessorReport
 from dataplane.receive.work import WORK_DTYPES
+from dataplane.switch.compile import compile_snapshot
 from dataplane.switch.configuration import (
     AdapterConfiguration,
     FieldTest,
@@ -32,7 +33,6 @@ from dataplane.switch.configuration import (
     RssState,
     VPort,
 )
-from dataplane.switch.snapshot import compile_snapshot
 from dataplane.traffic.batch import FrameBatch
 from tests.batches import FramesInMemory, batch_of
 

@@ -9,6 +9,7 @@ import numpy as np
 from actors.updates import UpdateReader, UpdateWriter
 from dataplane.ids import NdisVersion, ProcessorNumber
 from dataplane.switch.change import steering_change
+from dataplane.switch.compile import compile_snapshot
 from dataplane.switch.configuration import (
     AdapterConfiguration,
     FieldTest,
@@ -21,7 +22,7 @@ from dataplane.switch.configuration import (
     RssState,
     VPort,
 )
-from dataplane.switch.snapshot import SteeringSnapshot, compile_snapshot
+from dataplane.switch.snapshot import SteeringSnapshot
 from dataplane.update.records import SteeringUpdate, Stretch
 
 P = tuple(ProcessorNumber(0, n) for n in range(4))

@@ -16,7 +16,7 @@ from dataplane.processor import host, updatable
 from dataplane.processor.fences import Fences, HoldPlan
 from dataplane.processor.messages import Marker, Segment
 from dataplane.processor.updatable import UpdatableProcessor
-from dataplane.switch import snapshot as snapshots
+from dataplane.switch.compile import compile_snapshot
 from dataplane.update.records import SteeringUpdate
 from tests.engine.test_updates import check_against_reference, run
 from tests.reference.processor import ProcessorCosts
@@ -181,10 +181,10 @@ def test_defects_are_seen(
 
 def test_snapshots_cannot_be_edited() -> None:
     """No array of a snapshot can be written to, and compiling the next one leaves the one before as it was (EPO-01)."""
-    first = snapshots.compile_snapshot(CHAIN.configurations[0][1], 0, PROCESSORS)
+    first = compile_snapshot(CHAIN.configurations[0][1], 0, PROCESSORS)
     before = [array.tobytes() for array in first.arrays]
     for epoch, (_, configuration) in enumerate(CHAIN.configurations[1:], 1):
-        snapshots.compile_snapshot(configuration, epoch, before=first)
+        compile_snapshot(configuration, epoch, before=first)
     assert [array.tobytes() for array in first.arrays] == before
     for array in first.arrays:
         with pytest.raises(ValueError, match="read-only"):

@@ -22,8 +22,8 @@ from dataplane.receive.steering import Span
 from dataplane.receive.work import new_work_columns
 from dataplane.results.summary import ConservationError, summarize
 from dataplane.results.tables import entries_tables, windows_table
+from dataplane.switch.compile import compile_snapshot
 from dataplane.switch.configuration import AdapterConfiguration
-from dataplane.switch.snapshot import compile_snapshot
 from dataplane.traffic.batch import FrameBatch
 from tests.batches import FramesInMemory, batch_of
 from tests.reference import processor as reference_processor

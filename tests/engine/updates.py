@@ -22,8 +22,8 @@ from dataplane.processor.processor import ProcessorReport
 from dataplane.processor.slot import SEGMENTS_MAX, Slot, slot_of
 from dataplane.receive.work import WorkColumns, new_work_columns
 from dataplane.switch.change import steering_change
+from dataplane.switch.compile import compile_snapshot
 from dataplane.switch.configuration import AdapterConfiguration
-from dataplane.switch.snapshot import compile_snapshot
 from dataplane.traffic.batch import FrameBatch
 from dataplane.update.certificates import UpdateReport, certify
 from dataplane.update.records import SteeringUpdate, Stretch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataplane.ids import NdisVersion, ProcessorNumber
+from dataplane.switch.compile import compile_snapshot
 from dataplane.switch.configuration import (
     AdapterConfiguration,
     FieldTest,
@@ -14,7 +15,7 @@ from dataplane.switch.configuration import (
     RssState,
     VPort,
 )
-from dataplane.switch.snapshot import SteeringSnapshot, compile_snapshot
+from dataplane.switch.snapshot import SteeringSnapshot
 from tests.reference.vectors import KEYS
 
 

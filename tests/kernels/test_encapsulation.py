@@ -26,8 +26,8 @@ from scapy.packet import Packet
 from dataplane.ids import format_mac
 from dataplane.receive.steering import steer_batch
 from dataplane.receive.work import new_work_columns
+from dataplane.switch.compile import compile_snapshot
 from dataplane.switch.configuration import AdapterConfiguration, Filter, HashType, PacketFilter, VPort
-from dataplane.switch.snapshot import compile_snapshot
 from tests.batches import batch_of
 from tests.kernels.test_steer import reference_row, steered_rows
 from tests.reference import steering as reference

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from dataplane.receive.steering import steer_batch
 from dataplane.receive.work import new_work_columns
 from dataplane.results.packets import PacketTable, as_strings
+from dataplane.switch.compile import compile_snapshot
 from dataplane.switch.configuration import AdapterConfiguration, FieldTest, Filter, MacField, Mode, PacketFilter
-from dataplane.switch.snapshot import compile_snapshot
 from tests.batches import batch_of
 from tests.kernels.snapshots import four_vports
 from tests.reference import steering as reference

@@ -20,8 +20,9 @@ from dataplane.kernels.toeplitz import PORTABLE_VARIABLE
 from dataplane.kernels.work import WORK_ROW
 from dataplane.receive.steering import describe_columns, steer_batch
 from dataplane.receive.work import WorkColumns, new_work_columns
+from dataplane.switch.compile import compile_snapshot
 from dataplane.switch.configuration import AdapterConfiguration
-from dataplane.switch.snapshot import SteeringSnapshot, compile_snapshot
+from dataplane.switch.snapshot import SteeringSnapshot
 from dataplane.traffic.batch import FrameBatch
 from dataplane.traffic.profiles import Profile
 from dataplane.traffic.synthetic import Destination, SyntheticSource

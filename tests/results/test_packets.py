@@ -21,8 +21,9 @@ from dataplane.results.packets import (
     as_strings,
     open_packet_file,
 )
+from dataplane.switch.compile import compile_snapshot
 from dataplane.switch.configuration import HashType
-from dataplane.switch.snapshot import HASH_KIND_NAMES, SteeringSnapshot, compile_snapshot
+from dataplane.switch.snapshot import HASH_KIND_NAMES, SteeringSnapshot
 from tests.kernels.test_vectors import one_vport
 from tests.reference.vectors import KEYS
 

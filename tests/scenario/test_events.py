@@ -24,8 +24,8 @@ from dataplane.scenario.findings import ScenarioError
 from dataplane.scenario.load import load_scenario
 from dataplane.scenario.resolve import resolved_toml, toml_text
 from dataplane.scenario.set_up import set_up
+from dataplane.switch.compile import compile_snapshot
 from dataplane.switch.configuration import HashType, RssState, VPort
-from dataplane.switch.snapshot import compile_snapshot
 from dataplane.update.records import RequestRecord
 from dataplane.update.timeline import ControlTimeline
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from dataplane.ids import NdisVersion, ProcessorNumber
 from dataplane.switch.change import SteeringChange, steering_change
+from dataplane.switch.compile import compile_snapshot
 from dataplane.switch.configuration import AdapterConfiguration, HashType, Mode, RssState, VPort
-from dataplane.switch.snapshot import DEFAULT_SLOT, PRIMARY_SLOT, SLOTS_PER_TARGET, SteeringSnapshot, compile_snapshot
+from dataplane.switch.snapshot import DEFAULT_SLOT, PRIMARY_SLOT, SLOTS_PER_TARGET, SteeringSnapshot
 
 P = tuple(ProcessorNumber(0, n) for n in range(3))
 KEYS = (bytes(40), bytes(range(40)))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from dataplane.ids import NdisVersion, ProcessorNumber
 from dataplane.receive.steering import SteeredFrame, steer_batch, steered_row
 from dataplane.receive.work import new_work_columns
+from dataplane.switch.compile import compile_snapshot
 from dataplane.switch.configuration import (
     AdapterConfiguration,
     FieldTest,
@@ -25,7 +26,7 @@ from dataplane.switch.configuration import (
     VPort,
 )
 from dataplane.switch.configuration import Test as Operator
-from dataplane.switch.snapshot import SteeringSnapshot, compile_snapshot
+from dataplane.switch.snapshot import SteeringSnapshot
 from tests.batches import batch_of
 
 P = tuple(ProcessorNumber(0, n) for n in range(4))

@@ -14,8 +14,8 @@ from dataplane.ndis.oids import Oid, RequestKind
 from dataplane.ndis.status import NdisStatus
 from dataplane.processor.log import DROPPED_ROW, FOLLOWER_ROW, HOLD_ROW, MARK_ROW, OVERTAKABLE_ROW, UpdateLog
 from dataplane.switch.change import GROUP_ROW, HEIR_ROW, MOVED_ROW, SteeringChange
+from dataplane.switch.compile import compile_snapshot
 from dataplane.switch.configuration import AdapterConfiguration, Mode, ReceiveQueue, RssState, VPort
-from dataplane.switch.snapshot import compile_snapshot
 from dataplane.update.certificates import UpdateReport, certify
 from dataplane.update.records import RequestRecord, SteeringUpdate
 

@@ -23,7 +23,8 @@ from dataplane.scenario.events import scheduled_requests
 from dataplane.scenario.load import load_scenario
 from dataplane.scenario.set_up import set_up
 from dataplane.switch.change import steering_change
-from dataplane.switch.snapshot import DEFAULT_SLOT, SLOTS_PER_TARGET, compile_snapshot
+from dataplane.switch.compile import compile_snapshot
+from dataplane.switch.snapshot import DEFAULT_SLOT, SLOTS_PER_TARGET
 from dataplane.update.foreign import OverdueError
 from dataplane.update.policy import LoadWindow, Move, Policy, Table
 from dataplane.update.records import SteeringUpdate, Stretch
