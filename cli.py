@@ -710,7 +710,7 @@ def oid_send_command(
     from actors.live import connected  # noqa: PLC0415
     from dataplane.commands import answer_document  # noqa: PLC0415
     from dataplane.scenario.live import client_oid  # noqa: PLC0415
-    from dataplane.update.timeline import FixedRequests  # noqa: PLC0415
+    from dataplane.update.schedule import FixedRequests  # noqa: PLC0415
 
     keys: dict[str, Any] = {"name": oid, "issuer": issuer, "processor": _processor(processor)}
     if members is not None:

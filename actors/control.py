@@ -34,7 +34,7 @@ from dataplane.switch.compile import compile_snapshot
 from dataplane.switch.configuration import AdapterConfiguration
 from dataplane.switch.snapshot import SteeringSnapshot
 from dataplane.update.records import RequestRecord
-from dataplane.update.timeline import FixedRequests, RequestMaker
+from dataplane.update.schedule import FixedRequests, RequestMaker
 
 #: Requests that are kept to be looked at.
 _RECENT = 16

@@ -55,7 +55,7 @@ from dataplane.scenario.live import endless_source
 from dataplane.scenario.model import Scenario
 from dataplane.update.foreign import FOREIGN_SECONDS
 from dataplane.update.records import CLIENT_ORIGIN
-from dataplane.update.timeline import RequestMaker
+from dataplane.update.schedule import RequestMaker
 
 NAMESPACE = "vmmq"
 

@@ -16,7 +16,7 @@ from dataplane.update.records import RequestRecord, UpdateRecord
 
 if TYPE_CHECKING:  # an actor that has no use for the control plane need not load it
     from dataplane.control import AdapterSpecification, OidRequest
-    from dataplane.update.timeline import ScheduledRequest
+    from dataplane.update.schedule import ScheduledRequest
 
 HandOver = Literal["permissive", "ordered"]
 

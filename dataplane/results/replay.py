@@ -11,7 +11,7 @@ from dataplane.control.journal import JOURNAL_NAME
 from dataplane.control.records import JournalReader, Requested
 from dataplane.errors import UserError
 from dataplane.update.records import CLIENT_ORIGIN
-from dataplane.update.timeline import ScheduledRequest
+from dataplane.update.schedule import ScheduledRequest
 
 _NEEDED = ("scenario.toml", "summary.json", "updates.json", JOURNAL_NAME)
 

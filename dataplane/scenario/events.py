@@ -41,7 +41,7 @@ from dataplane.update.requests import (
     set_parameters,
     set_parameters_v2,
 )
-from dataplane.update.timeline import FixedRequests, RequestMaker, ScheduledRequest
+from dataplane.update.schedule import FixedRequests, RequestMaker, ScheduledRequest
 
 #: More than any request of the model can use.
 BUFFER_BYTES_MAX = 1 << 24

@@ -19,7 +19,7 @@ from dataplane.scenario.model import Event, Scenario
 from dataplane.scenario.source import traffic_source
 from dataplane.traffic.batch import TrafficSource
 from dataplane.traffic.live import FirstFrames, PacedSource
-from dataplane.update.timeline import RequestMaker
+from dataplane.update.schedule import RequestMaker
 
 #: So many frames, or repetitions of a capture, that nobody sees the last one.
 _ENDLESS = 1 << 62

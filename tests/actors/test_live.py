@@ -167,7 +167,7 @@ def test_second_up_of_a_name_is_refused(ask: Ask, live: Live) -> None:
 def keep_asking() -> None:
     """Query until somebody puts an end to it."""
     from dataplane.scenario.live import client_oid
-    from dataplane.update.timeline import FixedRequests
+    from dataplane.update.schedule import FixedRequests
 
     with connected("lab") as dataplane:
         query = client_oid(dataplane.scenario, {"name": "OID_GEN_CURRENT_PACKET_FILTER", "kind": "query"})

@@ -26,7 +26,7 @@ from dataplane.results.replay import read_past_run
 from dataplane.results.run_directory import PacketsParquet
 from dataplane.scenario.live import client_change, client_oid, endless_source
 from dataplane.update.records import Stretch
-from dataplane.update.timeline import FixedRequests, RequestMaker
+from dataplane.update.schedule import FixedRequests, RequestMaker
 
 SCENARIO = """
 [adapter]

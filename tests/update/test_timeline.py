@@ -29,7 +29,8 @@ from dataplane.update.foreign import OverdueError
 from dataplane.update.policy import LoadWindow, Move, Policy, Table
 from dataplane.update.records import SteeringUpdate, Stretch
 from dataplane.update.requests import move_parameters, oid_request
-from dataplane.update.timeline import IDLE_TICKS, ControlTimeline, FixedRequests, ScheduledRequest
+from dataplane.update.schedule import FixedRequests, ScheduledRequest
+from dataplane.update.timeline import IDLE_TICKS, ControlTimeline
 
 START_NS = 1_000_000_007
 TICK_NS = 1_000_000

@@ -1,0 +1,91 @@
+"""What the processors had to do since the tick before, as policies are told it (POL-02)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from dataplane.arrays import read_only
+from dataplane.control import ControlPlane
+from dataplane.ids import DEFAULT_VPORT_ID, ProcessorNumber
+from dataplane.processor.messages import ProcessorLoad
+from dataplane.switch.configuration import Mode, RssState
+from dataplane.switch.snapshot import SLOTS_PER_TARGET, TABLE_ENTRIES_MAX, SteeringSnapshot
+from dataplane.update.policy import LoadWindow, ProcessorWindow, VPortWindow
+
+
+def load_window(
+    control: ControlPlane,
+    snapshot: SteeringSnapshot,
+    loads: Sequence[ProcessorLoad],
+    *,
+    tick: int,
+    start_ns: int,
+    end_ns: int,
+) -> LoadWindow:
+    """What happened between two ticks, in the words of policies; times count from the first arrival.
+
+    `snapshot` is that of the configuration in force, which names the slots of the loads.
+    """
+    configuration, processors = control.configuration, snapshot.processors
+    by_processor = {processors[load.processor]: load for load in loads}
+    entries = np.zeros((2, len(snapshot.targets) * SLOTS_PER_TARGET), np.int64)  # packets, busy ns
+    for load in loads:
+        rows = load.entries
+        entries[0, rows["slot"]] += rows["received"] + rows["completions"] + rows["dropped"]
+        entries[1, rows["slot"]] += rows["busy_ns"]
+    return LoadWindow(
+        tick=tick,
+        start_ns=start_ns,
+        end_ns=end_ns,
+        processors=tuple(
+            _processor_window(processor, by_processor.get(processor), end_ns - start_ns)
+            for processor in sorted(configuration.rss_processors)
+        ),
+        vports=tuple(_vport_windows(control, snapshot, entries)),
+    )
+
+
+def _vport_windows(
+    control: ControlPlane, snapshot: SteeringSnapshot, entries: npt.NDArray[np.int64]
+) -> Iterator[VPortWindow]:
+    """The VPorts with RSS, or the adapter; `entries` is (2, slots): packets and busy time."""
+    configuration, state = control.configuration, control.state
+    by_target = entries.reshape(2, -1, SLOTS_PER_TARGET)[:, :, :TABLE_ENTRIES_MAX]
+    rows = snapshot.target_rows
+    tables: dict[int, tuple[int, RssState, tuple[ProcessorNumber, ...]]] = {}
+    if configuration.mode is Mode.SWITCH:
+        for vport in configuration.vports:
+            queues = state.vports[vport.vport_id].parameters.num_queue_pairs
+            tables[vport.vport_id] = (queues, vport.rss, vport.rss.indirection_table)
+    elif configuration.mode is Mode.NEUTRAL:
+        native = configuration.native_rss
+        tables[DEFAULT_VPORT_ID] = (state.native.number_of_queues, native, configuration.native_table_in_use)
+    for vport_id, (queues, rss, table) in tables.items():
+        if not rss.enabled:
+            continue
+        assert rss.default_processor is not None, "RSS that is on has a default processor"
+        loads = by_target[:, rows[vport_id]] if vport_id in rows else np.zeros((2, TABLE_ENTRIES_MAX), np.int64)
+        # the table may have had another size in the window: entry i of a larger one goes on as entry i mod size
+        packets, busy_ns = loads.reshape(2, -1, len(table)).sum(axis=1)
+        yield VPortWindow(vport_id, queues, table, rss.default_processor, read_only(packets), read_only(busy_ns))
+
+
+def _processor_window(processor: ProcessorNumber, load: ProcessorLoad | None, length_ns: int) -> ProcessorWindow:
+    if load is None:
+        return ProcessorWindow(processor, 0, 0, 0, 0.0, 0)
+    busy_ns = int(load.busy_ns)
+    return ProcessorWindow(
+        processor, _items(load), int(load.dropped), busy_ns, busy_ns / length_ns, int(load.queue_depth)
+    )
+
+
+def _items(load: ProcessorLoad) -> int:
+    return int(load.received + load.completions + load.dropped)
+
+
+def is_idle(loads: Iterable[ProcessorLoad]) -> bool:
+    """Whether nothing arrived, nothing was done and nothing waits."""
+    return not any(_items(load) or load.busy_ns or load.queue_depth for load in loads)

@@ -1,0 +1,142 @@
+"""A policy at its ticks: it is asked for its wishes, and what it answers is judged (POL rules).
+
+A policy is somebody else's program: it may raise, wish for nonsense, or never end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import islice
+from operator import index
+from typing import NamedTuple
+
+from dataplane.ids import DEFAULT_PROCESSOR_INDEX, ProcessorNumber
+from dataplane.update.foreign import FOREIGN_SECONDS, OverdueError, foreign_code
+from dataplane.update.policy import LoadWindow, Move, Policy, Table
+from dataplane.update.schedule import milliseconds
+
+#: The shortest and the longest tick, as in a scenario.
+TICK_NS_MIN = 1_000
+TICK_NS_MAX = 10**15
+#: Wishes of one tick; a policy that never ends wishing is found out.
+_WISHES_MAX = 1 << 16
+
+
+class Places(NamedTuple):
+    """Where the entries and the default processor of a VPort point to."""
+
+    indirection_table: tuple[ProcessorNumber, ...]
+    default_processor: ProcessorNumber
+
+    @property
+    def by_index(self) -> dict[int, ProcessorNumber]:
+        """By the index that names the parameter in a move command (UPD-37)."""
+        return dict(enumerate(self.indirection_table)) | {DEFAULT_PROCESSOR_INDEX: self.default_processor}
+
+
+class AskedPolicy:
+    """The policy of a run; once it has failed it is not asked again."""
+
+    def __init__(self, policy: Policy, name: str | None, tick_ns: int, clock: Callable[[], int]) -> None:
+        """`name` is what findings call it (default: module and class); `clock` counts ns for `remarks` alone."""
+        cls = type(policy)
+        self.name = f"{cls.__module__}:{cls.__qualname__}" if name is None else name
+        self.step_ns = tick_ns  #: from a tick to the next one
+        self.has_failed = False
+        self.findings: list[str] = []  #: what was wrong with it, one line each
+        self.remarks: list[str] = []  #: what the clock showed; no result depends on it
+        self._policy = policy
+        self._tick_ns = tick_ns
+        self._clock = clock
+
+    def wishes(self, window: LoadWindow) -> dict[int, Places]:
+        """Where parameters are to point, for the VPorts in which it wants something changed; nothing when it fails."""
+        step_ns, began_ns = self.step_ns, self._clock()
+        try:
+            with foreign_code():
+                wishes = list(islice(self._policy.rebalance(window), _WISHES_MAX + 1))
+                wanted = _wanted(wishes, window)
+                self.step_ns = _step(self._policy, self._tick_ns)
+        except BaseException as error:  # it may even ask to end this program
+            self.findings.append(f"policy {self.name} at {milliseconds(window.end_ns)}: {_reason(error)}")
+            self.has_failed = True
+            return {}
+        took_ns = self._clock() - began_ns
+        if took_ns > step_ns and not self.remarks:
+            self.remarks.append(
+                f"policy {self.name} at {milliseconds(window.end_ns)} needed {milliseconds(took_ns)}, "
+                f"longer than its tick of {milliseconds(step_ns)}: in real time it would come too late"
+            )
+        return wanted
+
+
+class _NonsenseError(ValueError):
+    """What a policy wants makes no sense."""
+
+
+def _reason(error: BaseException) -> str:
+    """What a policy ended with, in one line."""
+    if isinstance(error, OverdueError):
+        return f"did not answer within {FOREIGN_SECONDS:.0f} s"
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted while it was asked"
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # it cannot even say that
+        text = ""
+    name = "" if isinstance(error, _NonsenseError) else f"{type(error).__name__}: "
+    return f"{name}{text}".removesuffix(": ")
+
+
+def _wanted(wishes: Sequence[object], window: LoadWindow) -> dict[int, Places]:
+    """Where parameters are to point after all wishes in their order, for the VPorts that change; _NonsenseError."""
+    if len(wishes) > _WISHES_MAX:
+        raise _NonsenseError(f"has more than {_WISHES_MAX} wishes")
+    known = {vport.vport_id: Places(vport.indirection_table, vport.default_processor) for vport in window.vports}
+    processors = {processor.processor for processor in window.processors}
+    tables = {vport_id: list(places.indirection_table) for vport_id, places in known.items()}
+    defaults = {vport_id: places.default_processor for vport_id, places in known.items()}
+    for wish in wishes:
+        if not isinstance(wish, Move | Table):
+            raise _NonsenseError(f"wishes {_short(wish)}, which is neither Move nor Table")
+        table = tables.get(wish.vport_id)
+        if table is None:
+            raise _NonsenseError(f"there is no VPort {_short(wish.vport_id)} with RSS")
+        if isinstance(wish, Table):
+            wanted = [_processor(processor) for processor in wish.indirection_table]
+            if len(wanted) != len(table):
+                raise _NonsenseError(f"wishes {len(wanted)} entries for VPort {wish.vport_id}, which has {len(table)}")
+            table[:] = wanted
+        else:
+            target = _processor(wish.target)
+            for entry in map(index, wish.indices):
+                if entry == DEFAULT_PROCESSOR_INDEX:
+                    defaults[wish.vport_id] = target
+                elif 0 <= entry < len(table):
+                    table[entry] = target
+                else:
+                    raise _NonsenseError(f"VPort {wish.vport_id} has no entry {entry}, its table has {len(table)}")
+            wanted = [target]
+        if unknown := [processor for processor in wanted if processor not in processors]:
+            raise _NonsenseError(f"processor {unknown[0]} is not an RSS processor")
+    places = {vport_id: Places(tuple(table), defaults[vport_id]) for vport_id, table in tables.items()}
+    return {vport_id: one for vport_id, one in places.items() if one != known[vport_id]}
+
+
+def _processor(wished: ProcessorNumber) -> ProcessorNumber:
+    """The processor, whose numbers somebody else may have made of anything that counts; TypeError for the others."""
+    group, number = wished
+    return ProcessorNumber(index(group), index(number))
+
+
+def _step(policy: Policy, tick_ns: int) -> int:
+    """The time to the next tick; _NonsenseError."""
+    step_ns = tick_ns if policy.next_tick_ns is None else index(policy.next_tick_ns)
+    if not TICK_NS_MIN <= step_ns <= TICK_NS_MAX:
+        raise _NonsenseError(f"wants its next tick after {step_ns} ns, which is not in {TICK_NS_MIN}..{TICK_NS_MAX}")
+    return step_ns
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
