@@ -89,10 +89,6 @@ class Credits:
         assert len(self._open) < self._slots, "the next slot is still in flight"
         return self._sent % self._slots
 
-    def waiting_for(self) -> list[int]:
-        """Hosts that have yet to acknowledge something."""
-        return [host for host, batches in enumerate(self._batches) if batches]
-
     def rung(self, host: int) -> int:
         """Doorbells with work that a host has got."""
         return self._rung[host]

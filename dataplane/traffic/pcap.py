@@ -6,15 +6,12 @@ because frames of the model have none (MOD-10). The time zone field is ignored, 
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from dataplane.kernels.capture import CAPTURED_LENGTH_MAX, DAMAGED, FULL, scan_pcap
-from dataplane.traffic.batch import FrameBatch
 from dataplane.traffic.errors import TrafficError
 from dataplane.traffic.link_types import ETHERNET, link_type_name
 from dataplane.traffic.records import Columns, RecordReader
@@ -57,20 +54,6 @@ class FileHeader:
         # bit 26 says that the top four bits are the FCS length in 16-bit words
         fcs_bytes = (link_word >> 28) * 2 if link_word & 0x0400_0000 else 0
         return cls(order == "big", unit_ns, snap_length, link_word & 0xFFFF, fcs_bytes)
-
-
-def write_pcap(path: str, batches: Iterable[FrameBatch]) -> int:
-    """Write frames as a little-endian nanosecond capture; returns how many. Times lie in 1970 to 2106."""
-    frames = 0
-    with open(path, "wb") as file:
-        file.write(struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, _SNAP_LENGTH_DEFAULT, ETHERNET))
-        for batch in batches:
-            times = (divmod(time_ns, 1_000_000_000) for time_ns in batch.timestamp_ns.tolist())
-            for i, ((seconds, rest_ns), wire) in enumerate(zip(times, batch.wire_length.tolist(), strict=True)):
-                data = batch.frame(i)
-                file.write(struct.pack("<IIII", seconds, rest_ns, len(data), wire) + data)
-            frames += len(batch)
-    return frames
 
 
 class PcapReader(RecordReader):

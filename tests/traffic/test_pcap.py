@@ -16,7 +16,6 @@ from scapy.utils import wrpcap
 
 from dataplane.traffic.capture import open_capture
 from dataplane.traffic.errors import TrafficError
-from dataplane.traffic.pcap import write_pcap
 from tests.traffic.captures import Order, Packet, frame, packets, pcap, read, read_file
 
 
@@ -221,12 +220,3 @@ def test_other_versions_are_refused(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(TrafficError, match="version 3"):
         open_capture(str(path))
-
-
-def test_written_captures_read_back(tmp_path: Path) -> None:
-    """`write_pcap` writes what the reader reads: times to the nanosecond, cut frames with their wire length."""
-    path, copy = tmp_path / "a", tmp_path / "b"
-    path.write_bytes(pcap([*packets(), Packet(2 * 10**18, frame(5, 60), 9000)], order="big"))
-    assert write_pcap(str(copy), open_capture(str(path)).batches(7)) == 21
-    assert read_file(copy) == read_file(path)
-    assert copy.read_bytes() == pcap(read_file(path))
