@@ -136,7 +136,8 @@ def _rss(rss: Rss, adapter: Adapter, entity: _Entity) -> Rss:
     return rss.model_copy(
         update={
             "hash_types": rss.hash_types
-            or tuple(name for name in HASH_TYPE_NAMES if name in allowed and not name.endswith("_ex")),
+            if "hash_types" in rss.model_fields_set  # an empty list is for the adapter to refuse
+            else tuple(name for name in HASH_TYPE_NAMES if name in allowed and not name.endswith("_ex")),
             "hash_secret_key": resolve_key(rss.hash_secret_key, entity.seed, entity.id),
             "indirection_table": table,
             "num_indirection_table_entries": entries,

@@ -469,6 +469,13 @@ class RssChange(Table):
     default_processor: Annotated[Processor | None, Rule("RSS-02")] = None
     num_queue_pairs: Annotated[int, Field(ge=1, le=0xFFFF_FFFF), Rule("UPD-06")] | None = None
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.model_fields_set - {"vport"}:
+            keys = (name for name in type(self).model_fields if name != "vport")
+            raise ValueError(f"sets nothing: give one of {', '.join(keys)}")
+        return self
+
 
 class OidRequest(Table):
     """`oid`: any request, with the members of an `oid` step of docs/oracle-protocol.md; `name` is the OID."""

@@ -399,6 +399,17 @@ def test_keys_without_effect_are_findings(text: str, rule: str) -> None:
         load_scenario(text)
 
 
+@pytest.mark.parametrize("members", ["vport = 1", ""])
+def test_rss_that_sets_nothing_is_a_finding(members: str) -> None:
+    """An event names what is to change, be it that RSS is on; a VPort alone changes nothing (RSS-21)."""
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario(f"{vport()}[[event]]\nat_ns = 1\nrss = {{ {members} }}\n")
+    assert caught.value.lines[0].startswith(
+        "scenario:9: [[event]] 1 rss: sets nothing: give one of enabled, hash_types,"
+    )
+    assert len(load_scenario(vport() + rss("enabled = true")).events) == 1
+
+
 @dataclass(frozen=True)
 class Change:
     """A table and queue pairs, before and after, that an adapter allows."""

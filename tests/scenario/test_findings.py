@@ -293,6 +293,8 @@ def test_unknown_keys_name_the_nearest_known_one(text: str, near: str) -> None:
             rss('hash_types = ["ipv6_ex"]', adapter='capabilities_flags = { remove = ["HASH_TYPE_TCP_IPV6_EX"] }'),
         ),
         ("HSH-31", rss("hash_types = []", adapter="capabilities_flags = ['Toeplitz']")),
+        ("HSH-31", rss("hash_types = []")),
+        ("HSH-31", rss("hash_types = []", adapter='ndis_version = "6.60"')),
         ("TIM-03", '[[event]]\nat_ns = -1\noid = { name = "OID_GEN_VLAN_ID" }'),
         ("PRC-01", "[processors]\ndpc_queue_depth = -1"),
         ("PRC-02", "[processors]\nreceive_cost_ns = 1_000_000_001"),
