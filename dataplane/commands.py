@@ -52,7 +52,7 @@ from dataplane.results.tables import target_key
 from dataplane.scenario.adapters import SeveralNics, several_where_one
 from dataplane.scenario.live import check_endless, first_frames
 from dataplane.scenario.load import load_nics, load_scenario
-from dataplane.scenario.model import Scenario
+from dataplane.scenario.model import Policy, Scenario
 from dataplane.scenario.resolve import resolved_nics_toml, resolved_toml
 from dataplane.scenario.set_up import set_up
 from dataplane.scenario.source import traffic_source
@@ -359,13 +359,18 @@ def compare_policies(options: ComparisonOptions, progress: Progress) -> Comparis
         check_table_format(options.output)
     scenarios = repeated_scenario(options.scenario, seed=options.seed, seeds=options.seeds, adapter=options.adapter)
     first = scenarios[0]
-    policies = {policy_label(one): one for one in each(partial(parse_policy, own=first.policy), options.policies)}
-    if len(policies) < len(options.policies):
-        raise UserError("a policy is named twice: there is nothing to compare in that")
     change = partial(with_policy, hand_over=options.hand_over, tick_ns=options.tick_ns)
+    policies: dict[str, Policy] = {}
+
+    def note(text: str) -> None:
+        policy = parse_policy(text, own=first.policy)
+        if (label := policy_label(policy)) in policies:
+            raise UserError(f"policy {text!r} is named twice: there is nothing to compare in that")
+        policies[label] = policy
+        experiment(change(first, policy))
+
+    each(note, options.policies)  # what is wrong with any of them is told before anything runs
     variants = [(label, change(one, policy)) for one in scenarios for label, policy in policies.items()]
-    # what is wrong with a policy is told before anything runs
-    each(experiment, [variant for _, variant in variants[: len(policies)]])
     runs: list[PolicyRun] = []
     interrupted = False
     with written_aside(options.output, overwrite=options.overwrite) if options.output else nullcontext() as aside:

@@ -300,7 +300,8 @@ def _check_policy(policy: Policy, findings: Findings, *, runs: bool) -> None:
         key = "parameters"
         make_policy(policy.name, policy.parameters)
     except UserError as error:
-        findings.add(("policy", key), str(error), "POL-01")
+        for line in str(error).splitlines():
+            findings.add(("policy", key), line, "POL-01")
 
 
 def _check_oid(path: Path, event: Event, adapter: Adapter, findings: Findings) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from dataplane.errors import UserError
+from dataplane.errors import UserError, each
 from dataplane.scenario.load import load_scenario
 from dataplane.scenario.model import Policy, Scenario
 from dataplane.update.policies import POLICIES
@@ -26,7 +27,7 @@ def parse_policy(text: str, own: Policy) -> Policy:
     head, equals, _ = text.partition("=")
     name, colon, last = head.rpartition(":")
     if equals and colon:
-        pairs = [_parameter(text, part) for part in text[len(name) + 1 :].split(",")]
+        pairs = each(partial(_parameter, text), text[len(name) + 1 :].split(","))
         parameters = dict(pairs)
         if len(parameters) < len(pairs):
             raise UserError(f"policy {text!r}: a parameter is given twice")

@@ -324,6 +324,22 @@ def test_wrong_input_is_one_line(
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_all_that_is_wrong_with_policies_comes_at_once(scenario: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Misspelt parameters, unknown names and parameters, policies named twice: a line each, in the order given."""
+    assert compare("lpt:x", "nonne", "none", "rsspp:a=1,b=2", "lpt:=3,4=4", "none", scenario) == 2
+    starts = (
+        "policy 'lpt:x': parameters are written lpt:key=value",
+        "there is no policy 'nonne'; did you mean none?",
+        "policy rsspp has no parameter a; it has threshold",
+        "policy rsspp has no parameter b; it has threshold",
+        "policy 'lpt:=3,4=4': '=3' is not key=value",
+        "policy 'lpt:=3,4=4': '4=4' is not key=value",
+        "policy 'none' is named twice",
+    )
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.startswith(f"vmmq: {start}") for line, start in zip(lines, starts, strict=True)] == [True] * 7
+
+
 def test_list_of_policies(capsys: pytest.CaptureFixture[str]) -> None:
     """Every name with one line on what it does; the same as JSON."""
     assert cli.main(["policy", "list"]) == 0

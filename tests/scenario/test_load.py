@@ -307,6 +307,14 @@ def test_parameters_of_a_policy(policy: str, why: str) -> None:
     assert caught.value.lines == [f"scenario:3: [policy] parameters: {why} (POL-01)"]
 
 
+def test_every_unknown_parameter_is_a_finding() -> None:
+    """One does not hide the next, each is a line."""
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario('[policy]\nname = "sprayer"\nparameters = { x = 1, y = 2 }')
+    starts = [f"scenario:3: [policy] parameters: policy sprayer has no parameter {name}" for name in "xy"]
+    assert caught.value.lines == [f"{start}; it has none (POL-01)" for start in starts]
+
+
 @pytest.mark.parametrize("indices", ["\u0663", "1-", "-1", "1_0", "+1", "1-2-3", ""])
 def test_indices_are_plain_numbers(indices: str) -> None:
     """Nothing but what the format says is taken for a range (UPD-37)."""

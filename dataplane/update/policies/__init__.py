@@ -38,8 +38,8 @@ POLICIES: dict[str, type[Policy]] = {
 def make_policy(name: str, parameters: Mapping[str, Any]) -> Policy:
     """A new policy for one run, of the model's own or of the user's ("package.module:Class").
 
-    Modules of the user are looked for in the installed packages, then in the current directory. UserError says in one
-    line why there is no such policy or what it has against its parameters.
+    Modules of the user are looked for in the installed packages, then in the current directory. UserError says why
+    there is no such policy or what it has against its parameters, a line for each thing that is wrong.
     """
     policy_class = find_policy(name)
     try:
@@ -96,16 +96,20 @@ def _is_policy(value: Any) -> bool:
 
 
 def _check_names(name: str, signature: inspect.Signature, parameters: Mapping[str, Any]) -> None:
-    """Every parameter is known, and none is missing."""
+    """Every parameter is known, and none is missing; UserError with a line for each thing that is wrong."""
     keywords = [p for p in signature.parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     takes_any = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
     known = [p.name for p in keywords]
-    for key in parameters:
-        if key not in known and not takes_any:
-            raise UserError(f"policy {name} has no parameter {key}; {_known(key, known)}")
+    wrong = [
+        f"policy {name} has no parameter {key}; {_known(key, known)}"
+        for key in parameters
+        if key not in known and not takes_any
+    ]
     missing = [p.name for p in keywords if p.default is p.empty and p.name not in parameters]
     if missing:
-        raise UserError(f"policy {name} needs a value for {', '.join(missing)}")
+        wrong.append(f"policy {name} needs a value for {', '.join(missing)}")
+    if wrong:
+        raise UserError("\n".join(wrong))
 
 
 def _known(wrong: str, known: list[str]) -> str:
