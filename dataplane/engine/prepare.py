@@ -9,11 +9,10 @@ from dataplane.engine.experiment import DEFAULT_BATCH_FRAMES, AdapterSetUp, Expe
 from dataplane.errors import UserError
 from dataplane.ids import ProcessorNumber
 from dataplane.processor.costs import CostModel
-from dataplane.scenario.events import scheduled_requests
+from dataplane.scenario.events import named_processors, scheduled_requests
 from dataplane.scenario.model import Scenario
 from dataplane.scenario.set_up import set_up
-from dataplane.switch.compile import compile_snapshot, processors_of
-from dataplane.switch.configuration import Mode
+from dataplane.switch.compile import compile_snapshot
 from dataplane.update.policies import make_policy
 
 
@@ -55,15 +54,6 @@ def _update_plan(scenario: Scenario) -> UpdatePlan | None:
 
 
 def _processors(control: ControlPlane, updates: UpdatePlan | None) -> tuple[ProcessorNumber, ...]:
-    """Every processor that steering may name during the run, ascending.
-
-    VPorts use RSS processors (VPT-11, UPD-40), but a receive queue may be allocated to any other (QUE-10): what is
-    scheduled is rehearsed to see. This uses `control` up.
-    """
-    named = set(processors_of(control.configuration))
-    if updates is not None and control.configuration.mode is not Mode.SWITCH:
-        for one in updates.schedule:
-            for request in one.make(control.configuration):
-                control.request(request)
-            named.update(processors_of(control.configuration))
-    return tuple(sorted(named))
+    """Every processor that steering may name during the run, ascending; this uses `control` up."""
+    scheduled = updates.schedule if updates is not None else ()
+    return tuple(sorted(named_processors(control, scheduled)))

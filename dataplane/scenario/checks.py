@@ -66,9 +66,9 @@ def check(sheet: Sheet, findings: Findings, *, runs: bool) -> None:
     _check_tables(sheet, findings)
     if processors_are_right:
         _request_everything(sheet, findings)
-    _check_processors(sheet, findings)
     for row, event in zip(sheet.numbered("event", scenario.events), scenario.events, strict=True):
         _check_event(("event", row), event, sheet, findings)
+    _check_processors(sheet, findings)
 
 
 # --- [adapter] -------------------------------------------------------------------------------------------------------
@@ -258,16 +258,27 @@ def _at(path: Path, keys: Sequence[str], findings: Findings) -> Path:
 
 
 def _check_processors(sheet: Sheet, findings: Findings) -> None:
-    overrides = sheet.scenario.processor_overrides
+    scenario, overrides = sheet.scenario, sheet.scenario.processor_overrides
     seen: set[ProcessorNumber] = set()
-    used = sheet.scenario.used_processors
+    used, all_known = {*scenario.used_processors}, sheet.is_whole("vport") and sheet.is_whole("queue")
+    strangers = {one.processor for one in overrides} - used
+    if strangers and scenario.events and scenario.adapter.interface != "switch":  # queues may go anywhere (QUE-10)
+        all_known = not findings.found  # nobody knows where an event leads when something is wrong
+        if all_known:
+            used |= _processors_of_events(scenario)
     for row, override in zip(sheet.numbered("processor", overrides), overrides, strict=True):
         path: Path = ("processor", row, "processor")
         if override.processor in seen:
             findings.add(path, f"{override.processor} has a table already", "CAP-32")
-        elif override.processor not in used and sheet.is_whole("vport") and sheet.is_whole("queue"):
+        elif override.processor not in used and all_known:
             findings.add(path, f"{override.processor} never gets work: it is not one of rss_processors", "CAP-32")
         seen.add(override.processor)
+
+
+def _processors_of_events(scenario: Scenario) -> set[ProcessorNumber]:
+    from dataplane.scenario.events import named_processors, scheduled_requests  # noqa: PLC0415 - as in `_check_oid`
+
+    return named_processors(set_up(scenario).control, scheduled_requests(scenario))
 
 
 def _check_traffic(traffic: Traffic, findings: Findings, *, runs: bool) -> None:

@@ -8,11 +8,11 @@ makes its requests when their time has come. Nothing is judged here; what the ad
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from dataplane.control import APPLICATION, OidRequest
+from dataplane.control import APPLICATION, ControlPlane, OidRequest
 from dataplane.control.capabilities import round_up_to_power_of_two
 from dataplane.ids import (
     DEFAULT_PROCESSOR_INDEX,
@@ -30,7 +30,8 @@ from dataplane.ndis.values import MalformedValue
 from dataplane.scenario import model
 from dataplane.scenario.model import Adapter, Event, Scenario
 from dataplane.scenario.requests import hash_information
-from dataplane.switch.configuration import AdapterConfiguration, RssState
+from dataplane.switch.compile import processors_of
+from dataplane.switch.configuration import AdapterConfiguration, Mode, RssState
 from dataplane.update.requests import (
     change_queue_pairs,
     disable,
@@ -58,6 +59,21 @@ def scheduled_requests(scenario: Scenario) -> tuple[ScheduledRequest, ...]:
         expect = NdisStatus[event.expect] if event.expect else None
         scheduled.append(ScheduledRequest(event.at_ns, origin, _maker(event, scenario.adapter, origin), expect))
     return tuple(sorted(scheduled, key=lambda one: one.at_ns))
+
+
+def named_processors(control: ControlPlane, schedule: Iterable[ScheduledRequest]) -> set[ProcessorNumber]:
+    """Every processor that steering names, now and in the course of what is scheduled.
+
+    VPorts use RSS processors (VPT-11, UPD-40), but a receive queue may be allocated to any other (QUE-10): what is
+    scheduled is rehearsed to see. This uses `control` up.
+    """
+    named = set(processors_of(control.configuration))
+    if control.configuration.mode is not Mode.SWITCH:
+        for one in schedule:
+            for request in one.make(control.configuration):
+                control.request(request)
+            named.update(processors_of(control.configuration))
+    return named
 
 
 def _maker(event: Event, adapter: Adapter, origin: str) -> RequestMaker:

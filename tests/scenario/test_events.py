@@ -597,6 +597,17 @@ def test_vmq_queues_change_while_traffic_flows() -> None:
     assert [(one.queue_id, one.processor.number, one.running) for one in queues] == [(1, 5, True), (2, 4, False)]
 
 
+def test_a_processor_that_only_an_event_names_may_have_costs_of_its_own() -> None:
+    """A receive queue may go to a processor that is none of RSS (QUE-10); one that it never comes to is a finding."""
+    text = '[adapter]\ninterface = "vmq"\nrss_processors = 2\n[[queue]]\nid = 1\nprocessor_affinity = [1]\n'
+    affinity = {"queue_id": 1, "flags": ["PROCESSOR_AFFINITY_CHANGED"], "processor_affinity": [5]}
+    text += oid("OID_RECEIVE_FILTER_QUEUE_PARAMETERS", affinity)
+    costs = "[[processor]]\nprocessor = {}\nreceive_cost_ns = 9\n"
+    assert load_scenario(text + costs.format(5)).costs(ProcessorNumber(0, 5)).receive_cost_ns == 9
+    with pytest.raises(ScenarioError, match="0:6 never gets work"):
+        load_scenario(text + costs.format(5) + costs.format(6))
+
+
 def test_a_query_is_answered_on_record() -> None:
     """It reaches the adapter as an application's query does too (OID-04), and changes nothing."""
     text = oid("", {}, oid={"name": "OID_GEN_CURRENT_PACKET_FILTER", "issuer": "application"})
