@@ -183,17 +183,20 @@ class ControlTimeline:
         return tuple(record for record in self.records if record.requested_at_ns <= last_arrival_ns)
 
     def unreached(self, last_arrival_ns: int | None) -> list[str]:
-        """One line for everything that is scheduled behind the last arrival; None: nothing arrived."""
+        """One line for all that comes behind the last arrival, of ticks only the first; None: nothing arrived."""
         if self._start_ns is None or last_arrival_ns is None:
             return [
                 f"{one.origin} at {milliseconds(one.at_ns)} is not reached: nothing arrived" for one in self._schedule
             ]
         last_ns = last_arrival_ns - self._start_ns
-        return [
-            f"{one.origin} at {milliseconds(one.at_ns)} is beyond the last arrival at {milliseconds(last_ns)}"
-            for one in self._schedule
-            if one.at_ns > last_ns
+        beyond = f"is beyond the last arrival at {milliseconds(last_ns)}"
+        missed = [
+            f"{one.origin} at {milliseconds(one.at_ns)} {beyond}" for one in self._schedule if one.at_ns > last_ns
         ]
+        if self._policy is not None and not self._policy.was_asked:
+            first = f"its first tick at {milliseconds(self._policy.step_ns)}"
+            missed.append(f"policy {self._policy.name} is never asked: {first} {beyond}, it needs a shorter tick_ns")
+        return missed
 
     def _next_request_ns(self) -> int | None:
         if self._next == len(self._schedule):

@@ -42,7 +42,7 @@ class AskedPolicy:
         cls = type(policy)
         self.name = f"{cls.__module__}:{cls.__qualname__}" if name is None else name
         self.step_ns = tick_ns  #: from a tick to the next one
-        self.has_failed = False
+        self.was_asked = self.has_failed = False
         self.findings: list[str] = []  #: what was wrong with it, one line each
         self.remarks: list[str] = []  #: what the clock showed; no result depends on it
         self._policy = policy
@@ -51,6 +51,7 @@ class AskedPolicy:
 
     def wishes(self, window: LoadWindow) -> dict[int, Places]:
         """Where parameters are to point, for the VPorts in which it wants something changed; nothing when it fails."""
+        self.was_asked = True
         step_ns, began_ns = self.step_ns, self._clock()
         try:
             with foreign_code():

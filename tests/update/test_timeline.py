@@ -388,6 +388,18 @@ def test_what_lies_beyond_the_traffic_is_named() -> None:
     assert len(timeline.unreached(None)) == 3
 
 
+def test_a_policy_that_is_never_asked_is_named() -> None:
+    """Traffic that ends before the first tick is told, as are events behind it; one tick is enough to be asked."""
+    timeline = timeline_of(policy=Turn())
+    assert timeline.unreached(START_NS + TICK_NS - 1) == [
+        "policy mine is never asked: its first tick at 1 ms is beyond the last arrival at 0.999999 ms, "
+        "it needs a shorter tick_ns"
+    ]
+    assert timeline.unreached(None) == []
+    play(timeline, TICK_NS)
+    assert timeline.unreached(START_NS + TICK_NS) == []
+
+
 def test_a_timeline_is_used_in_its_order() -> None:
     """It begins once, and gives no stretch before; a tick is not decided without loads."""
     scenario = load_scenario(V2)
