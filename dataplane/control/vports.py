@@ -176,10 +176,11 @@ def set_vport(context: Context, parameters: VPortParameters) -> Outcome:
         changes["flags"] = given & ~CHANGE_MASK
     if given & flag.NAME_CHANGED:
         changes["vport_name"] = parameters.vport_name
-    if given & flag.NDK_PARAMS_CHANGED:
-        changes["ndk_params"] = parameters.ndk_params
-    if given & flag.QOS_SQ_ID_CHANGED and context.capabilities.ndis_version >= NDIS_6_50:
-        changes["qos_sq_id"] = parameters.qos_sq_id
+    if context.capabilities.ndis_version >= NDIS_6_50:
+        if given & flag.NDK_PARAMS_CHANGED:
+            changes["ndk_params"] = parameters.ndk_params
+        if given & flag.QOS_SQ_ID_CHANGED:
+            changes["qos_sq_id"] = parameters.qos_sq_id
     if given & flag.NUM_QUEUE_PAIRS_CHANGED:
         rss = _with_queue_pairs(context, record, parameters.num_queue_pairs)
         changes["num_queue_pairs"] = parameters.num_queue_pairs

@@ -137,6 +137,12 @@ def test_further_tests_if_advertised() -> None:
         {"field_value": "ff:ff:ff:00:00:00", "result_value": "00:15:5d:00:00:00", "receive_filter_test": "MaskEqual"},
         {"field_value": M1, "receive_filter_test": "NotEqual"},
         {"field_value": {"hex": "0064"}, "header_field": "VlanId"},
+        {
+            "field_value": {"hex": "0fff"},  # a mask is no VLAN id (FLT-14)
+            "result_value": {"hex": "0065"},
+            "header_field": "VlanId",
+            "receive_filter_test": "MaskEqual",
+        },
     ]
     assert host.filter(*fields, flag=False) == SUCCESS
     (steering,) = host.control.configuration.filters
@@ -145,6 +151,7 @@ def test_further_tests_if_advertised() -> None:
         FieldTest(address, parse_mac("ff:ff:ff:00:00:00"), FilterTest.MASK_EQUAL, parse_mac("00:15:5d:00:00:00")),
         FieldTest(address, parse_mac(M1), FilterTest.NOT_EQUAL),
         FieldTest(MacField.VLAN_ID, 100),
+        FieldTest(MacField.VLAN_ID, 0x0FFF, FilterTest.MASK_EQUAL, 101),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import tempfile
 from collections.abc import Container
 from itertools import pairwise
@@ -465,6 +466,25 @@ def test_answered_means_flushed(path: Path, fsync: bool, monkeypatch: pytest.Mon
     for address in (M1, M2, M3):
         assert host.filter(address) == SUCCESS
         assert (flushed[-1] == path.stat().st_size) is fsync
+
+
+def test_a_new_journal_is_found_after_a_power_failure(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its name is on the disk before it has its first record, once: who opens it again need not see to that."""
+    flushed: list[tuple[str, bytes]] = []  # what, and what the journal had by then
+    original = os.fsync
+
+    def note(file: int) -> None:
+        original(file)
+        what = "directory" if stat.S_ISDIR(os.fstat(file).st_mode) else "file"
+        assert what == "file" or os.path.samestat(os.fstat(file), path.parent.stat())
+        flushed.append((what, path.read_bytes()))
+
+    monkeypatch.setattr(os, "fsync", note)
+    for opened in (create(path, SPECIFICATION) if new else recover(path)[0] for new in (True, False)):
+        assert opened.journal is not None
+        opened.journal.close()
+    assert flushed[0] == ("directory", b"")
+    assert [what for what, _ in flushed].count("directory") == 1
 
 
 # --- damage -----------------------------------------------------------------------------------------------------------

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from dataplane.control import RequestCompleted
+from dataplane.ids import NdisVersion
+from dataplane.ndis.codec import encode_output
+from dataplane.ndis.constants import VPortParametersFlags as Flags
+from dataplane.ndis.oids import Oid, RequestKind
+from dataplane.ndis.status import NdisStatus
+from dataplane.ndis.structures import VPortParameters
 from dataplane.switch.configuration import Mode
 from tests.control.host import (
     FAILURE,
@@ -295,10 +302,26 @@ def test_only_flagged_members_change(host: Host) -> None:
     read = host.read_vport(vport)
     assert (read["processor_affinity"], read["num_queue_pairs"], read["vport_name"]) == ([4, 6], 1, "")
     assert read["attached_function_id"] == "PF"
-    flags = ("NAME_CHANGED", "FLAGS_CHANGED", "LOOKAHEAD_SPLIT_ENABLED", "QOS_SQ_ID_CHANGED", "NDK_PARAMS_CHANGED")
-    assert host.change_vport(vport, *flags, vport_name="web", qos_sq_id=3) == SUCCESS
+    flags = ("NAME_CHANGED", "FLAGS_CHANGED", "LOOKAHEAD_SPLIT_ENABLED")
+    assert host.change_vport(vport, *flags, vport_name="web") == SUCCESS
     read = host.read_vport(vport)
-    assert (read["vport_name"], read["flags"], read["qos_sq_id"]) == ("web", ["LOOKAHEAD_SPLIT_ENABLED"], 3)
+    assert (read["vport_name"], read["flags"]) == ("web", ["LOOKAHEAD_SPLIT_ENABLED"])
+
+
+def test_members_of_later_versions() -> None:
+    """NdkParams and QosSqId change from 6.50, whatever revision a buffer has, each by its own flag (MOD-01, VPT-19)."""
+    ndk = bytes(range(1, 169))
+    given = VPortParameters(vport_id=1, ndk_params=ndk, qos_sq_id=3)
+    set_vport = Oid.OID_NIC_SWITCH_VPORT_PARAMETERS, RequestKind.SET
+    only = Flags.NDK_PARAMS_CHANGED, Flags.QOS_SQ_ID_CHANGED
+    for version, changed in (("6.30", [(bytes(168), 0)] * 2), ("6.50", [(ndk, 0), (bytes(168), 3)])):
+        for flags, expected in zip(only, changed, strict=True):
+            host = Host("CFG-S", ndis_version=version, **without("RSS_ON_PF_VPORTS_SUPPORTED"))
+            host.vport([2])
+            buffer = encode_output(replace(given, flags=flags), NdisVersion(6, 60))
+            assert host.raw(*set_vport, buffer).status is NdisStatus.NDIS_STATUS_SUCCESS
+            parameters = host.control.state.vports[1].parameters
+            assert (parameters.ndk_params, parameters.qos_sq_id) == expected
 
 
 def test_affinity_moves_the_primary_processor(host: Host) -> None:

@@ -378,6 +378,9 @@ def test_no_hash_goes_to_the_default_processor() -> None:
         # FLT-12, FLT-28: a VLAN test never passes without a VLAN id
         (Filter(1, 1, (equal(M1), vlan(100, Comparison.NOT_EQUAL))), (False, False, False, True)),
         (Filter(1, 1, (vlan(1, Comparison.MASK_EQUAL, result=0),)), (False, False, True, False)),
+        (Filter(1, 1, (vlan(0x0FFF, Comparison.MASK_EQUAL, result=101),)), (False, False, False, True)),
+        (Filter(1, 1, (equal(M1), vlan(0x0FFE, Comparison.MASK_EQUAL, result=100))), (False, False, True, True)),
+        (Filter(1, 1, (vlan(0x0FFE, Comparison.MASK_EQUAL, result=101),)), (False, False, False, False)),
         (Filter(1, 1, (FieldTest(MacField.DESTINATION_ADDRESS, M2, Comparison.NOT_EQUAL),)), (True, True, True, True)),
         (Filter(1, 1, (masked(0xFFFFFF_000000, 0x00155D_000000),)), (True, True, True, True)),
         (Filter(1, 1, (masked(0xFFFFFF_000000, 0x00155E_000000),)), (False, False, False, False)),
