@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import reduce
 from hashlib import blake2b
 from typing import Any, get_type_hints
@@ -14,6 +14,7 @@ from dataplane.processor.histogram import LatencyHistogram
 from dataplane.results.measures import balance
 from dataplane.scale.measure import NicMeasure
 from dataplane.scale.points import EngineName, Point, Run
+from dataplane.scale.variants import AXES
 
 SCHEMA_VERSION = 1
 
@@ -139,8 +140,13 @@ def runs_table(rows: Iterable[RunRow], derived: Mapping[RunRow, Mapping[str, flo
 
 def row_from_json(document: Any) -> RunRow:
     """The row that `asdict` made a document of; ValueError when it is none."""
-    if not isinstance(document, dict) or document.keys() != {field.name for field in fields(RunRow)}:
+    columns = get_type_hints(RunRow)
+    if not isinstance(document, dict) or document.keys() != columns.keys():
         raise ValueError("no run of this version of the program")
+    if not all(isinstance(document[name], hint) for name, hint in columns.items()):
+        raise ValueError("a value of another type than its column")
+    if document["axis"] not in (None, *AXES):
+        raise ValueError(f"nothing of a scenario is called {document['axis']!r}")
     return RunRow(**document)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from dataplane.scale.plots import write_plots
 from dataplane.scale.points import GridOptions, Run
 from dataplane.scale.schedule import Assignment, Done, Failed, Lost, Outcome
 from tests.scale.examples import NIC, SCENARIO, written
+from tests.traffic.captures import Packet, pcap
 
 GRID = GridOptions(processors="1,2,4", nics="1,2", repeat=2)
 
@@ -73,11 +75,16 @@ def test_what_was_half_written_is_run_again(tmp_path: Path) -> None:
     """A file of a run that cannot be read is none."""
     first = plan(options(tmp_path))
     done(first)
-    torn, other, number = sorted((tmp_path / "out" / "runs").iterdir())[:3]
+    torn, other, number, *wrong = sorted((tmp_path / "out" / "runs").iterdir())[:7]
     torn.write_text(torn.read_text()[:50])
     other.write_text("{}")
     number.write_text("1")
-    assert len(done(plan(options(tmp_path)))) == 3
+    values = {"seconds": None, "frames": "1", "axis": "nonsense", "engine": [1]}
+    for path, (name, value) in zip(wrong, values.items(), strict=True):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
+    todo = plan(options(tmp_path))
+    assert len(done(todo)) == 7
+    assert len(write_tables(todo).rows) == 12
     (tmp_path / "out" / "scale.json").write_text("[1]")
     with pytest.raises(UserError, match=r"scale\.json cannot be read"):
         plan(options(tmp_path))
@@ -92,6 +99,18 @@ def test_another_scenario_is_refused(tmp_path: Path) -> None:
     assert len(done(plan(replace(changed, overwrite=True)))) == 12
     with pytest.raises(UserError, match="another scenario"):
         plan(replace(changed, seed=8))
+
+
+def test_another_capture_is_refused(tmp_path: Path) -> None:
+    """Its path, its size and when it was written belong to what the runs are of."""
+    capture = tmp_path / "a.pcap"
+    capture.write_bytes(pcap([Packet.whole(0, bytes(60))]))
+    text = f"{SCENARIO.partition('[traffic]')[0]}[traffic]\ncapture = '{capture}'\n"
+    plan(options(tmp_path, text=text))
+    plan(options(tmp_path, text=text))
+    capture.write_bytes(pcap([Packet.whole(moment, bytes(60)) for moment in (0, 1)]))
+    with pytest.raises(UserError, match="another capture: give another --out"):
+        plan(options(tmp_path, text=text))
 
 
 def test_other_directories_are_left_alone(tmp_path: Path) -> None:
@@ -115,6 +134,12 @@ def test_everything_wrong_is_told_before_anything_is_written(tmp_path: Path) -> 
     with pytest.raises(UserError) as error:
         plan(replace(options(tmp_path, GridOptions(nics="0")), scenario=tmp_path / "none.toml"))
     assert len(str(error.value).splitlines()) == 2
+    with pytest.raises(UserError) as error:
+        plan(replace(options(tmp_path, GridOptions(nics="0")), scenario=tmp_path / f"{'long' * 99}.toml"))
+    assert [line.rpartition(": ")[2] for line in str(error.value).splitlines()] == [
+        "File name too long",
+        "0 is not 1 to 1,000",
+    ]
 
 
 def test_a_point_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
