@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -179,3 +180,84 @@ def test_rsspp_evens_out(tmp_path: Path) -> None:
     without = outcome_of(changed("rsspp", 'name = "rsspp"', 'name = "none"', tmp_path), tmp_path / "none").summary
     assert run.summary["dropped"]["queue_full"] * 10 < without["dropped"]["queue_full"]
     assert without["epochs"] == 1
+
+
+EVERY_PARAMETER = """
+[adapter]
+rss_processors = 4
+[[vport]]
+id = 1
+num_queue_pairs = 3
+processor_affinity = [0, 1, 2]
+  [[vport.filter]]
+  mac = "00:15:5d:01:02:01"
+  [vport.rss]
+  hash_types = ["tcp_ipv4"]
+  indirection_table = [0, 1]
+  num_indirection_table_entries = 8
+  default_processor = 2
+[[vport]]
+id = 2
+processor_affinity = [3]
+  [[vport.filter]]
+  mac = "00:15:5d:01:02:02"
+[processors]
+receive_cost_ns = 900
+completion_cost_ns = 300
+dpc_queue_depth = 4
+[traffic]
+profile = "uniform"
+packets = 20_000
+rate_pps = 4_000_000
+flows = 40
+udp_share = 0.3
+lengths = "imix:classic"
+transmit = "by-source-mac"
+transmit_share = 0.4
+[run]
+per_packet = true
+window_ns = 1_000_000
+"""
+
+
+def test_tables_are_sums_of_the_frames(tmp_path: Path) -> None:
+    """entries.parquet and windows.parquet say what the rows of packets.parquet add up to (BAL-01, HSH-32).
+
+    A VPort with RSS has its entries and, for what has no hash, its default processor; one without has its primary one.
+    """
+    scenario = tmp_path / "every-parameter.toml"
+    scenario.write_text(EVERY_PARAMETER, "utf-8")
+    run = outcome_of(scenario, tmp_path / "run")
+    tables = {
+        name: pyarrow.parquet.read_table(run.directory / f"{name}.parquet").to_pylist()
+        for name in ("packets", "entries", "windows")
+    }
+    entries: dict[tuple[Any, ...], Counter[str]] = {}
+    windows: dict[tuple[Any, ...], Counter[str]] = {}
+    for frame in tables["packets"]:
+        window, index = frame["timestamp_ns"] // 1_000_000, frame["indirection_table_index"]
+        parameter = "primary" if frame["vport_id"] == 2 else "default" if index is None else "entry"
+        if frame["drop_reason"] is not None:
+            counts = Counter(dropped=1)
+        elif frame["direction"] == "tx":
+            counts = Counter(completions=1, busy_ns=300)
+        else:
+            counts = Counter(received=1, bytes=frame["length"], busy_ns=900)
+        entry = (window, frame["vport_id"], parameter, index, frame["processor"])
+        entries.setdefault(entry, Counter()).update(counts)
+        windows.setdefault((window, frame["processor"]), Counter()).update(counts)
+    assert {parameter for _, _, parameter, _, _ in entries} == {"entry", "default", "primary"}
+    counted = ("received", "completions", "bytes", "dropped")
+    for row in tables["entries"]:
+        sums = entries.pop(tuple(row[name] for name in ("window", "vport_id", "parameter", "index", "processor")))
+        assert {name: row[name] for name in (*counted, "busy_ns")} == {
+            name: sums[name] for name in (*counted, "busy_ns")
+        }
+        assert row["window_start_ns"] == row["window"] * 1_000_000
+    for row in tables["windows"]:
+        sums = windows.pop((row["window"], row["processor"]), Counter())  # none where something older is still served
+        assert {name: row[name] for name in counted} == {name: sums[name] for name in counted}
+        assert row["load"] == row["busy_ns"] / 1_000_000
+    assert not entries
+    assert not windows
+    assert sum(row["busy_ns"] for row in tables["windows"]) == sum(row["busy_ns"] for row in tables["entries"])
