@@ -32,7 +32,7 @@ from typing import Annotated, Any, Literal
 import typer
 import typer.core
 
-from dataplane.engine.interrupts import interrupt_when_loaded
+from dataplane.engine.interrupts import ignore_interrupts, interrupt_when_loaded
 from dataplane.errors import ExitCode, UserError, system_problem
 
 # pydantic looks for plugins in everything that is installed; scenarios have no use for any
@@ -510,8 +510,9 @@ def up_command(
         raise UserError(f"--pace {pace}: there is real and none")
     from actors.live import UpOptions, up  # noqa: PLC0415
 
+    options = UpOptions(scenario, name, out, overwrite, address, processors_per_actor, pace == "real", adapter)
     with _progress(quiet=False):
-        state = up(UpOptions(scenario, name, out, overwrite, address, processors_per_actor, pace == "real", adapter))
+        state = up(options, on_up=ignore_interrupts)
     print(f"dataplane {state.name} is up; vmmq down writes {state.directory}")
     return ExitCode.DONE
 

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -46,6 +46,7 @@ from actors.system import (
 from dataplane.commands import RunOutcome, live_experiment, packets_sink, write_run
 from dataplane.control.journal import JOURNAL_NAME
 from dataplane.engine.experiment import DEFAULT_BATCH_FRAMES_ON_RAY, Experiment
+from dataplane.engine.interrupts import uninterrupted
 from dataplane.engine.plan import plan_hosts
 from dataplane.engine.statistics import Sample
 from dataplane.errors import ExitCode, UserError
@@ -199,8 +200,11 @@ class DataplaneActor:
 # What users call -----------------------------------------------------------------------------------------------------
 
 
-def up(options: UpOptions, files: StateFiles | None = None) -> State:
-    """Start a dataplane that stays; back when it takes frames. Whatever goes wrong, nothing is left."""
+def up(options: UpOptions, files: StateFiles | None = None, on_up: Callable[[], object] = lambda: None) -> State:
+    """Start a dataplane that stays; back when it takes frames. Whatever goes wrong, nothing is left.
+
+    `on_up` is called when it takes frames and nothing can go wrong any more: what raises in there undoes it all.
+    """
     files = files or StateFiles()
     name = check_name(options.name)
     scenario, prepared = live_experiment(options.scenario, DEFAULT_BATCH_FRAMES_ON_RAY, options.adapter)
@@ -226,27 +230,29 @@ def up(options: UpOptions, files: StateFiles | None = None) -> State:
             loading.result()
             _supervise(plan, name, inside)
             files.write(replace(state, address=ray.get_runtime_context().gcs_address))
-            inside.pop_all()  # it stays
-            undo.pop_all()
+            on_up()
             if stay is not None:
                 stay.write("stay\n")
                 stay.close()
+            inside.pop_all()  # it stays
+            undo.pop_all()
     return state
 
 
 def _hold_cluster(state: State, actors: int, undo: ExitStack) -> tuple[State, str, IO[str]]:
     """Start a cluster in the hands of a process of its own session; its address, and where to say that it may stay."""
-    holder = subprocess.Popen(
-        [sys.executable, "-m", "actors.holder", str(actors)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-    )
-    assert holder.stdin is not None, "it was opened with one"
-    undo.callback(holder.wait)
-    undo.callback(holder.stdin.close)  # it ends when it may not stay; a signal might strike Ray while it starts
+    with uninterrupted():  # or nobody would wait for its end
+        holder = subprocess.Popen(
+            [sys.executable, "-m", "actors.holder", str(actors)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+        assert holder.stdin is not None, "it was opened with one"
+        undo.callback(holder.wait)
+        undo.callback(holder.stdin.close)  # it ends when it may not stay; a signal might strike Ray while it starts
     assert holder.stdout is not None, "it was opened with one"
     line = holder.stdout.readline()
     if not line:
@@ -264,12 +270,13 @@ def _supervise(plan: DataplanePlan, name: str, undo: ExitStack) -> None:
     actor: Any = ray.remote(**groups)(DataplaneActor)
     options = {"name": name, "namespace": NAMESPACE, "lifetime": "detached", "scheduling_strategy": here}
     try:
-        supervisor: Any = actor.options(**options).remote(plan)
+        with uninterrupted():  # what is detached and not known here would stay
+            supervisor: Any = actor.options(**options).remote(plan)
+            undo.callback(ray.kill, supervisor)
     except ValueError as error:
         if "already taken" not in str(error):
             raise
         raise UserError(f"dataplane {name} runs already in this cluster: choose another --name") from error
-    undo.callback(ray.kill, supervisor)
     _answer(supervisor.start.remote())
 
 

@@ -25,6 +25,12 @@ def interrupt_when_loaded() -> None:
         signal.signal(signal.SIGINT, _WhenLoaded())
 
 
+def ignore_interrupts() -> None:
+    """From now on Ctrl-C comes too late: what it would undo is done, and the exit status has to say so."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 class _WhenLoaded:
     """A handler of SIGINT that sends it once more while modules or kernels are being loaded."""
 

@@ -1,0 +1,121 @@
+"""Ctrl-C at chosen points of `vmmq up`, without Ray: all of it is undone, or it comes too late and is told so."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import ray
+
+from actors import live
+from actors.state import State, StateFiles
+from cli import main
+from dataplane.scenario import STARTER_FILE
+
+
+def interrupt() -> None:
+    """Ctrl-C, here and now."""
+    os.kill(os.getpid(), signal.SIGINT)
+    for _ in range(1000):
+        pass
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    """Signals as they are when a program starts; afterwards as before."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+class Holder:
+    """Where `up` says that the cluster may stay."""
+
+    def __init__(self) -> None:
+        self.told = ""
+
+    def write(self, text: str) -> None:
+        """Interrupted as soon as it is said."""
+        self.told += text
+        interrupt()
+
+    def close(self) -> None:
+        """Nothing is left to be said."""
+
+
+def test_interrupt_behind_the_end_comes_too_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What has been told to stay stays: the line and the exit status say that it is up, and `down` will find it."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    holder = Holder()
+
+    def hold(state: State, actors: int, undo: ExitStack) -> tuple[State, str, Any]:
+        return replace(state, holder=state.starter, folder=str(tmp_path / "folder")), "127.0.0.1:1", holder
+
+    monkeypatch.setattr(live, "_hold_cluster", hold)
+    monkeypatch.setattr(live, "_supervise", lambda plan, name, undo: None)
+    monkeypatch.setattr(live, "load_kernels", lambda snapshot, plans: None)
+    monkeypatch.setattr(live, "ray_session", lambda address, **options: nullcontext())
+    context = SimpleNamespace(gcs_address="127.0.0.1:1")
+    monkeypatch.setattr(ray, "get_runtime_context", lambda: context)
+    code = main(["up", str(STARTER_FILE), "--out", str(tmp_path / "run")])
+    assert (code, holder.told) == (0, "stay\n")
+    assert "is up" in capsys.readouterr().out
+    assert StateFiles().find(None).holder is not None
+
+
+def test_interrupt_while_the_holder_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process that is to hold the cluster has ended when `up` has: nobody else would wait for it."""
+    started: list[Any] = []
+
+    class Interrupted(subprocess.Popen[str]):
+        def __init__(self, command: list[str], **options: Any) -> None:
+            super().__init__([sys.executable, "-c", "input()"], **options)
+            started.append(self)
+            interrupt()
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    monkeypatch.setattr(live, "load_kernels", lambda snapshot, plans: None)
+    files = StateFiles(tmp_path / "state")
+    with pytest.raises(KeyboardInterrupt):
+        live.up(live.UpOptions(STARTER_FILE, "early", tmp_path / "run", False, None, 1, True), files)
+    [holder] = started
+    assert holder.returncode is not None
+    holder.stdout.close()
+    assert files.names() == []
+
+
+def test_interrupt_while_the_supervisor_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A detached actor that has been made is ended: in somebody else's cluster nothing else would do that."""
+    killed: list[str] = []
+
+    class Supervisor:
+        @classmethod
+        def options(cls, **options: Any) -> type[Supervisor]:
+            return cls
+
+        @staticmethod
+        def remote(plan: Any) -> str:
+            interrupt()
+            return "supervisor"
+
+    context = SimpleNamespace(get_node_id=lambda: "0" * 56)
+    monkeypatch.setattr(ray, "get_runtime_context", lambda: context)
+    monkeypatch.setattr(ray, "remote", lambda **options: lambda actor_class: Supervisor)
+    monkeypatch.setattr(ray, "kill", killed.append)
+    plan: Any = None
+    with pytest.raises(KeyboardInterrupt), ExitStack() as undo:
+        live._supervise(plan, "lab", undo)
+    assert killed == ["supervisor"]
