@@ -15,12 +15,10 @@ from __future__ import annotations
 import logging
 import os
 import pickle
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter, deque
@@ -37,6 +35,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy, Place
 
 from actors.control import ControlActor, ControlPlan
 from actors.doorbell import PeerLostError
+from actors.folder import cluster_folder
 from actors.nic import (
     CopiedRows,
     NicActor,
@@ -85,9 +84,6 @@ _OBJECT_STORE_BYTES = 200_000_000
 _CONNECT_SECONDS = 3
 _CAUSE_SECONDS = 5
 _PROBE_SECONDS = 6
-
-#: Of the folder for temporary files: Ray makes sockets some 80 characters below it, whose names are limited to 107.
-_FOLDER_LENGTH_MAX = 24
 
 #: Ends soon when there is an answer, with an error when it is not that of a cluster which lets us in.
 _PROBE = "import sys, actors, ray; ray._raylet.GcsClient(address=sys.argv[1])"
@@ -384,7 +380,7 @@ def ray_session(address: str | None, *, actors: int, probe: bool = True) -> Iter
     Without `probe` something that answers at `address` is known to be a cluster, which saves a second or two.
 
     Does nothing when this process is connected already. Everything that was started is stopped, and the folder in
-    which Ray keeps its sockets and logs is removed.
+    which Ray keeps its sockets and logs is removed; so are those of processes that were killed.
     """
     if ray.is_initialized():
         yield None
@@ -400,11 +396,7 @@ def ray_session(address: str | None, *, actors: int, probe: bool = True) -> Iter
             except Exception as error:  # Ray raises anything from ValueError to RuntimeError here
                 raise _no_cluster(address, str(error)) from error
         else:
-            temporary = tempfile.gettempdir()
-            folder = tempfile.mkdtemp(
-                prefix="vmmq-ray-", dir=temporary if len(temporary) <= _FOLDER_LENGTH_MAX else "/tmp"
-            )
-            undo.callback(shutil.rmtree, folder, ignore_errors=True)
+            folder = undo.enter_context(cluster_folder())
             undo.callback(ray.shutdown)
             with _whole():
                 ray.init(

@@ -1,0 +1,46 @@
+"""Folders in which Ray clusters of our own keep sockets and logs. Needs no Ray.
+
+Whoever starts a cluster holds a lock on a file in its folder, which ends with the process however that ends. A folder
+whose lock is free has been left behind: by a process that was killed, so the next one that makes a folder removes it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+_PREFIX = "vmmq-ray-"
+_LOCK = "in-use"
+
+#: Of the folder for temporary files: Ray makes sockets some 80 characters below it, whose names are limited to 107.
+_PARENT_LENGTH_MAX = 24
+
+
+@contextmanager
+def cluster_folder(parent: Path | None = None) -> Iterator[str]:
+    """A new folder in `parent` (default: that for temporary files), which is removed in the end."""
+    if parent is None:
+        temporary = tempfile.gettempdir()
+        parent = Path(temporary if len(temporary) <= _PARENT_LENGTH_MAX else "/tmp")
+    _remove_abandoned(parent)
+    with ExitStack() as undo:
+        folder = tempfile.mkdtemp(prefix=_PREFIX, dir=parent)
+        undo.callback(shutil.rmtree, folder, ignore_errors=True)
+        unlocked = Path(folder, f".{_LOCK}")
+        fcntl.flock(undo.enter_context(unlocked.open("xb")), fcntl.LOCK_EX)
+        unlocked.rename(Path(folder, _LOCK))  # nobody finds it before it is locked
+        yield folder
+
+
+def _remove_abandoned(parent: Path) -> None:
+    """Remove this user's folders that nobody uses any more."""
+    for path in parent.glob(f"{_PREFIX}*/{_LOCK}"):
+        with suppress(OSError), path.open("rb") as lock:  # it is locked, somebody else's, or just gone
+            if os.fstat(lock.fileno()).st_uid == os.getuid():
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(path.parent, ignore_errors=True)
