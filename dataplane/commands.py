@@ -139,7 +139,10 @@ def _run_one(
 ) -> RunOutcome:
     prepared = _prepared(scenario, engine)
     open_source: Callable[[], TrafficSource] = partial(traffic_source, scenario)
+    journal: bytes | None = None  # None: that of the set-up
     if past:
+        if past.endless and prepared.set_up is not None:
+            journal = past.journal(prepared.set_up.specification)
         prepared = _repeated(prepared, past, scenario)
         if past.cut:
             open_source = partial(first_frames, scenario, past.frames, endless=past.endless)
@@ -156,9 +159,10 @@ def _run_one(
             if not result.interrupted:
                 result = replace(result, interrupted=bool(past.summary["interrupted"]))
             wall = {"replay_of": str(past.directory)} | ({"pace": past.summary["wall"]["pace"]} if past.endless else {})
-            shutil.copyfile(past.directory / JOURNAL_NAME, directory / JOURNAL_NAME)
-        else:
+        if journal is None:
             _write_journal(directory, prepared)
+        else:
+            (directory / JOURNAL_NAME).write_bytes(journal)
         outcome = write_run(directory, where, scenario, result, seconds, wall)
     return replace(outcome, difference=past.difference(outcome.summary)) if past else outcome
 

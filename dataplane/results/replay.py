@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from dataplane.control.journal import JOURNAL_NAME
-from dataplane.control.records import JournalReader, Requested
+from dataplane.control.records import AdapterInitialized, JournalError, JournalReader, Requested
+from dataplane.control.specification import AdapterSpecification
 from dataplane.errors import UserError
 from dataplane.update.records import CLIENT_ORIGIN
 from dataplane.update.schedule import ScheduledRequest
@@ -57,6 +58,17 @@ class PastRun:
         if missing := self.client_moments - {one.at_ns for one in requests}:
             raise UserError(f"{path} lacks the request that was made at {min(missing)} ns: the run cannot be repeated")
         return requests
+
+    def journal(self, specification: AdapterSpecification) -> bytes:
+        """The whole records of its journal; JournalError when it is not the journal of that adapter."""
+        path = self.directory / JOURNAL_NAME
+        data = path.read_bytes()
+        reader = JournalReader(data, str(path))
+        entries = list(reader)
+        if not entries or entries[0].record != AdapterInitialized(specification):
+            whose = "another" if entries else "no"
+            raise JournalError(f"{path} is the journal of {whose} adapter: the run cannot be repeated")
+        return data[: reader.end]
 
     def difference(self, summary: Json) -> str | None:
         """The first key in which another summary differs, what a clock measured aside; None when they are equal."""

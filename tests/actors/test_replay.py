@@ -14,13 +14,15 @@ import pytest
 from actors.control import ControlActor, ControlPlan, encode_maker
 from actors.updates import UpdateReader
 from dataplane.commands import INLINE, RunOptions, live_experiment, run_experiment, write_run
-from dataplane.control.journal import JOURNAL_NAME
+from dataplane.control.journal import JOURNAL_NAME, write_journal
+from dataplane.control.records import JournalReader
 from dataplane.engine.control import ControlOutcome
 from dataplane.engine.experiment import RunResult
 from dataplane.engine.nic import Nic
 from dataplane.engine.plan import plan_host
 from dataplane.engine.transport import LocalTransport
 from dataplane.errors import UserError
+from dataplane.oracle.specification import parse_adapter
 from dataplane.processor.messages import ProcessorLoad
 from dataplane.results.replay import read_past_run
 from dataplane.results.run_directory import PacketsParquet
@@ -234,13 +236,38 @@ def test_damaged_directories_are_one_line(tmp_path: Path, what: str) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_journal_of_a_repetition_is_whole(tmp_path: Path) -> None:
+    """A torn last record, which nobody needs, is not handed on; a journal of no adapter or another one is an error."""
+    directory = live_run(tmp_path, "permissive", {}, 3)
+    path = directory / JOURNAL_NAME
+    whole = path.read_bytes()
+    reader = JournalReader(whole)
+    assert list(reader)
+    path.write_bytes(whole + whole[reader.offset : -3])
+    assert (replayed(directory, tmp_path / "again") / JOURNAL_NAME).read_bytes() == whole
+    for number, other in enumerate((b"", whole[:8], journal_of_another_adapter(tmp_path))):
+        path.write_bytes(other)
+        with pytest.raises(UserError, match=r"the journal of (no|another) adapter"):
+            replayed(directory, tmp_path / f"out-{number}")
+
+
+def journal_of_another_adapter(folder: Path) -> bytes:
+    """One that is sound."""
+    path = folder / "another.journal"
+    write_journal(path, parse_adapter({"preset": "CFG-Q"}), [])
+    return path.read_bytes()
+
+
 def test_finished_run_is_repeated_too(tmp_path: Path) -> None:
-    """So is a run that ended by itself."""
+    """So is a run that ended by itself, whatever became of its journal: there is nothing in it that is needed."""
     path = tmp_path / "plain.toml"
     path.write_text(SCENARIO.replace("packets = 10", "packets = 1000"))
     first = RunOptions(path, None, tmp_path / "first", False, None)
     run_experiment(replace(first), INLINE, lambda frames, share: None)
-    assert files_of(replayed(tmp_path / "first", tmp_path / "again")) == files_of(tmp_path / "first")
+    expected = files_of(tmp_path / "first")
+    journal = tmp_path / "first" / JOURNAL_NAME
+    journal.write_bytes(journal.read_bytes()[:-3])
+    assert files_of(replayed(tmp_path / "first", tmp_path / "again")) == expected
 
 
 def test_interrupted_run_is_repeated_as_far_as_it_came(tmp_path: Path) -> None:
