@@ -1,7 +1,8 @@
 """A process that holds a Ray cluster of its own: `python -m actors.holder ACTORS`.
 
 It writes one JSON line when the cluster is there, and waits for the line "stay" on its standard input: when that ends
-without it, whoever started the cluster is no more, and the cluster ends as well. After that it ends on SIGTERM.
+without it, whoever started the cluster is no more, and the cluster ends as well. After that it ends on SIGTERM, or when
+the cluster has died.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ import threading
 
 import ray
 
-from actors.system import ray_session
+from actors.system import check_cluster, ray_session
+
+#: How often it looks whether the cluster lives; what is left of one that does not is taken down.
+_LOOK_SECONDS = 1.0
 
 
 def main() -> None:
@@ -25,8 +29,8 @@ def main() -> None:
     with ray_session(None, actors=int(sys.argv[1])) as folder:
         print(json.dumps({"address": ray.get_runtime_context().gcs_address, "folder": folder}), flush=True)
         threading.Thread(target=_wait_to_stay, args=(end,), daemon=True).start()
-        while not end.wait(3600):
-            pass
+        while not end.wait(_LOOK_SECONDS):
+            check_cluster()
 
 
 def _wait_to_stay(end: threading.Event) -> None:

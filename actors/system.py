@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from ray._private.ray_constants import PROCESS_TYPE_GCS_SERVER, PROCESS_TYPE_RAYLET
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy, PlacementGroupSchedulingStrategy
 
 from actors.control import ControlActor, ControlPlan
@@ -81,6 +82,7 @@ SLOTS = 8
 ATTEMPTS = 3
 
 _OBJECT_STORE_BYTES = 200_000_000
+_NEEDED_PROCESSES = (PROCESS_TYPE_RAYLET, PROCESS_TYPE_GCS_SERVER)
 _CONNECT_SECONDS = 3
 _CAUSE_SECONDS = 5
 _PROBE_SECONDS = 6
@@ -271,11 +273,12 @@ class _HostRun:
         _log.warning("%s: running again from the start (attempt %d of %d)", lost, self._attempts + 1, ATTEMPTS)
         self.start(placed)
 
-    def check_place(self, placed: Seats) -> None:
-        """UserError when its node has died and no other has had room for long."""
+    def check_place(self, placed: Seats, *, interrupted: bool) -> None:
+        """UserError when its node has died and no other has had room for long, or nobody wants to wait for that."""
         waited = time.monotonic() - self._attempt_began
-        if not self.follower.is_ready and waited > PLACEMENT_SECONDS and not placed.are_placed:
-            raise UserError(no_room(1), ExitCode.INCONCLUSIVE)
+        if not self.follower.is_ready and (interrupted or waited > PLACEMENT_SECONDS) and not placed.are_placed:
+            why = "interrupted while a node that died had no other in its place" if interrupted else no_room(1)
+            raise UserError(why, ExitCode.INCONCLUSIVE)
 
     def close(self) -> None:
         """End the actors."""
@@ -297,6 +300,7 @@ def _follow_all(hosts: Sequence[_HostRun], placed: Seats, interrupted: threading
             undo.callback(one.close)
             one.start(placed)
         while running:
+            check_cluster()
             watched = {ref: one for one in running for ref in one.watched}
             for ref in ray.wait(list(watched), num_returns=1, timeout=1.0, fetch_local=False)[0]:
                 one = watched[ref]
@@ -311,7 +315,7 @@ def _follow_all(hosts: Sequence[_HostRun], placed: Seats, interrupted: threading
             if not began and (stop or all(one.follower.is_ready for one in hosts)):
                 began = time.perf_counter()
             for one in running:
-                one.check_place(placed)
+                one.check_place(placed, interrupted=stop)
                 if stop and not stopping:
                     one.stop()
                 if began:
@@ -409,6 +413,17 @@ def ray_session(address: str | None, *, actors: int, probe: bool = True) -> Iter
                     _temp_dir=folder,
                 )
         yield folder
+
+
+def check_cluster() -> None:
+    """UserError when a process has died without which a cluster of our own is of no use; none can take its place."""
+    node = ray._private.worker._global_node  # there is no public way to ask
+    dead = () if node is None else (kind for kind, _ in node.dead_processes() if kind in _NEEDED_PROCESSES)
+    if kind := next(iter(dead), None):
+        raise UserError(
+            f"Ray itself has died here ({kind}): see the machine's memory, or run with --engine inline",
+            ExitCode.INCONCLUSIVE,
+        )
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import pytest
 from actors.live import UpOptions, connected, up
 from actors.state import State, StateFiles
 from cli import main
-from tests.actors.processes import actors_below, wait_for_end
+from tests.actors.processes import actors_below, descendants, wait_for_end
 
 SCENARIO = """
 [adapter]
@@ -229,6 +229,23 @@ def test_dead_actor_is_told_and_cleared_away(ask: Ask, home: Path) -> None:
     assert not (home / "doomed").exists()
     assert not list(home.glob(".partial-*"))
     assert ask("down", "--name", "doomed")[0] == 2
+
+
+@pytest.mark.ray
+def test_dead_cluster_is_no_dataplane(ask: Ask, home: Path) -> None:
+    """kill -9 of Ray's own process: what is left ends by itself, and nobody waits for an answer of a dead cluster."""
+    (home / "live.toml").write_text(SCENARIO)
+    state = up(UpOptions(home / "live.toml", "dead", home / "dead", False, None, 4, True))
+    assert state.holder is not None
+    assert state.folder is not None
+    [raylet] = [process for process, command in descendants(state.holder.id) if "raylet/raylet " in command]
+    os.kill(raylet, signal.SIGKILL)
+    assert wait_for_end(state.holder.id)
+    code, out, err = ask("top", "--once", "--name", "dead")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "no dataplane dead runs" in err
+    assert not Path(state.folder).exists()
+    assert not list(home.glob(".partial-*"))
 
 
 @pytest.mark.ray
