@@ -14,7 +14,7 @@ import threading
 
 import ray
 
-from actors.system import check_cluster, ray_session
+from actors.session import check_cluster, ray_session
 
 #: How often it looks whether the cluster lives; what is left of one that does not is taken down.
 _LOOK_SECONDS = 1.0

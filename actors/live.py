@@ -29,20 +29,12 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from actors.control import encode_maker
+from actors.host import Follower, HostLostError, SimulatedHost, collect, host_facts, load_kernels, simulated_host
 from actors.nic import Answered, NicPlan
 from actors.placement import ACTOR_LOST, seats
+from actors.session import ray_session
 from actors.state import Process, State, StateFiles, check_name
-from actors.system import (
-    SLOTS,
-    Follower,
-    HostLostError,
-    SimulatedHost,
-    collect,
-    host_facts,
-    load_kernels,
-    ray_session,
-    simulated_host,
-)
+from actors.system import SLOTS
 from dataplane.commands import RunOutcome, live_experiment, packets_sink, write_run
 from dataplane.control.journal import JOURNAL_NAME
 from dataplane.engine.experiment import DEFAULT_BATCH_FRAMES_ON_RAY, Experiment

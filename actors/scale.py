@@ -40,7 +40,7 @@ def scale(options: ScaleOptions, address: str | None, plots: str, progress: Prog
 
 def _on_ray(todo: ScalePlan, runs: Sequence[Run], address: str | None, progress: Progress) -> None:
     from actors.scale_ray import RaySite  # noqa: PLC0415  # as does Ray
-    from actors.system import ray_session  # noqa: PLC0415
+    from actors.session import ray_session  # noqa: PLC0415
 
     with ray_session(address, actors=max(_workers(todo, run) for run in runs)), closing(RaySite(todo.jobs)) as site:
         carry_out(todo, runs, site, progress)

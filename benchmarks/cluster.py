@@ -18,9 +18,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from actors.host import simulated_host
 from actors.nic import NicPlan, Progressed
 from actors.placement import seats
-from actors.system import SLOTS, ray_session, run_side_by_side, simulated_host
+from actors.session import ray_session
+from actors.system import SLOTS, run_side_by_side
 from actors.wire import sent_bytes
 from benchmarks.replay import Replay
 from dataplane.engine.experiment import DEFAULT_BATCH_FRAMES_ON_RAY, NicRun, SideBySide

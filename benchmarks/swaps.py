@@ -15,7 +15,8 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
-from actors.system import ray_session, run_on_ray
+from actors.session import ray_session
+from actors.system import run_on_ray
 from benchmarks.one_vport import ONE_VPORT
 from benchmarks.replay import Replay
 from benchmarks.runs import timed_run

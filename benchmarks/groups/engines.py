@@ -13,7 +13,8 @@ from dataclasses import replace
 from functools import partial
 
 from actors.nic import TransportName
-from actors.system import ray_session, run_on_ray
+from actors.session import ray_session
+from actors.system import run_on_ray
 from benchmarks.measure import Figure, Session, Trial, figures, one_core
 from benchmarks.quick_start import quick_start
 from benchmarks.replay import Replay

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from functools import partial
 
-from actors.system import ray_session
+from actors.session import ray_session
 from benchmarks import swaps
 from benchmarks.measure import Figure, Session, Trial, figures
 

@@ -146,7 +146,7 @@ def test_set_up_is_in_the_journal_once(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
     """One Ray for the tests here."""
-    from actors.system import ray_session
+    from actors.session import ray_session
 
     with ray_session(None, actors=2):
         yield

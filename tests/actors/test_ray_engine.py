@@ -18,7 +18,9 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from actors.doorbell import PeerLostError
-from actors.system import Follower, HostLostError, SimulatedHost, ray_session, run_on_ray, run_side_by_side
+from actors.host import Follower, HostLostError, SimulatedHost
+from actors.session import ray_session
+from actors.system import run_on_ray, run_side_by_side
 from dataplane.engine.experiment import NicRun
 from dataplane.engine.inline import run_inline
 from dataplane.errors import ExitCode, UserError

@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from actors import system
+from actors import session
 from actors.system import run_on_ray
 from dataplane.errors import UserError
 from tests.actors.small_hosts import SmallTraffic, ignore_progress, small_experiment, source_of
@@ -56,7 +56,7 @@ def test_what_is_no_address_is_refused(address: str, told: str) -> None:
 def test_what_answers_but_is_no_cluster_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """What Ray says to a first call is told in one line, in place of its own attempts and their log."""
     monkeypatch.setattr(
-        system, "_PROBE", "import sys; sys.exit('a log\\nray.exceptions.RpcError: it is something else')"
+        session, "_PROBE", "import sys; sys.exit('a log\\nray.exceptions.RpcError: it is something else')"
     )
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.system import ray_session, run_on_ray
+from actors.session import ray_session
+from actors.system import run_on_ray
 from dataplane.commands import update_report
 from dataplane.engine.control import run_control
 from dataplane.engine.experiment import Experiment, RunResult

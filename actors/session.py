@@ -1,0 +1,134 @@
+"""A connection to Ray: a cluster that is there, or one of our own for as long as it is needed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import ray
+from ray._private.ray_constants import PROCESS_TYPE_GCS_SERVER, PROCESS_TYPE_RAYLET
+
+from actors.folder import cluster_folder
+from dataplane.engine.interrupts import uninterrupted
+from dataplane.errors import ExitCode, UserError
+
+_OBJECT_STORE_BYTES = 200_000_000
+_NEEDED_PROCESSES = (PROCESS_TYPE_RAYLET, PROCESS_TYPE_GCS_SERVER)
+_CONNECT_SECONDS = 3
+_PROBE_SECONDS = 6
+
+#: Ends soon when there is an answer, with an error when it is not that of a cluster which lets us in.
+_PROBE = "import sys, actors, ray; ray._raylet.GcsClient(address=sys.argv[1])"
+
+
+@contextmanager
+def ray_session(address: str | None, *, actors: int, probe: bool = True) -> Iterator[str | None]:
+    """A connection to Ray: the cluster at `address`, or one of our own for that many actors, without a dashboard.
+
+    Gives the folder of a cluster of our own.
+
+    Without `probe` something that answers at `address` is known to be a cluster, which saves a second or two.
+
+    Does nothing when this process is connected already. Everything that was started is stopped, and the folder in
+    which Ray keeps its sockets and logs is removed; so are those of processes that were killed.
+    """
+    if ray.is_initialized():
+        yield None
+        return
+    folder: str | None = None
+    with ExitStack() as undo:
+        if address is not None:
+            _check_reachable(address, probe=probe)
+            undo.callback(ray.shutdown)
+            try:
+                with _whole():
+                    ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+            except Exception as error:  # Ray raises anything from ValueError to RuntimeError here
+                raise _no_cluster(address, str(error)) from error
+        else:
+            folder = undo.enter_context(cluster_folder())
+            undo.callback(ray.shutdown)
+            with _whole():
+                ray.init(
+                    address="local",
+                    num_cpus=max(os.cpu_count() or 1, actors),  # processes for the actors are started at once
+                    object_store_memory=_OBJECT_STORE_BYTES,
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    _temp_dir=folder,
+                )
+        yield folder
+
+
+def check_cluster() -> None:
+    """UserError when a process has died without which a cluster of our own is of no use; none can take its place."""
+    node = ray._private.worker._global_node  # there is no public way to ask
+    dead = () if node is None else (kind for kind, _ in node.dead_processes() if kind in _NEEDED_PROCESSES)
+    if kind := next(iter(dead), None):
+        raise UserError(
+            f"Ray itself has died here ({kind}): see the machine's memory, or run with --engine inline",
+            ExitCode.INCONCLUSIVE,
+        )
+
+
+@contextmanager
+def _whole() -> Iterator[None]:
+    """Around the start of Ray: Ctrl-C takes effect behind it, as Ray crashes when it is cut in two.
+
+    Ray takes SIGTERM for itself, and would end this process in the middle of anything: whoever had it gets it back.
+    """
+    terminate = signal.getsignal(signal.SIGTERM)
+    with uninterrupted():
+        try:
+            yield
+        finally:
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, terminate)
+
+
+def _check_reachable(address: str, *, probe: bool) -> None:
+    """UserError when no Ray cluster answers at HOST:PORT; Ray itself tries for minutes, and cannot be interrupted."""
+    host, _, port = address.rpartition(":")
+    if "/" in host:
+        raise UserError(
+            f"{address} is an address for Ray clients: give HOST:PORT of a cluster that this machine is part of"
+        )
+    if address == "auto":
+        return
+    if not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
+        raise UserError(
+            f"{address!r} is no address of a Ray cluster: give HOST:PORT, as ray start --head says it, or auto"
+        )
+    try:
+        socket.create_connection((host, int(port)), _CONNECT_SECONDS).close()
+    except OSError as error:
+        raise UserError(f"no Ray cluster listens at {address} ({error}): start one with ray start --head") from error
+    if not probe:
+        return
+    try:
+        subprocess.run(
+            [sys.executable, "-c", _PROBE, address],
+            timeout=_PROBE_SECONDS,
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    except subprocess.TimeoutExpired:
+        raise UserError(f"what listens at {address} does not answer as a Ray cluster does") from None
+    except subprocess.CalledProcessError as error:
+        what = error.stderr.strip().rpartition("\n")[2]  # Ray's log, and a traceback that ends with what went wrong
+        raise _no_cluster(address, what.removeprefix("ray.exceptions.")) from None
+
+
+def _no_cluster(address: str, why: str) -> UserError:
+    mode, [first, *_] = os.environ["RAY_AUTH_MODE"], why.splitlines() or [""]
+    return UserError(f"no Ray cluster to be had at {address} with RAY_AUTH_MODE={mode}: {first}")
