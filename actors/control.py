@@ -128,7 +128,8 @@ class ControlActor:
             import dataplane.scenario.events  # noqa: F401, PLC0415  # makes what clients send: no NIC is to wait for it
         if owned.updates is not None:
             snapshot = self.publish()
-            self._run = RunControl(timeline_of(self._control, snapshot, owned.updates, ahead=owned.ahead))
+            timeline = timeline_of(self._control, snapshot, owned.updates, ahead=owned.ahead)
+            self._run = RunControl(timeline, cut=owned.updates.cut)
             self._writer = UpdateWriter(snapshot)
         gc.freeze()  # what was imported is not looked through again whenever some updates have been decided
 

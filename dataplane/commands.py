@@ -297,10 +297,8 @@ def _repeated(prepared: Experiment, past: PastRun, scenario: Scenario) -> Experi
     """The experiment of a run directory: what clients asked for comes on top of what is scheduled."""
     updates = prepared.updates or (_no_updates(scenario) if past.endless else None)
     if updates is not None:
-        # what an interrupted run did not come to is no finding in it
-        kept = (one for one in updates.schedule if not past.summary["interrupted"] or one.origin in past.reached)
-        schedule = (*kept, *past.client_requests(updates.control_latency_ns))
-        updates = replace(updates, schedule=schedule)
+        schedule = (*updates.schedule, *past.client_requests(updates.control_latency_ns))
+        updates = replace(updates, schedule=schedule, cut=bool(past.summary["interrupted"]))
     return replace(prepared, batch_frames=past.batch_frames, updates=updates)
 
 

@@ -27,8 +27,10 @@ class ControlOutcome(NamedTuple):
 class RunControl:
     """A timeline and the time it needs; what the NIC of a run asks."""
 
-    def __init__(self, timeline: ControlTimeline) -> None:
+    def __init__(self, timeline: ControlTimeline, *, cut: bool = False) -> None:
+        """`cut` as in `UpdatePlan`."""
         self.timeline = timeline
+        self._cut = cut
         self.seconds = 0.0
 
     def begin(self, start_ns: int) -> None:
@@ -46,7 +48,7 @@ class RunControl:
     def outcome(self, last_arrival_ns: int | None, *, interrupted: bool) -> ControlOutcome:
         """At the end; `last_arrival_ns` is None when nothing arrived."""
         timeline = self.timeline
-        unreached = [] if interrupted else timeline.unreached(last_arrival_ns)
+        unreached = [] if interrupted or self._cut else timeline.unreached(last_arrival_ns)
         reached = () if last_arrival_ns is None else timeline.reached(last_arrival_ns)
         return ControlOutcome(reached, (*timeline.findings, *unreached), tuple(timeline.remarks), self.seconds)
 
@@ -58,7 +60,7 @@ def run_control(experiment: Experiment) -> RunControl | None:
     assert experiment.set_up is not None, "updates need the control plane that they are asked of"
     control = ControlPlane(experiment.set_up.specification)
     issue_set_up(control, experiment.set_up.requests)
-    return RunControl(timeline_of(control, experiment.snapshot, experiment.updates))
+    return RunControl(timeline_of(control, experiment.snapshot, experiment.updates), cut=experiment.updates.cut)
 
 
 def issue_set_up(control: ControlPlane, requests: Iterable[OidRequest]) -> None:

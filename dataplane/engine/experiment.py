@@ -43,6 +43,7 @@ class UpdatePlan:
     policy: PolicyPlan | None = None
     tick_ns: int = 100_000_000
     control_latency_ns: int = 0
+    cut: bool = False  # the traffic ends where a user ended it: what it does not come to is no finding
 
 
 @dataclass(frozen=True, slots=True)

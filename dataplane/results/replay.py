@@ -29,7 +29,6 @@ class PastRun:
     batch_frames: int  # asked of the source: what it counts on the way is counted by batches
     endless: bool  # the traffic went on for ever
     cut: bool  # not all frames of the scenario arrived, or more
-    reached: frozenset[str]  # origins of the requests that were made
     client_moments: frozenset[int]  # when clients made requests, ns after the first arrival
 
     @property
@@ -101,7 +100,6 @@ def read_past_run(directory: Path) -> PastRun:
             batch_frames=int(wall["batch_packets"]),
             endless=endless,
             cut=endless or bool(summary["interrupted"]),
-            reached=frozenset(request["origin"] for request in requests),
             client_moments=frozenset(
                 int(request["requested_at_ns"]) for request in requests if request["origin"].startswith(CLIENT_ORIGIN)
             ),

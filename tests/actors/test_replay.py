@@ -270,10 +270,12 @@ def test_finished_run_is_repeated_too(tmp_path: Path) -> None:
     assert files_of(replayed(tmp_path / "first", tmp_path / "again")) == expected
 
 
-def test_interrupted_run_is_repeated_as_far_as_it_came(tmp_path: Path) -> None:
+@pytest.mark.parametrize("policy", ["", '[policy]\nname = "sprayer"\n'])  # whose first tick is after 100 ms
+def test_interrupted_run_is_repeated_as_far_as_it_came(tmp_path: Path, policy: str) -> None:
     """Ctrl-C between two batches: what had not arrived by then, and what was to happen later, is no part of it."""
     path = tmp_path / "plain.toml"
-    path.write_text(SCENARIO.replace("packets = 10", "packets = 1000").replace("[run]", "[run]\nbatch_packets = 100"))
+    text = SCENARIO.replace("packets = 10", "packets = 1000").replace("[run]", "[run]\nbatch_packets = 100")
+    path.write_text(text + policy)
 
     def interrupt(frames: int, share: float) -> None:
         if frames == 300:
