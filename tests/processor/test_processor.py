@@ -214,6 +214,11 @@ def test_histogram_is_exact_where_it_says(values: list[int], cut: int) -> None:
         assert abs(whole.quantile_ns(float(share)) - exact) <= 0.01 * exact
 
 
+def test_nothing_served_has_no_latency() -> None:
+    """All figures of a processor without items are 0."""
+    assert set(LatencyHistogram.empty().summary().values()) == {0}
+
+
 def facts_of(histogram: LatencyHistogram) -> tuple[Any, ...]:
     """A histogram as values that compare."""
     return histogram.buckets.tolist(), histogram.sum_ns, histogram.min_ns, histogram.max_ns

@@ -28,6 +28,7 @@ def test_every_run_ends_once_and_disturbs_none(nics: list[int], data: st.DataObj
         nodes = data.draw(st.lists(st.sampled_from("abc"), min_size=1, unique=True))
         while assignment := schedule.next(nodes):
             busy = [node for other in at_work.values() for node in other.nodes]
+            assert assignment.nodes
             assert not set(assignment.nodes) & set(busy)
             assert set(assignment.nodes) <= set(nodes)
             if assignment.run.point.nics > 1:
@@ -57,6 +58,18 @@ def test_a_run_that_is_lost_is_the_next() -> None:
     assert schedule.next(["a", "b"]) == Assignment(first, ("b",)), "nobody may know yet that a is no more"
     schedule.ended(first, Lost("and the other"))
     assert schedule.next(["a", "b"]) == Assignment(first, ("a",)), "there is no better place"
+
+
+def test_a_run_that_is_lost_waits_for_another_node() -> None:
+    """It is not begun again on the node that may be dead while there is one that is only busy."""
+    first, second = runs_with([1, 1])
+    schedule = Schedule([first, second])
+    assert schedule.next(["a", "b"]) == Assignment(first, ("a",))
+    assert schedule.next(["a", "b"]) == Assignment(second, ("b",))
+    schedule.ended(first, Lost("the node went away"))
+    assert schedule.next(["a", "b"]) is None
+    schedule.ended(second, Done((NIC,)))
+    assert schedule.next(["a", "b"]) == Assignment(first, ("b",))
 
 
 def test_single_nics_first_where_there_are_nodes() -> None:

@@ -52,6 +52,8 @@ def test_lpt_keeps_tables_for_little_gain() -> None:
     assert machine.tick(make_policy("lpt", {"threshold": 0.27})) != []
     assert max(machine.packets().values()) == 54
     assert machine.tick(make_policy("lpt", {"threshold": 0})) == []
+    quarter = single([40, 20, 20, 40], 2, [0, 0, 0, 1])  # 80 against 40 where 60 and 60 are possible
+    assert quarter.tick(make_policy("lpt", {"threshold": 0.25})) != [], "at least the threshold"
 
 
 def test_lpt_leaves_entries_where_it_can() -> None:

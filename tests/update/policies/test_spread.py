@@ -87,6 +87,7 @@ def test_sprayer_turns() -> None:
     for _ in range(8):
         machine.tick(policy)
         seen.append([processor.number for processor in machine.vports[0].table])
+    assert seen[0] == [1, 2, 3, 0] * 2, "the plain table, one on"
     for before, after in pairwise(seen):
         assert after == [(number + 1) % 4 for number in before]
     assert [sorted(column) for column in zip(*seen, strict=True)] == [[0, 0, 1, 1, 2, 2, 3, 3]] * 8
