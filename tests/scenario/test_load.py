@@ -54,6 +54,16 @@ def test_rss_processors(text: str, expected: tuple[ProcessorNumber, ...]) -> Non
     assert max(expected) == adapter.rss_max_processor
 
 
+def test_limits_grow_with_the_processors_however_they_are_listed() -> None:
+    """A count and the list of the same processors make the same adapter, with a message and a queue for each."""
+    listed = ", ".join(f'"{number // 64}:{number % 64}"' for number in range(100))
+    by_count, by_list = (
+        load_scenario(f"[adapter]\nrss_processors = {text}").adapter for text in ("100", f"[{listed}]")
+    )
+    assert by_count == by_list
+    assert (by_list.number_of_interrupt_messages, by_list.number_of_receive_queues) == (100, 100)
+
+
 def test_filter_without_vlan_takes_untagged_frames_only_by_default() -> None:
     """UNTAGGED_OR_ZERO is the default of a MAC filter (FLT-18), never of one with a VLAN (FLT-22, FLT-27)."""
     scenario = vport(
