@@ -356,6 +356,7 @@ def test_what_is_foreseen_is_what_comes(ahead: int) -> None:
     with pytest.raises(ValueError, match="has begun"):
         timeline.foresee()
     stretch = foreseen.later(START_NS)
+    assert stretch.until_ns == START_NS + {1: 3, 2: 9, 256: TICK_NS}[ahead]
     updates = list(stretch.updates)
     while stretch.until_ns is not None and stretch.until_ns <= START_NS + 3 * TICK_NS:
         stretch = timeline.advance([load(0, {0: 1})] if stretch.wants_loads else None)
