@@ -277,6 +277,11 @@ def test_unknown_keys_name_the_nearest_known_one(text: str, near: str) -> None:
         ("RSS-21", "[[event]]\nat_ns = 0\nrss = { vport = 4, enabled = false }"),
         ("UPD-19", rss("indirection_table = [0, 1]", "num_queue_pairs = 1")),
         (
+            "UPD-25",
+            "[adapter]\ninterface = 'native-rss'\nndis_version = '6.60'\n[native_rss]\n"
+            "[[event]]\nat_ns = 0\nrss = { num_queue_pairs = 2 }",
+        ),
+        (
             "UPD-30",
             rss(
                 "indirection_table = [0, 1]",
