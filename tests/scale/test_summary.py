@@ -90,6 +90,16 @@ def test_nics_of_one_run_are_taken_together() -> None:
     assert (together.dropped, together.peak_memory_bytes, together.cpu_seconds) == (5, 1_000_000, 3.0)
 
 
+def test_without_frames_nothing_has_a_cost() -> None:
+    """A run in which nothing arrived has a row and no efficiency; table and screen take it."""
+    nothing = run_row("small", Run(POINT, 0), [replace(NIC, frames=0, completed=0, items=(0,) * 4)])
+    assert (nothing.frames_per_second, nothing.core_ns_per_frame, nothing.processors_used) == (0, 0, 0)
+    summary = Summary("small", (nothing,))
+    assert summary.derived()[nothing] == {"efficiency": None, "call_overhead_ns_per_frame": None}
+    assert runs_table((nothing,), summary.derived()).num_rows == 1
+    scale_screen(summary, Path("out"))
+
+
 def test_unequal_results_are_a_finding() -> None:
     """Engines and batches must not matter (ENG-01); repeats have other seeds, and may differ."""
     other = replace(POINT, batch_frames=64)

@@ -21,6 +21,14 @@ def test_moves_the_biggest_bucket_that_fits() -> None:
     assert wishes == [Move(0, (1,), ProcessorNumber(0, 1))]
 
 
+def test_the_most_overloaded_gives_first() -> None:
+    """Loads 0.5, 0.7 and 0.15, mean 0.45: the room of 0.3 takes one bucket, that of the processor with 0.7."""
+    machine = single([200, 50, 250, 50], 3, [0, 0, 1, 1])
+    machine.cost_ns = LENGTH_NS // 1_000
+    machine.rest = dict(zip(machine.processors, (250, 400, 150), strict=True))
+    assert machine.tick(make_policy("rsspp", {"runs_max": 1})) == [Move(0, (2,), ProcessorNumber(0, 2))]
+
+
 def test_tolerance_finds_what_the_first_attempt_misses() -> None:
     """Two buckets of 0.4 and a room of 0.4: neither is below it by a margin, but with tolerance one goes there."""
     machine = single([400, 400], 2, [0, 0])

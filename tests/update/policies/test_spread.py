@@ -79,6 +79,13 @@ def test_round_robin_comes_down_to_the_queues() -> None:
     assert len({*wish.indirection_table, processors[3]}) == 2
 
 
+def test_a_table_shorter_than_the_queues_stays() -> None:
+    """Two entries on two processors are spread; that the default processor is a third one changes nothing."""
+    processors = numbers(3)
+    machine = Machine(processors, {0: VPort(3, list(processors[:2]), processors[2], [1] * 2)})
+    assert machine.tick(make_policy("round-robin", {})) == []
+
+
 def test_sprayer_turns() -> None:
     """Every tick moves every entry one processor on, and after n ticks each has been everywhere equally often."""
     machine = single([1000] + [1] * 7, 4, [0] * 8)
