@@ -35,7 +35,8 @@ class Point:
         parts = [f"{self.axis} {self.value:,}"] if self.axis else []
         parts += [self.engine, f"{self.nics:,} NIC{'s' if self.nics != 1 else ''}"]
         parts += [f"batches of {self.batch_frames:,}"]
-        parts += [f"{self.processors_per_actor:,} processors per actor"] if self.processors_per_actor else []
+        if each := self.processors_per_actor:
+            parts.append(f"{each:,} processor{'s' if each != 1 else ''} per actor")
         return ", ".join(parts)
 
 

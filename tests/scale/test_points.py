@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dataplane.scale.points import GridOptions, Point, read_points, runs_of
+from dataplane.scale.points import GridOptions, Point, Run, read_points, runs_of
 
 
 def read(options: GridOptions) -> tuple[list[Point], list[str]]:
@@ -73,6 +73,18 @@ def test_a_wrong_number_stands_for_no_others() -> None:
     assert [(point.axis, point.value) for point in points] == [("entries", 3)]
     points, _ = read(GridOptions(processors="2,0", nics="x"))
     assert [(point.value, point.nics) for point in points] == [(2, 1)]
+
+
+def test_a_run_is_named_by_all_that_tells_it_from_others() -> None:
+    """As findings name it: what is changed, engine, NICs, batch, actors, repeat."""
+    points, _ = read(GridOptions(processors="1024", nics="1,2", engine="ray", processors_per_actor="1,8", batch="4096"))
+    assert [str(Run(point, 3)) for point in points] == [
+        f"processors 1,024, ray, {nics}, batches of 4,096, {actors} per actor, repeat 3"
+        for nics in ("1 NIC", "2 NICs")
+        for actors in ("1 processor", "8 processors")
+    ]
+    inline = Run(Point(None, None, "inline", 1, 64, None), 0)
+    assert str(inline) == "inline, 1 NIC, batches of 64, repeat 0"
 
 
 def test_repeats_go_round() -> None:
