@@ -369,10 +369,22 @@ def steer_command(
     return ExitCode.FINDINGS if steering.findings else ExitCode.DONE
 
 
-@app.command("explain")
+class _ExplainCommand(typer.core.TyperCommand):
+    """`-:N`, frame N of standard input, is its argument, although it looks like an option."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        frames = [arg for arg in args if arg.startswith("-:") and "--" not in args]
+        if frames:
+            args = [*(arg for arg in args if arg not in frames), "--", *frames]
+        return super().parse_args(ctx, args)
+
+
+@app.command("explain", cls=_ExplainCommand)
 def explain_command(
     *,
-    frame: Annotated[str, typer.Argument(metavar="CAPTURE:N|HEX", help="Frame N (from 0) of a capture, or its bytes.")],
+    frame: Annotated[
+        str, typer.Argument(metavar="CAPTURE:N|HEX", help="Frame N (from 0) of a capture, - is stdin, or its bytes.")
+    ],
     config: Annotated[Path, typer.Option(metavar="SCENARIO", help="Scenario file that configures the NIC.")],
     adapter: Adapter = None,
     as_json: Json = False,

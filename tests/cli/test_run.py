@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from dataplane.control.journal import JOURNAL_NAME, recover
 from dataplane.receive.steering import steer_batch
 from dataplane.traffic.batch import FRAME_SCHEMA
 from tests.batches import batch_of
+from tests.traffic.captures import packets, pcap
 
 SCENARIO = """
 name = "two-vms"
@@ -245,6 +248,19 @@ def test_explain_names_rules(scenario: Path, capture: Path, capsys: pytest.Captu
     streams = capsys.readouterr()
     assert "runt" in streams.out
     assert not streams.err
+
+
+def test_explain_a_frame_of_standard_input(scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`-:N` is no option, wherever it stands; a mistyped option still is an error."""
+    path = tmp_path / "three.pcap"
+    path.write_bytes(pcap(packets(3)))
+    assert vmmq("explain", f"{path}:1", "--config", scenario) == 0
+    expected = capsys.readouterr().out
+    for arguments in (["-:1", "--config", str(scenario)], ["--config", str(scenario), "-:1"]):
+        command = [sys.executable, "-m", "cli", "explain", *arguments]
+        done = subprocess.run(command, input=path.read_bytes(), capture_output=True, check=True)
+        assert done.stdout.decode() == expected
+    assert vmmq("explain", "-:1", "--confg", scenario) == 2
 
 
 def test_explain_a_frame_that_ends_with_its_tag(scenario: Path, capsys: pytest.CaptureFixture[str]) -> None:
