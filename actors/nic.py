@@ -24,7 +24,7 @@ from dataplane.engine.experiment import CompleteRows, EpochSpan, SourceFactory
 from dataplane.engine.loading import load_steering_kernels
 from dataplane.engine.nic import Nic, NicResult
 from dataplane.engine.statistics import NicStatistics
-from dataplane.errors import UserError
+from dataplane.errors import ExitCode, UserError
 from dataplane.processor.messages import ProcessorLoad
 from dataplane.receive.work import work_bytes, work_columns_in
 from dataplane.switch.snapshot import SteeringSnapshot
@@ -149,7 +149,7 @@ class NicActor:
         if request.failure is not None:
             raise request.failure
         if not request.answers:
-            raise UserError("the dataplane has ended: its traffic is over")
+            raise self._ended()
         return request.answers
 
     def statistics(self) -> NicStatistics:
@@ -158,8 +158,14 @@ class NicActor:
         self._looks.append(look)
         self._wait_for(look)
         if look.statistics is None:
-            raise UserError("the dataplane has ended: its traffic is over")
+            raise self._ended()
         return look.statistics
+
+    def _ended(self) -> UserError:
+        """Why nobody is attended to any more."""
+        if self._stop.is_set():
+            return UserError("the dataplane is being taken down")
+        return UserError("its NIC takes no more frames", ExitCode.INCONCLUSIVE)
 
     def _wait_for(self, errand: _Request | _Look) -> None:
         if self._over:
@@ -310,6 +316,7 @@ class _Look:
             told.dropped,
             told.target_ids,
             told.target_names,
+            nic.live_target_ids,
         )
         self.done.set()
 

@@ -146,6 +146,11 @@ class Nic:
         return self._front_end.arrived
 
     @property
+    def live_target_ids(self) -> frozenset[int]:
+        """VPorts or queues that exist with the snapshot in force."""
+        return self._snapshot.live_target_ids
+
+    @property
     def live_epochs(self) -> list[int]:
         """Epochs that are not retired."""
         return self._desk.live_epochs

@@ -18,6 +18,7 @@ class NicStatistics(NamedTuple):
     dropped: dict[str, int]  # before any processor, by reason
     target_ids: tuple[int, ...]  # by target row
     target_names: tuple[str, ...]
+    live_target_ids: frozenset[int]  # the others have been deleted
 
 
 class Sample(NamedTuple):

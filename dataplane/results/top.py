@@ -34,7 +34,7 @@ class ProcessorRate(NamedTuple):
 
 
 class TargetRate(NamedTuple):
-    """One VPort, queue or adapter between two samples."""
+    """One VPort, queue or adapter between two samples, deleted ones as long as there is something."""
 
     target_id: int
     name: str
@@ -75,8 +75,8 @@ def rates(before: Sample, after: Sample, numbers: Sequence[str]) -> Rates:
         )
         for number, count, old, new in zip(numbers, items, before.processors, after.processors, strict=False)
     ]
-    counts = _by_target(after) - _by_target(before)
-    sums = _by_target(after)
+    sums = _by_target(after, len(nic.target_ids))
+    counts = sums - _by_target(before, len(nic.target_ids))
     target_items = counts[:, 0] + counts[:, 3]
     targets = [
         TargetRate(
@@ -87,6 +87,7 @@ def rates(before: Sample, after: Sample, numbers: Sequence[str]) -> Rates:
             int(sums[row, 4]),
         )
         for row, (target_id, name) in enumerate(zip(nic.target_ids, nic.target_names, strict=True))
+        if target_id in nic.live_target_ids or counts[row].any()
     ]
     return Rates(
         (nic.arrived - before.nic.arrived) / seconds,
@@ -163,9 +164,9 @@ def _items(one: Any) -> int:
     return int(one.received + one.completions)
 
 
-def _by_target(sample: Sample) -> Any:
+def _by_target(sample: Sample, targets: int) -> Any:
     """(targets, 5) over all processors; those that a processor does not know yet have nothing on it."""
-    counts = np.zeros((len(sample.nic.target_ids), len(COUNTED)), np.int64)
+    counts = np.zeros((targets, len(COUNTED)), np.int64)
     for one in sample.processors:
         rows = min(len(counts), len(one.by_target))
         counts[:rows] += one.by_target[:rows]

@@ -125,6 +125,11 @@ class SteeringSnapshot:
         return [target.target_id for target in self.targets]
 
     @property
+    def live_target_ids(self) -> frozenset[int]:
+        """Ids of the VPorts or queues that exist."""
+        return frozenset(target.target_id for target in _targets(self.configuration))
+
+    @property
     def target_names(self) -> tuple[str, ...]:
         """Names by target row."""
         return tuple(target.name for target in self.targets)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from actors.transport import ActorTransport
 from dataplane.engine.inline import run_inline
 from dataplane.engine.plan import plan_hosts
 from dataplane.engine.transport import Sent
+from dataplane.errors import ExitCode, UserError
 from dataplane.processor.host import ProcessorHost
 from dataplane.processor.messages import LATE_ROW, Acknowledge, End, FromHost, Segment, ToHost, Work
 from dataplane.processor.slot import Slot
@@ -179,3 +181,18 @@ def test_addresses_are_never_the_same() -> None:
     assert len({listener.address for listener in listeners}) == 3
     for listener in listeners:
         listener.close()
+
+
+def test_whoever_comes_too_late_is_told_why() -> None:
+    """When no more frames are taken a client hears that the dataplane is being taken down, or else that it has died."""
+    nic = NicActor(NicPlan(source_of(0, 50), False, (1,), "ring", 2, 1, os.getcwd(), rows_wanted=False))
+    nic._turn_away()
+    calls: tuple[Callable[[], object], ...] = (nic.statistics, partial(nic.request, b"", "client A"))
+    for call in calls:
+        with pytest.raises(UserError, match="takes no more frames") as caught:
+            call()
+        assert caught.value.exit_code is ExitCode.INCONCLUSIVE
+    nic.stop()
+    for call in calls:
+        with pytest.raises(UserError, match="is being taken down"):
+            call()

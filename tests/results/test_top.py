@@ -1,0 +1,30 @@
+"""What `vmmq top` makes of two samples of a dataplane."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dataplane.engine.statistics import NicStatistics, Sample
+from dataplane.processor.updatable import ProcessorStatistics
+from dataplane.results.top import rates
+
+
+def sample(seconds: float, ids: tuple[int, ...], live: set[int], received: list[int]) -> Sample:
+    """A dataplane with one processor, which has received so many frames of each VPort that it knows."""
+    names = tuple(f"vport-{one}" for one in ids)
+    now_ns, frames = int(seconds * 1e9), sum(received)
+    nic = NicStatistics(frames, 0, now_ns, 0, {}, ids, names, frozenset(live))
+    by_target = np.zeros((len(received), 5), np.int64)
+    by_target[:, 0] = received
+    return Sample(seconds, nic, (ProcessorStatistics(frames, 0, 0, 0, 0, 0, now_ns, by_target),), ())
+
+
+def test_vports_come_and_go() -> None:
+    """One that was made between two samples has a row, and one that was deleted as long as it counts something."""
+    before = sample(1.0, (0, 1, 2), {0, 1, 2}, [0, 5, 7])
+    made = sample(2.0, (0, 1, 2, 3), {0, 2, 3}, [0, 6, 7, 2])
+    assert [(one.target_id, one.items_per_second) for one in rates(before, made, ["0:0"]).targets] == [
+        (0, 0), (1, 1), (2, 0), (3, 2),
+    ]  # fmt: skip
+    later = sample(3.0, (0, 1, 2, 3), {0, 2, 3}, [0, 6, 7, 9])
+    assert [one.target_id for one in rates(made, later, ["0:0"]).targets] == [0, 2, 3]
