@@ -106,8 +106,9 @@ def run_side_by_side(
 
     `startup_seconds` of a result covers starting and stopping Ray and the actors.
 
-    After Ctrl-C what was taken in is finished and reported; after a second one nothing is. Raises UserError when a
-    source does, when there is no Ray or no room to be had, or when actors of a host keep dying.
+    After Ctrl-C what was taken in is finished and reported; after a second one, or before the hosts have a place,
+    nothing is. Raises UserError when a source does, when there is no Ray or no room to be had, or when actors of a
+    host keep dying.
     """
     assert runs, "there is something to run"
     told = [Progressed(0, 0.0)] * len(runs)
@@ -124,9 +125,9 @@ def run_side_by_side(
     # Actors that find a cold cache would all compile the same kernels: compile them here while Ray starts.
     loading = ThreadPoolExecutor(1).submit(_load_all_kernels, hosts)
     actors = [len(one.plans) + 1 for one in hosts]
-    with ray_session(address, actors=sum(actors) + len(hosts)), _first_interrupt() as interrupted:
+    with ray_session(address, actors=sum(actors) + len(hosts)):
         loading.result()
-        with seats(actors, node) as placed:
+        with seats(actors, node) as placed, _first_interrupt() as interrupted:  # nobody is asked to wait for room
             began = _follow_all(hosts, placed, interrupted)
     seconds = time.perf_counter() - started
     results = [

@@ -1,4 +1,4 @@
-"""Ctrl-C at chosen points of `vmmq up`, without Ray: all of it is undone, or it comes too late and is told so."""
+"""Ctrl-C at chosen points of a start, without Ray: all of it is undone, or it comes too late and is told so."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,10 +16,12 @@ from typing import Any
 import pytest
 import ray
 
-from actors import live
+from actors import live, system
 from actors.state import State, StateFiles
 from cli import main
+from dataplane.engine.experiment import NicRun
 from dataplane.scenario import STARTER_FILE
+from tests.actors.small_hosts import ignore_progress, small_experiment, source_of
 
 
 def interrupt() -> None:
@@ -119,3 +121,19 @@ def test_interrupt_while_the_supervisor_is_made(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(KeyboardInterrupt), ExitStack() as undo:
         live._supervise(plan, "lab", undo)
     assert killed == ["supervisor"]
+
+
+def test_interrupt_while_a_run_waits_for_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a cluster that is full a run may wait for a minute: Ctrl-C ends it there and then."""
+
+    @contextmanager
+    def seats(actors: list[int], node: str | None) -> Iterator[None]:
+        interrupt()
+        yield
+
+    monkeypatch.setattr(system, "ray_session", lambda address, **options: nullcontext())
+    monkeypatch.setattr(system, "_load_all_kernels", lambda hosts: None)
+    monkeypatch.setattr(system, "seats", seats)
+    run = NicRun(small_experiment(0, 1, 1), source_of(0, 50), None)
+    with pytest.raises(KeyboardInterrupt):
+        system.run_side_by_side([run], ignore_progress)
