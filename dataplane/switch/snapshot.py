@@ -18,7 +18,7 @@ from dataplane.arrays import read_only
 from dataplane.ids import DEFAULT_PROCESSOR_INDEX, PRIMARY_PROCESSOR_INDEX, ProcessorNumber
 from dataplane.kernels.steer import describe_snapshot
 from dataplane.kernels.toeplitz import BYTE_TABLES, method, toeplitz_table
-from dataplane.switch.configuration import AdapterConfiguration, HashType, RssState
+from dataplane.switch.configuration import AdapterConfiguration, HashType, Mode, RssState
 
 #: Hash types in the order of their codes in the `hash_kind` column; code 0 is "no hash".
 HASH_KINDS: tuple[HashType, ...] = (
@@ -127,7 +127,10 @@ class SteeringSnapshot:
     @property
     def live_target_ids(self) -> frozenset[int]:
         """Ids of the VPorts or queues that exist."""
-        return frozenset(target.target_id for target in _targets(self.configuration))
+        one = self.configuration
+        if one.mode is Mode.SWITCH:
+            return frozenset(vport.vport_id for vport in one.vports)
+        return frozenset({0, *(queue.queue_id for queue in one.queues)})
 
     @property
     def target_names(self) -> tuple[str, ...]:
