@@ -31,6 +31,8 @@ def test_the_exponent_of_a_power_is_found(exponent: float, factor: float, values
         assert fit.verdict == "worse than linear"
     if 0.86 < exponent < 1.14:
         assert fit.verdict == "linear"
+    if 0.11 < exponent < 0.84:
+        assert fit.verdict == "below linear"
     if exponent < 0.09:
         assert fit.verdict == "constant"
 

@@ -206,6 +206,7 @@ def test_unknown_keys_name_the_nearest_known_one(text: str, near: str) -> None:
         ("CAP-31", '[adapter]\nrss_processors = ["0:64"]'),
         ("CAP-32", "[adapter]\nrss_processors = [1, 1]"),
         ("CAP-32", "[[processor]]\nprocessor = 40"),
+        ("CAP-32", "[[processor]]\nprocessor = 4\n[[processor]]\nprocessor = 4"),
         ("OID-01", '[[event]]\nat_ns = 0\noid = { name = "SET_FILTER" }'),
         ("OID-13", '[adapter]\nndis_version = "6.20"'),
         ("OID-13", '[adapter]\nndis_version = "6.1"\ninterface = "vmq"'),
@@ -225,6 +226,10 @@ def test_unknown_keys_name_the_nearest_known_one(text: str, near: str) -> None:
         ("VPT-15", '[adapter]\nndis_version = "6.50"\n[[vport]]\nid = 1\nnum_queue_pairs = 2'),
         ("QUE-02", '[adapter]\ninterface = "vmq"\n[[queue]]\nid = 2\nprocessor_affinity = [1]'),
         ("QUE-10", '[adapter]\ninterface = "vmq"\n[[queue]]\nid = 1'),
+        (
+            "QUE-10",
+            "[adapter]\ninterface = 'vmq'\nrss_processors = 70\n[[queue]]\nid = 1\nprocessor_affinity = [1, '1:1']",
+        ),
         ("QUE-12", '[adapter]\ninterface = "vmq"\nnum_queues = 0\n[[queue]]\nid = 1\nprocessor_affinity = [1]'),
         ("RX-14", '[adapter]\ninterface = "vmq"\n[[queue]]\nid = 0\nprocessor_affinity = [3]'),
         ("FLT-06", "[[vport]]\nid = 1\n[[vport.filter]]"),

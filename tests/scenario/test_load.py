@@ -64,6 +64,12 @@ def test_limits_grow_with_the_processors_however_they_are_listed() -> None:
     assert (by_list.number_of_interrupt_messages, by_list.number_of_receive_queues) == (100, 100)
 
 
+def test_affinities_by_default() -> None:
+    """The default VPort has the base processor, another one all RSS processors of that one's group (VPT-11, VPT-13)."""
+    scenario = load_scenario("[adapter]\nrss_processors = 66\n[[vport]]\nid = 0\n[[vport]]\nid = 1")
+    assert [vport.processor_affinity for vport in scenario.vports] == [processors(0), processors(*range(64))]
+
+
 def test_filter_without_vlan_takes_untagged_frames_only_by_default() -> None:
     """UNTAGGED_OR_ZERO is the default of a MAC filter (FLT-18), never of one with a VLAN (FLT-22, FLT-27)."""
     scenario = vport(

@@ -107,6 +107,23 @@ def test_scapy_agrees(tmp_path: Path) -> None:
     assert [p.data for p in read_file(path)] == [bytes(p) for p in written]
 
 
+@pytest.mark.parametrize(
+    ("block", "interface"),
+    [
+        (lambda capture: capture.enhanced(0, frame(1, 60), interface=1), 1),
+        (lambda capture: capture.obsolete(0, frame(1, 60), interface=1), 1),
+        (lambda capture: capture.simple(frame(1, 60), 60), 0),  # of the first interface, always
+    ],
+)
+def test_the_foreign_interface_is_named(tmp_path: Path, block: Callable[[Pcapng], Pcapng], interface: int) -> None:
+    """Whatever kind of block its packet is in."""
+    kinds = (113, 1) if interface == 0 else (1, 113)
+    path = tmp_path / "a"
+    path.write_bytes(block(Pcapng().section().interface(kinds[0]).interface(kinds[1])).data)
+    with pytest.raises(TrafficError, match=f"frame 0, .* is from interface {interface}, which is "):
+        read_file(path)
+
+
 def test_foreign_interface_is_refused_when_it_speaks(tmp_path: Path) -> None:
     """An interface that is not Ethernet may be described; its first packet is an error, after the frames before it."""
     capture = Pcapng().section().interface().interface(link_type=113).enhanced(0, frame(1, 60))
