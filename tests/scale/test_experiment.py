@@ -96,7 +96,9 @@ def test_another_scenario_is_refused(tmp_path: Path) -> None:
     changed = options(tmp_path, text=SCENARIO.replace("flows = 100", "flows = 101"))
     with pytest.raises(UserError, match="another scenario: give another --out"):
         plan(changed)
-    assert len(done(plan(replace(changed, overwrite=True)))) == 12
+    anew = plan(replace(changed, overwrite=True))
+    assert not anew.rows, "those of the other scenario are gone"
+    assert len(done(anew)) == 12
     with pytest.raises(UserError, match="another scenario"):
         plan(replace(changed, seed=8))
 

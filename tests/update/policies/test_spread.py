@@ -86,6 +86,11 @@ def test_a_table_shorter_than_the_queues_stays() -> None:
     assert machine.tick(make_policy("round-robin", {})) == []
 
 
+def test_sprayer_asks_for_nothing_where_there_is_nowhere_to_turn() -> None:
+    """A VPort with one processor keeps its table."""
+    assert single([1] * 4, 1, [0] * 4).tick(make_policy("sprayer", {})) == []
+
+
 def test_sprayer_turns() -> None:
     """Every tick moves every entry one processor on, and after n ticks each has been everywhere equally often."""
     machine = single([1000] + [1] * 7, 4, [0] * 8)
