@@ -100,6 +100,7 @@ def test_without_frames_nothing_has_a_cost() -> None:
     assert summary.derived()[nothing] == {"efficiency": None, "call_overhead_ns_per_frame": None}
     assert runs_table((nothing,), summary.derived()).num_rows == 1
     scale_screen(summary, Path("out"))
+    scale_screen(Summary("small", (replace(nothing, axis="flows", value=5),)), Path("out"))
 
 
 def test_unequal_results_are_a_finding() -> None:
