@@ -322,6 +322,42 @@ def test_finding_names_the_broken_rule(rule: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("adapter", "event", "finding"),
+    [
+        ("", "hash_types = []", "rss.hash_types: name at least one hash type (HSH-31)"),
+        (
+            "ndis_version = '6.60'",
+            "hash_types = ['udp_ipv4']",
+            "rss.hash_types: udp_ipv4 needs the capability HASH_TYPE_UDP_IPV4 (HSH-31)",
+        ),
+        ("", "indirection_table = [0, 1, 2]", "rss.indirection_table: 3 entries are not a power of two (RSS-15)"),
+        (
+            "",
+            "indirection_table = [0, 1, 0, 1]\nnum_indirection_table_entries = 2",
+            "rss.indirection_table: has more than 2 entries (RSS-15)",
+        ),
+        ("", "indirection_table = [0, 40]", "rss.indirection_table: 0:40 not in rss_processors (RSS-17)"),
+        ("", "default_processor = 40", "rss.default_processor: 0:40 not in rss_processors (RSS-17)"),
+        (
+            "ndis_version = '6.50'\ninterface = 'native-rss'",
+            "default_processor = 1",
+            "rss.default_processor: can be chosen from NDIS 6.60 on (RSS-10)",
+        ),
+        ("interface = 'vmq'", "enabled = false", "rss: RSS and VMQ are not used at the same time (MOD-04)"),
+        (
+            "ndis_version = '6.50'",
+            "enabled = false",
+            "rss: needs NDIS 6.60 and RSS_ON_PF_VPORTS_SUPPORTED (RSS-21)",
+        ),
+    ],
+)
+def test_what_is_wrong_with_an_event(adapter: str, event: str, finding: str) -> None:
+    """What no adapter of the scenario could do is told before the traffic, and nothing else."""
+    text = f"[adapter]\n{adapter}\n[[event]]\nat_ns = 0\n[event.rss]\n{event}"
+    assert [str(one) for one in findings(text)] == [f"[[event]] 1 {finding}"]
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "[traffic]",
