@@ -31,6 +31,7 @@ def test_a_grid_from_scenario_to_plots(tmp_path: Path, capsys: pytest.CaptureFix
     assert cli.main(arguments) == 0
     screen = capsys.readouterr().out
     assert "efficiency" in screen
+    assert "stopped early" not in screen
     assert str(out) in screen
     table = pyarrow.parquet.read_table(out / "runs.parquet")
     assert table.schema.equals(SCHEMA)

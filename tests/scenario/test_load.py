@@ -62,6 +62,7 @@ def test_limits_grow_with_the_processors_however_they_are_listed() -> None:
     )
     assert by_count == by_list
     assert (by_list.number_of_interrupt_messages, by_list.number_of_receive_queues) == (100, 100)
+    assert by_list.max_num_rss_capable_non_default_pf_vports == by_list.max_num_vports - 1
 
 
 def test_affinities_by_default() -> None:
