@@ -32,6 +32,7 @@ from dataplane.engine.experiment import (
     UpdatePlan,
 )
 from dataplane.engine.inline import run_inline, run_one_after_other
+from dataplane.engine.interrupts import last_steps
 from dataplane.engine.prepare import experiment
 from dataplane.errors import UserError, each
 from dataplane.ids import NdisVersion
@@ -147,12 +148,18 @@ def _run_one(
         if past.cut:
             open_source = partial(first_frames, scenario, past.frames, endless=past.endless)
     where = options.out or free_name(Path("runs"), directory_name(scenario.name))
-    with written_aside(where, overwrite=options.overwrite, directory=True) as directory, ExitStack() as sinks:
+    with (
+        last_steps() as only_results_are_left,
+        written_aside(where, overwrite=options.overwrite, directory=True) as directory,
+        ExitStack() as sinks,
+    ):
         directory.mkdir()
         sink = packets_sink(directory, scenario, prepared, sinks)
         started = time.perf_counter()
         result = engine.run(prepared, open_source, sink, progress)
         seconds = time.perf_counter() - started
+        if not result.interrupted:
+            only_results_are_left()
         sinks.close()
         wall: dict[str, Any] = {}
         if past:
@@ -171,7 +178,11 @@ def _run_several(several: SeveralNics, options: RunOptions, engine: Engine, prog
     """Run all NICs of a scenario; each gets a directory with what a run of it alone writes."""
     prepared = _prepare_all(several, engine)
     where = options.out or free_name(Path("runs"), directory_name(several.name))
-    with written_aside(where, overwrite=options.overwrite, directory=True) as directory, ExitStack() as sinks:
+    with (
+        last_steps() as only_results_are_left,
+        written_aside(where, overwrite=options.overwrite, directory=True) as directory,
+        ExitStack() as sinks,
+    ):
         runs = []
         for nic, one in zip(several.nics, prepared, strict=True):
             (directory / nic.name).mkdir(parents=True)
@@ -179,6 +190,8 @@ def _run_several(several: SeveralNics, options: RunOptions, engine: Engine, prog
         started = time.perf_counter()
         done = engine.run_all(runs, progress)
         seconds = time.perf_counter() - started
+        if not any(result.interrupted for result in done.results):
+            only_results_are_left()
         sinks.close()
         outcomes = []
         for nic, one, result, took in zip(several.nics, prepared, done.results, done.seconds, strict=False):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
@@ -72,6 +72,20 @@ def uninterrupted() -> Iterator[InterruptShield]:
         shield.remove()
 
 
+@contextmanager
+def last_steps() -> Iterator[Callable[[], None]]:
+    """Gives what to call when only results are left to be written: from then on to the end one Ctrl-C has no effect.
+
+    It would come too late to spare any work, and would cost the results. A second one is as ever.
+    """
+    shield = InterruptShield()
+    shield.install()
+    try:
+        yield shield.raise_only_second
+    finally:
+        shield.remove()
+
+
 class InterruptShield:
     """While entered, SIGINT waits; leaving raises the KeyboardInterrupt that came meanwhile.
 
@@ -87,6 +101,10 @@ class InterruptShield:
         self._pending = False
         self._installed = False
         self._before: Any = None
+
+    def raise_only_second(self) -> None:
+        """One that comes from now on is forgotten."""
+        self._busy = True
 
     @property
     def pending(self) -> bool:

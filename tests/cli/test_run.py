@@ -16,7 +16,7 @@ import pyarrow.parquet
 import pytest
 
 import cli
-from dataplane import frame_commands
+from dataplane import commands, frame_commands
 from dataplane.control.journal import JOURNAL_NAME, recover
 from dataplane.receive.steering import steer_batch
 from dataplane.traffic.batch import FRAME_SCHEMA
@@ -228,6 +228,24 @@ def test_interrupted_steer_json_is_one_document(
     assert streams.err == "vmmq: interrupted\n"
     assert vmmq("steer", capture, "--config", scenario, "--output", capture.with_suffix(".csv")) == 3
     assert not capture.with_suffix(".csv").exists()
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_interrupt_while_results_are_written(
+    scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], times: int
+) -> None:
+    """Ctrl-C behind the last frame costs no results: they are whole; a second one is meant."""
+    write = commands.write_run
+
+    def interrupted(*arguments: Any) -> Any:
+        for _ in range(times):
+            signal.raise_signal(signal.SIGINT)
+        return write(*arguments)
+
+    monkeypatch.setattr(commands, "write_run", interrupted)
+    code = vmmq("run", scenario, "--out", tmp_path / "run", "--quiet")
+    assert (code, (tmp_path / "run" / "summary.json").exists()) == ((0, True) if times == 1 else (3, False))
+    assert ("interrupted" in capsys.readouterr().err) is (times == 2)
 
 
 def test_explain_names_rules(scenario: Path, capture: Path, capsys: pytest.CaptureFixture[str]) -> None:
