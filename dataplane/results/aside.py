@@ -132,10 +132,19 @@ class _Writer(NamedTuple):
         """Whether another process may be at it, as far as can be told: this one has nothing aside before it begins."""
         if self.machine != MACHINE:
             return True
-        return self.process != os.getpid() and Path(f"/proc/{self.process}").exists()
+        return self.process != os.getpid() and _is_running(self.process)
 
     def __str__(self) -> str:
         return f"process {self.process}" + (f" of {self.machine}" if self.machine != MACHINE else "")
+
+
+def _is_running(process: int) -> bool:
+    """Whether a process of this machine has not ended; one whose parent has not asked how it ended has."""
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] not in "ZX"
 
 
 def _beside(path: Path, what: str) -> Path:

@@ -239,8 +239,10 @@ def test_dead_cluster_is_no_dataplane(ask: Ask, home: Path) -> None:
     assert state.holder is not None
     assert state.folder is not None
     [raylet] = [process for process, command in descendants(state.holder.id) if "raylet/raylet " in command]
+    [supervisor] = actors_below(state.holder.id, "DataplaneActor")
     os.kill(raylet, signal.SIGKILL)
     assert wait_for_end(state.holder.id)
+    assert wait_for_end(supervisor)
     code, out, err = ask("top", "--once", "--name", "dead")
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "no dataplane dead runs" in err

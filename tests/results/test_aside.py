@@ -229,3 +229,15 @@ def test_processes_of_other_machines_may_run(tmp_path: Path) -> None:
 def test_the_name_of_a_scenario_is_one_directory(tmp_path: Path, name: str, directory: str) -> None:
     """Whatever a scenario is called, its results are where results are."""
     assert free_name(tmp_path, directory_name(name)) == tmp_path / directory
+
+
+def test_a_process_whose_end_nobody_has_asked_for_writes_nothing(tmp_path: Path) -> None:
+    """A zombie, as an orphan under an idle first process stays one, keeps no name; what it left is removed."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    left = tmp_path / f".partial-{process.pid}@{MACHINE}-out"
+    left.mkdir()
+    aside.check_free(tmp_path / "out", overwrite=False, directory=True)
+    aside.remove_abandoned(tmp_path / "out")
+    assert not left.exists()
+    process.wait()
