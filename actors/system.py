@@ -41,6 +41,7 @@ from dataplane.engine.experiment import (
     SideBySide,
     SourceFactory,
 )
+from dataplane.engine.interrupts import last_steps
 from dataplane.engine.plan import plan_hosts
 from dataplane.errors import ExitCode, UserError
 
@@ -125,10 +126,12 @@ def run_side_by_side(
     # Actors that find a cold cache would all compile the same kernels: compile them here while Ray starts.
     loading = ThreadPoolExecutor(1).submit(_load_all_kernels, hosts)
     actors = [len(one.plans) + 1 for one in hosts]
-    with ray_session(address, actors=sum(actors) + len(hosts)):
+    with last_steps() as only_the_end_is_left, ray_session(address, actors=sum(actors) + len(hosts)):
         loading.result()
         with seats(actors, node) as placed, _first_interrupt() as interrupted:  # nobody is asked to wait for room
             began = _follow_all(hosts, placed, interrupted)
+            if not interrupted.is_set():
+                only_the_end_is_left()
     seconds = time.perf_counter() - started
     results = [
         replace(one.result, startup_seconds=seconds - (one.ended - began)) for one in hosts if one.result is not None

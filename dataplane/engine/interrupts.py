@@ -74,7 +74,7 @@ def uninterrupted() -> Iterator[InterruptShield]:
 
 @contextmanager
 def last_steps() -> Iterator[Callable[[], None]]:
-    """Gives what to call when only results are left to be written: from then on to the end one Ctrl-C has no effect.
+    """Gives what to call when nothing is left but to write results and clear up: from then on one Ctrl-C has no effect.
 
     It would come too late to spare any work, and would cost the results. A second one is as ever.
     """
