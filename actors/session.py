@@ -46,7 +46,7 @@ def ray_session(address: str | None, *, actors: int, probe: bool = True) -> Iter
     with ExitStack() as undo:
         if address is not None:
             _check_reachable(address, probe=probe)
-            undo.callback(ray.shutdown)
+            undo.callback(_shut_down)
             try:
                 with _whole():
                     ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
@@ -54,7 +54,7 @@ def ray_session(address: str | None, *, actors: int, probe: bool = True) -> Iter
                 raise _no_cluster(address, str(error)) from error
         else:
             folder = undo.enter_context(cluster_folder())
-            undo.callback(ray.shutdown)
+            undo.callback(_shut_down)
             with _whole():
                 ray.init(
                     address="local",
@@ -66,6 +66,15 @@ def ray_session(address: str | None, *, actors: int, probe: bool = True) -> Iter
                     _temp_dir=folder,
                 )
         yield folder
+
+
+def _shut_down() -> None:
+    """Stop Ray; Ctrl-C takes effect behind it, or Ray would go on in a folder that is being removed."""
+    try:
+        with uninterrupted():
+            ray.shutdown()
+    except KeyboardInterrupt:
+        signal.raise_signal(signal.SIGINT)  # whoever handled it before decides
 
 
 def check_cluster() -> None:

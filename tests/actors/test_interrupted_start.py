@@ -16,10 +16,11 @@ from typing import Any
 import pytest
 import ray
 
-from actors import live, system
+from actors import live, session, system
 from actors.state import State, StateFiles
 from cli import main
 from dataplane.engine.experiment import NicRun
+from dataplane.engine.interrupts import last_steps
 from dataplane.scenario import STARTER_FILE
 from tests.actors.small_hosts import ignore_progress, small_experiment, source_of
 
@@ -121,6 +122,27 @@ def test_interrupt_while_the_supervisor_is_made(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(KeyboardInterrupt), ExitStack() as undo:
         live._supervise(plan, "lab", undo)
     assert killed == ["supervisor"]
+
+
+@pytest.mark.parametrize("is_finished", [False, True])
+def test_interrupt_while_ray_is_shut_down(monkeypatch: pytest.MonkeyPatch, is_finished: bool) -> None:
+    """It is shut down whole, then the interrupt takes effect, unless nothing is left that it could spare."""
+    done: list[str] = []
+
+    def shutdown() -> None:
+        interrupt()
+        done.append("shut down")
+
+    monkeypatch.setattr(ray, "init", lambda **options: None)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "shutdown", shutdown)
+    raised = nullcontext() if is_finished else pytest.raises(KeyboardInterrupt)
+    with raised, last_steps() as only_the_end_is_left, session.ray_session(None, actors=1) as folder:
+        if is_finished:
+            only_the_end_is_left()
+    assert done == ["shut down"]
+    assert folder is not None
+    assert not Path(folder).exists()
 
 
 def test_interrupt_while_a_run_waits_for_room(monkeypatch: pytest.MonkeyPatch) -> None:
