@@ -38,7 +38,7 @@ from actors.system import SLOTS
 from dataplane.commands import RunOutcome, live_experiment, packets_sink, write_run
 from dataplane.control.journal import JOURNAL_NAME
 from dataplane.engine.experiment import DEFAULT_BATCH_FRAMES_ON_RAY, Experiment
-from dataplane.engine.interrupts import uninterrupted
+from dataplane.engine.interrupts import last_steps, uninterrupted
 from dataplane.engine.plan import plan_hosts
 from dataplane.engine.statistics import Sample
 from dataplane.errors import ExitCode, UserError
@@ -328,13 +328,14 @@ def connected(name: str | None, files: StateFiles | None = None) -> Iterator[Dat
 def down(name: str | None, files: StateFiles | None = None) -> RunOutcome:
     """Stop a dataplane and write its run directory; what it has come to. Nothing of it is left, even if it has died."""
     files = files or StateFiles()
-    with files.taking_down(name) as state, ExitStack() as undo:
+    with last_steps() as only_the_end_is_left, files.taking_down(name) as state, ExitStack() as undo:
         undo.callback(_clear, state, files)
         try:
             undo.enter_context(ray_session(state.address, actors=0, probe=state.holder is None))
             supervisor = _supervisor(state, ended=True)
             undo.callback(ray.kill, supervisor)
             outcome: RunOutcome = _answer(supervisor.stop.remote(), state.name, ended=True)
+            only_the_end_is_left()
         except UserError as error:
             raise UserError(str(error), ExitCode.INCONCLUSIVE) from error
         except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""Ctrl-C at chosen points of a start, without Ray: all of it is undone, or it comes too late and is told so."""
+"""Ctrl-C at chosen points of starts and ends, without Ray: all is undone, or it comes too late and is told so."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 import ray
 
 from actors import live, session, system
-from actors.state import State, StateFiles
+from actors.state import Process, State, StateFiles
 from cli import main
 from dataplane.engine.experiment import NicRun
 from dataplane.engine.interrupts import last_steps
@@ -122,6 +122,30 @@ def test_interrupt_while_the_supervisor_is_made(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(KeyboardInterrupt), ExitStack() as undo:
         live._supervise(plan, "lab", undo)
     assert killed == ["supervisor"]
+
+
+def test_interrupt_while_a_dataplane_is_cleared_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The results of `down` are in place by then: they are told, and everything is cleared away."""
+    me = Process.running(os.getpid())
+    assert me is not None
+    files = StateFiles(tmp_path)
+    files.claim(State("lab", str(tmp_path / "run"), me, "127.0.0.1:1", me))
+    ended: list[Process] = []
+
+    def end(process: Process) -> None:
+        interrupt()
+        ended.append(process)
+
+    stop = SimpleNamespace(remote=lambda: None)
+    monkeypatch.setattr(live, "ray_session", lambda address, **options: nullcontext())
+    monkeypatch.setattr(live, "_supervisor", lambda state, **options: SimpleNamespace(stop=stop))
+    monkeypatch.setattr(live, "_answer", lambda answer, name, **options: "outcome")
+    monkeypatch.setattr(live, "_end", end)
+    monkeypatch.setattr(ray, "kill", lambda actor: None)
+    outcome: object = live.down("lab", files)
+    assert outcome == "outcome"
+    assert ended == [me]
+    assert files.names() == []
 
 
 @pytest.mark.parametrize("is_finished", [False, True])
