@@ -62,7 +62,9 @@ the bytes of the file out of the page cache and looks at none of them; a run map
     "engines": """\
 The quick start's NIC and traffic (zipf, mixed lengths, eight processors). `looped` frames are made once and replayed
 from memory. `inline_*` runs on one core; `processor_share` is how much of the time it had one (more than 1: several
-threads). Starting the actors is apart.
+threads). Starting the actors is apart. `between_cores` is what a cache line took from one core to the other just
+before: some 50 ns where they share a cache, several times that where they are on two dies. On a virtual machine this
+may change from second to second.
 """,
     "control": """\
 Requests to a control plane in this process, by kind, in processor time; an *update* is a whole scheduled move of

@@ -2,7 +2,8 @@
 
 The quick start's NIC and frames, zipf over eight processors. `looped` frames are made once and replayed from memory
 with later timestamps, so that what is compared is steering and service. `*_256_*` has 256 processors and as many queue
-pairs, and the same kind of traffic. Starting the actors is a fact apart, not a part of the rate.
+pairs, and the same kind of traffic. Starting the actors is a fact apart, not a part of the rate; so is how far the
+cores were from each other just before.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from functools import partial
 from actors.nic import TransportName
 from actors.session import ray_session
 from actors.system import run_on_ray
+from benchmarks.cores import seconds_between_cores
 from benchmarks.measure import Figure, Session, Trial, figures, one_core
 from benchmarks.quick_start import quick_start
 from benchmarks.replay import Replay
@@ -108,14 +110,29 @@ def _on_ray(session: Session) -> Iterator[tuple[str, Figure]]:
     }
     references = {name: [inline] for name in trials if name != inline}
     references["ray_256_processors_2_actors"].append("ray_2_actors")
+    apart: dict[str, list[float]] = {name: [] for name in trials}
+    turns = {name: trial if name == inline else _with_cores(trial, apart[name]) for name, trial in trials.items()}
     with ray_session(None, actors=10):
-        measured = session.take_turns(trials, 3, warm_up=False)
+        measured = session.take_turns(turns, 5, warm_up=False)
     facts = {
         name: {"startup_seconds": statistics.median(trial.startup_seconds)}
+        | ({"between_cores_seconds": statistics.median(apart[name])} if apart[name] else {})
         for name, trial in trials.items()
         if name != inline
     }
     yield from figures(measured, "frames_per_second", texts, references, facts)
+
+
+def _with_cores(trial: Trial, apart: list[float]) -> Trial:
+    """The same trial; how far the cores are from each other before it is appended to `apart`."""
+
+    def trial_with_cores() -> float:
+        seconds = seconds_between_cores()
+        if seconds is not None:
+            apart.append(seconds)
+        return trial()
+
+    return trial_with_cores
 
 
 def scenario_of_256(packets: int = _FRAMES) -> Scenario:
