@@ -48,6 +48,7 @@ out-of-band data, ...). Peers get the same frames:
   before anything is timed.
 - `dpdk_gfni_64`: the same with `rte_thash_gfni`, on CPUs with GFNI and AVX-512. `dpdk_byte_tables_64`: the same with
   a loop over byte tables in place of softrss, which is what a C programmer would do who cares.
+- `steer_64_without_rows`: what a run steers whose rows nobody reads.
 - `numpy_64`: whole-column operations with equal results for these frames. `copy_64`: the bytes of the frames copied.
 - `scapy_64` and `dpkt_64`: only take a frame apart to the tuple that is hashed; there is no Toeplitz hash in them.
 

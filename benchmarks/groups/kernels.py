@@ -190,6 +190,11 @@ def _steer(
     references = {"steer_64": list(peers)}
     trials |= peers
 
+    name = "steer_64_without_rows"
+    trials[name] = _rate(_steering([frames], snapshot, new_work_columns(FRAMES, rows_wanted=False)), FRAMES)
+    texts[name] = "the same where nobody reads rows, as in a run without packets.parquet: only what processors need"
+    references[name] = ["steer_64", *(peer for peer in peers if peer.startswith("dpdk_"))]
+
     memory = _MEMORY_BYTES // 2 if session.quick else _MEMORY_BYTES
     for length, spacing in [(64, 64 + _RECORD_BYTES), *((n, n + _RECORD_BYTES) for n in FRAME_LENGTHS)]:
         batches = [tcp_frames(spacing, length)]
