@@ -34,7 +34,6 @@ from actors.nic import Answered, NicPlan
 from actors.placement import ACTOR_LOST, seats
 from actors.session import ray_session
 from actors.state import Process, State, StateFiles, check_name
-from actors.system import SLOTS
 from dataplane.commands import RunOutcome, live_experiment, packets_sink, write_run
 from dataplane.control.journal import JOURNAL_NAME
 from dataplane.engine.experiment import DEFAULT_BATCH_FRAMES_ON_RAY, Experiment
@@ -163,7 +162,6 @@ class DataplaneActor:
                 transmit_by_source=prepared.transmit_by_source,
                 host_ends=tuple(one.first_processor + len(one.costs) for one in plan.hosts),
                 transport="ring",
-                slots=SLOTS,
                 batch_frames=prepared.batch_frames,
                 directory=os.getcwd(),
                 rows_wanted=sink is not None,

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from actors.doorbell import DoorbellListener
+from actors.ring import slots_for
 from actors.source import SourcedBatch, batches_ahead
 from actors.transport import ActorTransport, RingTransport
 from actors.updates import UpdateReader
@@ -46,10 +47,10 @@ class NicPlan:
     transmit_by_source: bool
     host_ends: tuple[int, ...]  # processor actor h owns the processor rows below host_ends[h] that no other owns
     transport: TransportName
-    slots: int  # batches in flight
     batch_frames: int
     directory: str  # what relative paths are relative to
     rows_wanted: bool  # send every batch back once its rows are complete
+    slots: int | None = None  # batches in flight; None: `slots_for` so many actors
     ordered: bool = False  # EPO-07
     threads: int = 1  # that steer a batch together
     held: bool = False  # take no frame before `release`
@@ -253,13 +254,12 @@ class NicActor:
 
     def _new_transport(self, hosts: Sequence[Any]) -> ActorTransport:
         plan = self._plan
+        slots = plan.slots or slots_for(len(plan.host_ends))
         if plan.transport == "ring":
-            return RingTransport(
-                self._listener, plan.host_ends, plan.slots, plan.batch_frames, rows_wanted=plan.rows_wanted
-            )
+            return RingTransport(self._listener, plan.host_ends, slots, plan.batch_frames, rows_wanted=plan.rows_wanted)
         from actors.object_store import ObjectStoreTransport  # noqa: PLC0415  # the ring is used without Ray in tests
 
-        return ObjectStoreTransport(hosts, plan.host_ends, plan.slots, rows_wanted=plan.rows_wanted)
+        return ObjectStoreTransport(hosts, plan.host_ends, slots, rows_wanted=plan.rows_wanted)
 
 
 class _Request:

@@ -36,6 +36,15 @@ def slot_in(buffer: npt.NDArray[np.uint8], rows: int, processors: int, *, rows_w
     )
 
 
+def slots_for(actors: int) -> int:
+    """Batches in flight between a NIC and so many processor actors, unless it is said otherwise.
+
+    A single one takes them as they come, and the fewer slots they go round in, the more of a batch is still in a cache
+    that both cores share. Several are done with a batch at different times: with more slots none waits for another.
+    """
+    return 5 if actors == 1 else 8
+
+
 class DescriptorRing:
     """The slots of one simulated host, in memory that its processes share."""
 

@@ -45,9 +45,6 @@ from dataplane.engine.interrupts import last_steps
 from dataplane.engine.plan import plan_hosts
 from dataplane.errors import ExitCode, UserError
 
-#: Batches in flight between the NIC front end and the processors.
-SLOTS = 8
-
 #: Runs begun before a host that keeps dying is given up.
 ATTEMPTS = 3
 
@@ -64,7 +61,7 @@ def run_on_ray(
     address: str | None = None,
     processors_per_actor: int = 1,
     transport: TransportName = "ring",
-    slots: int = SLOTS,
+    slots: int | None = None,
     threads: int = 1,
 ) -> RunResult:
     """Run an experiment on Ray actors: equal to `run_inline` in everything but `startup_seconds` and `engine_facts`.
@@ -91,7 +88,7 @@ def run_side_by_side(
     node: str | None = None,
     processors_per_actor: int = 1,
     transport: TransportName = "ring",
-    slots: int = SLOTS,
+    slots: int | None = None,
     threads: int = 1,
 ) -> SideBySide:
     """Run several NICs at the same time, each a simulated host of its own; results in the order of `runs`.
@@ -151,7 +148,7 @@ class _HostRun:
         progress: Progress,
         processors_per_actor: int,
         transport: TransportName,
-        slots: int,
+        slots: int | None,
         threads: int,
     ) -> None:
         _check_picklable(run.open_source)

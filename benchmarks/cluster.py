@@ -22,7 +22,7 @@ from actors.host import simulated_host
 from actors.nic import NicPlan, Progressed
 from actors.placement import seats
 from actors.session import ray_session
-from actors.system import SLOTS, run_side_by_side
+from actors.system import run_side_by_side
 from actors.wire import sent_bytes
 from benchmarks.replay import Replay
 from dataplane.engine.experiment import DEFAULT_BATCH_FRAMES_ON_RAY, NicRun, SideBySide
@@ -152,7 +152,6 @@ def measure_start(nodes: Any, processors_per_actor: int) -> dict[str, float]:
         transmit_by_source=False,
         host_ends=tuple(one.first_processor + len(one.costs) for one in plans),
         transport="ring",
-        slots=SLOTS,
         batch_frames=DEFAULT_BATCH_FRAMES_ON_RAY,
         directory=os.getcwd(),
         rows_wanted=False,

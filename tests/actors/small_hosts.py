@@ -157,10 +157,10 @@ def run_in_threads(
             experiment.transmit_by_source,
             host_ends,
             "ring",
-            slots,
             experiment.batch_frames,
             os.getcwd(),
             rows_wanted=sink is not None,
+            slots=slots,
             ordered=plans[0].ordered,
         )
     )

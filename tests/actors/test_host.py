@@ -81,7 +81,7 @@ def test_lost_processor_ends_the_run() -> None:
     """When a processor goes away the NIC front end notices instead of waiting for ever."""
     experiment = small_experiment(0, 2, 1)
     plans = plan_hosts(experiment, 1, rows_wanted=False)
-    plan = NicPlan(source_of(0, 50), False, (1, 2), "ring", 2, 1, os.getcwd(), rows_wanted=False)
+    plan = NicPlan(source_of(0, 50), False, (1, 2), "ring", 1, os.getcwd(), rows_wanted=False, slots=2)
     nic = NicActor(plan)
     broken = ProcessorActor(replace(plans[1], processors=2))
     broken._host.receive = None  # type: ignore[assignment, method-assign]
@@ -96,7 +96,7 @@ def test_lost_processor_ends_the_run() -> None:
 def test_stop_finishes_what_was_taken() -> None:
     """A stopped NIC front end reports what it took in and says that it was stopped."""
     experiment = small_experiment(0, 1, 1)
-    nic = NicActor(NicPlan(source_of(0, 50), False, (1,), "ring", 2, 1, os.getcwd(), rows_wanted=True))
+    nic = NicActor(NicPlan(source_of(0, 50), False, (1,), "ring", 1, os.getcwd(), rows_wanted=True, slots=2))
     actor = ProcessorActor(plan_hosts(experiment, 1, rows_wanted=False)[0])
     with ThreadPoolExecutor(1) as pool:
         serving = pool.submit(actor.serve, nic.address())
@@ -185,7 +185,7 @@ def test_addresses_are_never_the_same() -> None:
 
 def test_whoever_comes_too_late_is_told_why() -> None:
     """When no more frames are taken a client hears that the dataplane is being taken down, or else that it has died."""
-    nic = NicActor(NicPlan(source_of(0, 50), False, (1,), "ring", 2, 1, os.getcwd(), rows_wanted=False))
+    nic = NicActor(NicPlan(source_of(0, 50), False, (1,), "ring", 1, os.getcwd(), rows_wanted=False, slots=2))
     nic._turn_away()
     calls: tuple[Callable[[], object], ...] = (nic.statistics, partial(nic.request, b"", "client A"))
     for call in calls:
