@@ -104,8 +104,8 @@ class Fences:
         heirs = marker.change.new[marker.change.new["processor"] == self._processor]
         if not len(heirs):
             return tracking
-        if not tracking.counts[HELD] and tracking.counts[FENCES_END_NS] <= marker.adopted_at_ns:
-            self._forget(tracking)
+        if self._count + 2 * len(heirs) > len(tracking.fences):  # that many may be raised
+            self._forget_those_over(tracking, marker.adopted_at_ns)
         fence_of_group: dict[int, int] = {}
         arriving: dict[int, Waits] = {}  # by target row
         for slot, group, _ in heirs.tolist():
@@ -115,7 +115,9 @@ class Fences:
             target = slot // SLOTS_PER_TARGET
             arriving[target] = arriving.get(target, frozenset()) | plan.waits[group]
         for target, waits in arriving.items():
-            self._transmit_waits[target] = waits | self._transmit_waits.get(target, frozenset())
+            earlier = self._transmit_waits.get(target, ())
+            left = frozenset(wait for wait in earlier if not self._is_over(wait, marker.adopted_at_ns))
+            self._transmit_waits[target] = waits | left
             tracking.transmit_fence[target] = self._raise(marker.epoch, self._transmit_waits[target])
         return self._write(tracking)
 
@@ -132,12 +134,22 @@ class Fences:
         self._count += 1
         return self._count - 1
 
-    def _forget(self, tracking: Tracking) -> None:
-        """Nobody waits any more: start with new fences."""
-        self._count, self._end_ns = 1, int(NEVER)
-        tracking.slot_fence[:] = 0
-        tracking.transmit_fence[:] = 0
-        self._transmit_waits.clear()
+    def _is_over(self, wait: Wait, moment_ns: int) -> bool:
+        at_least_ns, exact = wait.frames.elsewhere(self._processor)[wait.group]
+        return exact and at_least_ns <= moment_ns
+
+    def _forget_those_over(self, tracking: Tracking, moment_ns: int) -> None:
+        """Number the fences anew, without those at which nothing waits from the moment on: what was held has entered."""
+        fences, held = tracking.fences[: self._count], tracking.held[: tracking.counts[HELD]]
+        is_left = fences["release_ns"] > moment_ns
+        is_left[0] = True
+        number = np.where(is_left, np.cumsum(is_left) - 1, 0).astype(np.int32)
+        self._count = int(is_left.sum())
+        tracking.fences[: self._count] = fences[is_left]
+        for numbers in (tracking.slot_fence, tracking.transmit_fence, held["fence"]):
+            numbers[:] = number[numbers]
+        for fence in self._open:
+            fence.number = int(number[fence.number])
 
     def _moment(self, fence: _Fence) -> int:
         """When the last of its waits is over, at least; those whose end is exact are over for good."""

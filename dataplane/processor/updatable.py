@@ -23,7 +23,7 @@ from dataplane.processor.slot import Slot
 from dataplane.switch.snapshot import SLOTS_PER_TARGET
 
 #: Rows of the logs and of what is held, to begin with: they are emptied, or grow.
-LOG_ROWS, HELD_ROWS, MARK_ROWS, ORDER_ROWS = 16_384, 64, 64, 64
+LOG_ROWS, HELD_ROWS, MARK_ROWS, FENCE_ROWS, ORDER_ROWS = 16_384, 64, 256, 256, 64
 
 
 class Watch(NamedTuple):
@@ -143,7 +143,7 @@ class UpdatableProcessor(Processor):
             followers=np.zeros(LOG_ROWS, tracks.FOLLOWER_ROW),
             overtakable=np.zeros(LOG_ROWS, tracks.OVERTAKABLE_ROW),
             marks=np.zeros(MARK_ROWS, tracks.MARK_ROW),
-            fences=np.zeros(1, tracks.FENCE_ROW),
+            fences=np.zeros(FENCE_ROWS, tracks.FENCE_ROW),
             slot_fence=np.zeros(slots, np.int32),
             transmit_fence=np.zeros(targets, np.int32),
             last_ns=np.full(slots, tracks.NEVER),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,14 @@ from dataplane.switch.snapshot import SLOTS_PER_TARGET
 HEIR, OTHER = 1, 0  # processors
 
 
-def tracking() -> tracks.Tracking:
-    """What fences write of it, for one target; all else is empty."""
+def tracking(targets: int = 1) -> tracks.Tracking:
+    """What fences write of it; all else is empty."""
     nothing: list[Any] = [np.zeros(0, np.int64) for _ in tracks.Tracking._fields]
     return tracks.Tracking(*nothing)._replace(
-        fences=np.zeros(1, tracks.FENCE_ROW),
-        slot_fence=np.zeros(SLOTS_PER_TARGET, np.int32),
-        transmit_fence=np.zeros(1, np.int32),
+        fences=np.zeros(8, tracks.FENCE_ROW),
+        held=np.zeros(1, tracks.HELD_ROW),
+        slot_fence=np.zeros(targets * SLOTS_PER_TARGET, np.int32),
+        transmit_fence=np.zeros(targets, np.int32),
         counts=np.zeros(tracks.COUNTS, np.int64),
     )
 
@@ -74,3 +76,42 @@ def test_a_fence_is_over_when_the_last_of_its_waits_is(news: list[tuple[int, int
         if at < len(news):
             tell(*news[at])
             tracked = fences.settle(tracked)
+
+
+def test_fences_that_are_over_are_forgotten() -> None:
+    """However many updates follow each other while frames wait, fences and waits are as many as are not over.
+
+    Entries of two targets take turns to move to us, two of each; their older frames complete three updates later, which
+    is known one update later. One frame is held since the update before the last. What it waits for, and what every
+    entry and transmit completions do, stays what it was.
+    """
+    lineage, fences, tracked = Lineage(), Fences(HEIR), tracking(targets=2)
+    frames: dict[int, OldFrames] = {}
+    tracked.counts[tracks.HELD] = 1
+    slot_of: Callable[[int], int] = lambda epoch: epoch // 2 % 2 * SLOTS_PER_TARGET + epoch % 4  # noqa: E731
+    for epoch in range(2, 200):
+        now_ns = 100 * epoch
+        marker = Marker(epoch, now_ns, 0, 1, moved(slot_of(epoch), HEIR))
+        frames[epoch] = OldFrames(marker)
+        live = [one for one in frames if one >= epoch - 3]
+        tracked = fences.adopt(lineage.adopt(marker, frames[epoch], live), tracked)
+        frames[epoch].settle(np.array([(OTHER, 0, now_ns + 100, False)], ANSWER_ROW))
+        if epoch > 2:
+            frames[epoch - 1].settle(np.array([(OTHER, 0, now_ns + 200, True)], ANSWER_ROW))
+        tracked = fences.settle(tracked)
+        assert len(tracked.fences) <= 16
+        assert max(len(waits) for waits in fences._transmit_waits.values()) <= 4
+        if epoch < 6:
+            continue
+        told = [tracked.fences[tracked.slot_fence[slot_of(one)]].tolist() for one in (epoch - 2, epoch - 1, epoch)]
+        forever = int(tracks.FOREVER)
+        second = (now_ns + 100, now_ns + 100, epoch - 2)
+        last = (now_ns + 200, now_ns + 200, epoch - 1)
+        assert told == [second, last, (forever, now_ns + 100, epoch)]
+        assert tracked.fences[tracked.slot_fence[slot_of(epoch - 3)]]["release_ns"] <= now_ns
+        here, there = epoch // 2 % 2, 1 - epoch // 2 % 2
+        at_least_ns = now_ns + (200 if epoch % 2 else 100)  # the update before was of this target as well, or was not
+        assert tracked.fences[tracked.transmit_fence[here]].tolist() == (forever, at_least_ns, epoch)
+        assert tracked.fences[tracked.transmit_fence[there]].tolist() == (second if epoch % 2 else last)
+        assert epoch == 6 or tracked.fences[tracked.held[0]["fence"]]["epoch"] == epoch - 2
+        tracked.held[0]["fence"] = tracked.slot_fence[slot_of(epoch - 1)]
