@@ -139,7 +139,7 @@ class Fences:
         return exact and at_least_ns <= moment_ns
 
     def _forget_those_over(self, tracking: Tracking, moment_ns: int) -> None:
-        """Number the fences anew, without those at which nothing waits from the moment on: what was held has entered."""
+        """Number the fences anew, without those over by a moment: what they held has entered, and nothing comes."""
         fences, held = tracking.fences[: self._count], tracking.held[: tracking.counts[HELD]]
         is_left = fences["release_ns"] > moment_ns
         is_left[0] = True

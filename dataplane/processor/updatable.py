@@ -19,6 +19,7 @@ from dataplane.processor.flows import FlowTable, enlarged
 from dataplane.processor.log import DROPPED_ROW, HOLD_ROW, MARK_ROW, UpdateLog
 from dataplane.processor.messages import ANSWER_ROW, ENTRY_LOAD_ROW, ProcessorLoad, Tick
 from dataplane.processor.processor import Processor, ProcessorReport, Windows, new_entries, totals
+from dataplane.processor.rows import RowLog
 from dataplane.processor.slot import Slot
 from dataplane.switch.snapshot import SLOTS_PER_TARGET
 
@@ -154,10 +155,11 @@ class UpdatableProcessor(Processor):
             counts=counts,
         )
         self._tracking.fences[0] = (tracks.NEVER, tracks.NEVER, 0)
-        self._followers: list[npt.NDArray[Any]] = []
-        self._overtakable: list[npt.NDArray[Any]] = []
+        #: Rows taken out of the logs, in order.
+        self._followers = RowLog(tracks.FOLLOWER_ROW)
+        self._overtakable = RowLog(tracks.OVERTAKABLE_ROW)
+        self._entered = RowLog(tracks.ENTERED_ROW)
         self._marks: list[npt.NDArray[Any]] = []
-        self._entered: list[npt.NDArray[Any]] = []
         self._busy_told_ns = 0  # at the last tick
         self._end_ns = int(tracks.NEVER)  # nothing that comes later arrives before
 
@@ -345,11 +347,11 @@ class UpdatableProcessor(Processor):
         tracking = self._tracking
         counts = tracking.counts
         if counts[tracks.FOLLOWERS]:
-            self._followers.append(tracking.followers[: counts[tracks.FOLLOWERS]].copy())
+            self._followers.append(tracking.followers[: counts[tracks.FOLLOWERS]])
             counts[tracks.FOLLOWERS] = 0
             changed = True
         if counts[tracks.OVERTAKABLE]:
-            self._overtakable.append(tracking.overtakable[: counts[tracks.OVERTAKABLE]].copy())
+            self._overtakable.append(tracking.overtakable[: counts[tracks.OVERTAKABLE]])
             counts[tracks.OVERTAKABLE] = 0
             changed = True
         changed |= self._take_entered()
@@ -424,9 +426,9 @@ class UpdatableProcessor(Processor):
         behind["frames"] = [*marks["dropped_behind"], counts[tracks.DROPPED_BEHIND]]
         log = UpdateLog(
             marks=told,
-            holds=_holds(joined(tracks.ENTERED_ROW, self._entered)),
-            overtakable=joined(tracks.OVERTAKABLE_ROW, self._overtakable),
-            followers=joined(tracks.FOLLOWER_ROW, self._followers),
+            holds=_holds(self._entered.rows()),
+            overtakable=self._overtakable.rows(),
+            followers=self._followers.rows(),
             dropped_behind_holds=behind[behind["frames"] > 0],
             reordered=int(counts[tracks.REORDERED]),
             late_ns_max=int(counts[tracks.LATE_NS_MAX]),
