@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dataplane.errors import UserError
-from dataplane.results.aside import MACHINE, remove_abandoned
+from dataplane.results.aside import MACHINE, process_start, remove_abandoned
 
 #: The dataplane that is meant when none is named.
 DEFAULT_NAME = "vmmq"
@@ -35,11 +35,8 @@ class Process:
     @classmethod
     def running(cls, process: int) -> Process | None:
         """The process with that id; None when there is none."""
-        try:
-            fields = Path(f"/proc/{process}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
-        except OSError:
-            return None
-        return None if fields[0] in "ZX" else cls(process, int(fields[19]))
+        started = process_start(process)
+        return None if started is None else cls(process, started)
 
     @property
     def is_running(self) -> bool:

@@ -132,19 +132,19 @@ class _Writer(NamedTuple):
         """Whether another process may be at it, as far as can be told: this one has nothing aside before it begins."""
         if self.machine != MACHINE:
             return True
-        return self.process != os.getpid() and _is_running(self.process)
+        return self.process != os.getpid() and process_start(self.process) is not None
 
     def __str__(self) -> str:
         return f"process {self.process}" + (f" of {self.machine}" if self.machine != MACHINE else "")
 
 
-def _is_running(process: int) -> bool:
-    """Whether a process of this machine has not ended; one whose parent has not asked how it ended has."""
+def process_start(process: int) -> int | None:
+    """When a process of this machine began, in clock ticks; None when it has ended, even if nobody has asked how."""
     try:
-        stat = Path(f"/proc/{process}/stat").read_text("utf-8", "replace")
+        fields = Path(f"/proc/{process}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
     except OSError:
-        return False
-    return stat.rpartition(")")[2].split()[0] not in "ZX"
+        return None
+    return None if fields[0] in "ZX" else int(fields[19])
 
 
 def _beside(path: Path, what: str) -> Path:
