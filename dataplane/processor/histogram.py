@@ -6,7 +6,9 @@ Count, sum, minimum and maximum are exact. Merging adds buckets: it is associati
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +49,11 @@ class LatencyHistogram:
     def count(self) -> int:
         """Number of latencies."""
         return int(self.buckets.sum())
+
+    @classmethod
+    def merged(cls, parts: Iterable[LatencyHistogram]) -> LatencyHistogram:
+        """The histogram of all sets of latencies."""
+        return reduce(cls.merge, parts, cls.empty())
 
     def merge(self, other: LatencyHistogram) -> LatencyHistogram:
         """The histogram of both sets of latencies."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import reduce
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, NamedTuple
@@ -114,7 +113,7 @@ def measure_run(
         processors=len(result.processors),
         windows=max(1, (result.last_arrival_ns - result.start_ns) // window_ns),
     )
-    latency = reduce(LatencyHistogram.merge, (one.histogram for one in result.processors), LatencyHistogram.empty())
+    latency = LatencyHistogram.merged(one.histogram for one in result.processors)
     completed, dropped = summary["completed"], summary["dropped"].get("queue_full", 0)
     return PolicyRun(
         policy=policy,

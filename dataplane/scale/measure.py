@@ -13,7 +13,7 @@ import platform
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial, reduce
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -187,9 +187,7 @@ def _outcome(result: RunResult, scenario: Scenario) -> dict[str, Any]:
         "dropped": sum(summary["dropped"].values()),
         "reordered": summary["order"]["reordered"],
         "items": tuple(row["received"] + row["completions"] for row in summary["processors"]),
-        "latency": reduce(
-            LatencyHistogram.merge, (one.histogram for one in result.processors), LatencyHistogram.empty()
-        ),
+        "latency": LatencyHistogram.merged(one.histogram for one in result.processors),
         "findings": (*summary["findings"], *failed),
         "results_digest": hashlib.blake2b(text.encode(), digest_size=16).hexdigest(),
     }

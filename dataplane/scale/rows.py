@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import reduce
 from hashlib import blake2b
 from typing import Any, get_type_hints
 
@@ -87,7 +86,7 @@ def run_row(scenario: str, run: Run, nics: Sequence[NicMeasure]) -> RunRow:
     cores = min(workers, machine_cores)
     frames = sum(nic.frames for nic in nics)
     seconds = max(max(nic.ended_ns for nic in nics) - min(nic.opened_ns for nic in nics), 1) / 1e9
-    latency = reduce(LatencyHistogram.merge, (nic.latency for nic in nics), LatencyHistogram.empty())
+    latency = LatencyHistogram.merged(nic.latency for nic in nics)
     items = [count for nic in nics for count in nic.items]
     found = dict.fromkeys(finding for nic in nics for finding in nic.findings)
     return RunRow(
