@@ -15,12 +15,12 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from dataplane.engine.experiment import RunResult
 from dataplane.errors import UserError
 from dataplane.processor.histogram import LatencyHistogram
+from dataplane.results.screen import plain_table
 from dataplane.results.tables import windows_table
 from dataplane.update.certificates import UpdateReport
 
@@ -294,8 +294,7 @@ def comparison_screen(comparison: Comparison) -> RenderableType:
     )
     if comparison.interrupted:
         head.append("\nstopped early: only runs that were finished count", "yellow")
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("")
+    table = plain_table("")
     for policy in comparison.policies:
         table.add_column(policy, justify="right", overflow="fold")
     if comparison.interrupted:

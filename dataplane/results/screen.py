@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,14 +26,28 @@ def run_screen(summary: dict[str, Any], where: Path) -> RenderableType:
         _processors(summary),
         _measures(summary),
         *(Text(f"! {finding}", style="yellow") for finding in summary["findings"]),
-        Text(
-            f"{wall['engine']} engine: {wall['seconds']:.2f} s, {si(wall['frames_per_second'])} frames/s"
-            + (f", start-up {wall['startup_seconds']:.1f} s" if wall.get("startup_seconds") else ""),
-            style="dim",
-        ),
+        wall_text(wall, "frames/s"),
         *(Text(line, style="dim") for line in place_lines(wall)),
         Text(f"results in {where}", style="bold"),
     )
+
+
+def dropped_text(dropped: Mapping[str, int]) -> Text:
+    """How many frames were dropped, and why; goes on behind a comma."""
+    total, reasons = sum(dropped.values()), ", ".join(f"{reason} {count:,}" for reason, count in dropped.items())
+    return Text(f", {total:,} dropped ({reasons})", "red") if total else Text(", none dropped")
+
+
+def checks_text(failed: Sequence[str]) -> Text:
+    """The line about the checks of a summary."""
+    return Text(f"checks   failed: {', '.join(failed)}", "red") if failed else Text("checks   all held")
+
+
+def wall_text(wall: Mapping[str, Any], rate: str) -> Text:
+    """The line about what a clock measured; `rate` is what its frames per second are called."""
+    start_up = f", start-up {wall['startup_seconds']:.1f} s" if wall.get("startup_seconds") else ""
+    engine, seconds = wall["engine"], wall["seconds"]
+    return Text(f"{engine} engine: {seconds:.2f} s, {si(wall['frames_per_second'])} {rate}{start_up}", "dim")
 
 
 def place_lines(wall: Mapping[str, Any]) -> list[str]:
@@ -54,14 +68,12 @@ def place_lines(wall: Mapping[str, Any]) -> list[str]:
 
 
 def _head(summary: dict[str, Any]) -> Text:
-    dropped = sum(summary["dropped"].values())
-    reasons = ", ".join(f"{reason} {count:,}" for reason, count in summary["dropped"].items())
     text = Text.assemble(
         (summary["scenario"], "bold"),
         f"  {summary['arrived']:,} frames in {summary['duration_ns'] / 1e9:.6g} s of model time",
         f", {summary['completed']:,} completed",
     )
-    text.append(f", {dropped:,} dropped ({reasons})" if dropped else ", none dropped", "red" if dropped else "")
+    text.append_text(dropped_text(summary["dropped"]))
     if summary["timestamp_regressions"]:
         text.append(f", {summary['timestamp_regressions']:,} timestamps stepped back", "yellow")
     if summary["interrupted"]:
@@ -73,7 +85,7 @@ def _targets(summary: dict[str, Any]) -> Table:
     in_switch = bool(summary["vports"])
     rows = summary["vports"] or summary["queues"]
     total = sum(row["received"] + row["completions"] for row in rows) or 1
-    table = _table(
+    table = plain_table(
         "VPortId" if in_switch else "QueueId", "Name", "Received", "Hashed", "Sent", "Share", "MB", "Dropped"
     )
     for row in rows:
@@ -94,9 +106,9 @@ def _targets(summary: dict[str, Any]) -> Table:
 def _processors(summary: dict[str, Any]) -> Table:
     rows = summary["processors"]
     total = sum(row["received"] + row["completions"] for row in rows) or 1
-    table = _table("Processor", "Items", "Share", "Load", "", "p50 us", "p99 us", "p99.9 us", "Interrupts", "Dropped")
-    table.columns[4].justify = "left"
-    table.columns[4].no_wrap = False
+    table = plain_table(
+        "Processor", "Items", "Share", "Load", "", "p50 us", "p99 us", "p99.9 us", "Interrupts", "Dropped"
+    )
     for row in rows:
         items = row["received"] + row["completions"]
         latency = row["latency_ns"]
@@ -105,7 +117,7 @@ def _processors(summary: dict[str, Any]) -> Table:
             f"{items:,}",
             f"{100 * items / total:.1f} %",
             f"{100 * row['load']:.1f} %",
-            Bar(min(1.0, row["load"]), _BAR_CELLS, "red" if row["load"] > _HOT_LOAD else "green"),
+            load_bar(row["load"], _BAR_CELLS),
             *(f"{latency[name] / 1000:,.2f}" if items else "-" for name in ("p50", "p99", "p999")),
             f"{row['interrupts']:,}",
             _drops(row["dropped"]),
@@ -127,8 +139,7 @@ def _measures(summary: dict[str, Any]) -> Text:
         "red" if order["reordered"] else "",
     )
     failed = [name for name, held in summary["checks"].items() if not held]
-    text.append("\nchecks   " + (f"failed: {', '.join(failed)}" if failed else "all held"), "red" if failed else "")
-    return text
+    return text.append("\n").append_text(checks_text(failed))
 
 
 def packets_screen(rows: Sequence[dict[str, Any]], left_out: int) -> RenderableType:
@@ -139,7 +150,7 @@ def packets_screen(rows: Sequence[dict[str, Any]], left_out: int) -> RenderableT
         "indirection_table_index": "Entry", "processor": "Processor", "drop_reason": "Dropped",
     }  # fmt: skip
     shown = {key: name for key, name in columns.items() if any(row[key] is not None for row in rows)}
-    table = _table(*shown.values())
+    table = plain_table(*shown.values())
     for row in rows:
         table.add_row(*(_cell(key, row[key]) for key in shown))
     note = [Text(f"... and {left_out:,} more: write them all with --output FILE", "dim")] if left_out else []
@@ -148,7 +159,7 @@ def packets_screen(rows: Sequence[dict[str, Any]], left_out: int) -> RenderableT
 
 def steps_screen(steps: Iterable[tuple[str, str, str]]) -> Table:
     """The steps of an explanation: step, rule, text."""
-    table = _table("Step", "Rule", "What")
+    table = plain_table("Step", "Rule", "What")
     for column in table.columns:
         column.justify = "left"
         column.no_wrap = column.header != "What"
@@ -159,7 +170,7 @@ def steps_screen(steps: Iterable[tuple[str, str, str]]) -> Table:
 
 def members_screen(rows: Iterable[Any]) -> Table:
     """The members of a decoded buffer: offset, size, member, bytes, meaning."""
-    table = _table("Offset", "Size", "Member", "Bytes", "Meaning")
+    table = plain_table("Offset", "Size", "Member", "Bytes", "Meaning")
     for column in table.columns[2:]:
         column.justify, column.no_wrap = "left", False
     for row in rows:
@@ -182,6 +193,11 @@ class Bar:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         """As much of the width there is as its share."""
         yield Text("█" * round(min(self.cells, options.max_width) * self.share), self.style)
+
+
+def load_bar(load: float, cells: int) -> Bar:
+    """The load of a processor, red where it is nearly all that it can do."""
+    return Bar(min(1.0, load), cells, "red" if load > _HOT_LOAD else "green")
 
 
 def print_whole(console: Console, screen: RenderableType) -> None:
@@ -212,19 +228,20 @@ def _least_width(console: Console, table: Table) -> int:
     return sum(widths) + (len(widths) - 1) * (left + right)
 
 
+def plain_table(*names: str, left: Collection[str] = ("Name", "Processor")) -> Table:
+    """A table without lines, numbers to the right but for the columns in `left`; one without a name has bars."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for name in names:
+        table.add_column(name, justify="left" if name in (*left, "") else "right", no_wrap=name != "")
+    return table
+
+
 def si(value: float) -> str:
     """A number with a metric prefix: 12.3 M."""
     for factor, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= 0.9995 * factor:  # three digits of anything below it
             return f"{value / factor:.3g} {prefix}"
     return f"{value:.3g} "
-
-
-def _table(*names: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for name in names:
-        table.add_column(name, justify="left" if name in ("Name", "Processor") else "right", no_wrap=True)
-    return table
 
 
 def _cell(key: str, value: Any) -> str:

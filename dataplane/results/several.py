@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from dataplane.results.screen import place_lines, si
+from dataplane.results.screen import checks_text, dropped_text, place_lines, plain_table, wall_text
 from dataplane.results.summary import SCHEMA_VERSION
 
 #: What an entry says of its NIC, as the NIC's own summary does.
@@ -52,13 +52,11 @@ def summarize_several(
 def several_screen(summary: dict[str, Any], where: Path) -> RenderableType:
     """Totals, a line for each NIC, throughput, and where the results are."""
     wall = summary["wall"]
-    dropped = sum(summary["dropped"].values())
     head = Text.assemble(
         (summary["scenario"], "bold"),
         f"  {len(summary['adapters'])} NICs, {summary['arrived']:,} frames, {summary['completed']:,} completed",
     )
-    reasons = ", ".join(f"{reason} {count:,}" for reason, count in summary["dropped"].items())
-    head.append(f", {dropped:,} dropped ({reasons})" if dropped else ", none dropped", "red" if dropped else "")
+    head.append_text(dropped_text(summary["dropped"]))
     if summary["interrupted"]:
         head.append("\nstopped early: only what was read until then is counted", "yellow")
     failed = [
@@ -67,13 +65,9 @@ def several_screen(summary: dict[str, Any], where: Path) -> RenderableType:
     return Group(
         head,
         _nics(summary["adapters"]),
-        Text("checks   " + (f"failed: {', '.join(failed)}" if failed else "all held"), "red" if failed else ""),
+        checks_text(failed),
         *(Text(f"! {finding}", style="yellow") for finding in summary["findings"]),
-        Text(
-            f"{wall['engine']} engine: {wall['seconds']:.2f} s, {si(wall['frames_per_second'])} frames/s of all NICs"
-            + (f", start-up {wall['startup_seconds']:.1f} s" if wall.get("startup_seconds") else ""),
-            style="dim",
-        ),
+        wall_text(wall, "frames/s of all NICs"),
         *(Text(f"{name} {line}", style="dim") for name, line in _places(wall)),
         Text(f"results in {where}, each NIC's in the directory of its name", style="bold"),
     )
@@ -86,9 +80,8 @@ def _places(wall: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _nics(entries: Sequence[Mapping[str, Any]]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for name in ("NIC", "Frames", "Model s", "Completed", "Dropped", "Reordered", "Flows", "Epochs", "max/mean"):
-        table.add_column(name, justify="left" if name == "NIC" else "right", no_wrap=True)
+    names = ("NIC", "Frames", "Model s", "Completed", "Dropped", "Reordered", "Flows", "Epochs", "max/mean")
+    table = plain_table(*names, left=("NIC",))
     for one in entries:
         dropped, reordered = sum(one["dropped"].values()), one["order"]["reordered"]
         balance = one["balance"]["max_over_mean"]

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dataplane.ids import ProcessorNumber
+from dataplane.results.screen import plain_table
 
 _ROW = 8  # processors in a line of a table, as Get-NetAdapterRss and `ethtool -x` have it
 
@@ -181,8 +182,4 @@ def _fields(rows: Mapping[str, str]) -> Table:
 
 
 def _table(*names: str) -> Table:
-    right = {"ID", "QueueID", "QPairs", "FilterId", "VPort", "Queue"}
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for name in names:
-        table.add_column(name, justify="right" if name in right else "left", no_wrap=True)
-    return table
+    return plain_table(*names, left={*names} - {"ID", "QueueID", "QPairs", "FilterId", "VPort", "Queue"})

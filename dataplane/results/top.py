@@ -7,17 +7,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from dataplane.engine.statistics import Sample
 from dataplane.processor.processor import COUNTED
-from dataplane.results.screen import Bar, si
+from dataplane.results.screen import Bar, load_bar, plain_table, si
 from dataplane.update.certificates import request_document
 from dataplane.update.records import RequestRecord
 
 _BAR_CELLS = 20
-_HOT_LOAD = 0.9
 #: Requests are shown that are no older in model time.
 _RECENT_NS = 10_000_000_000
 
@@ -105,7 +103,7 @@ def rates(before: Sample, after: Sample, numbers: Sequence[str]) -> Rates:
 
 def top_screen(name: str, now: Rates) -> RenderableType:
     """Everything, for a terminal."""
-    processors = _table("Processor", "Items/s", "Share", "", "Load", "", "Queue", "Dropped")
+    processors = plain_table("Processor", "Items/s", "Share", "", "Load", "", "Queue", "Dropped")
     for row in now.processors:
         processors.add_row(
             row.processor,
@@ -113,11 +111,11 @@ def top_screen(name: str, now: Rates) -> RenderableType:
             f"{100 * row.share:.1f} %",
             Bar(row.share, _BAR_CELLS, "cyan"),
             f"{100 * row.load:.1f} %",
-            Bar(min(1.0, row.load), _BAR_CELLS // 2, "red" if row.load > _HOT_LOAD else "green"),
+            load_bar(row.load, _BAR_CELLS // 2),
             f"{row.queue_depth:,}",
             Text(f"{row.dropped:,}", "red" if row.dropped else ""),
         )
-    targets = _table("Target", "Name", "Items/s", "Share", "Dropped")
+    targets = plain_table("Target", "Name", "Items/s", "Share", "Dropped")
     for target in now.targets:
         targets.add_row(
             str(target.target_id),
@@ -171,10 +169,3 @@ def _by_target(sample: Sample, targets: int) -> Any:
         rows = min(len(counts), len(one.by_target))
         counts[:rows] += one.by_target[:rows]
     return counts
-
-
-def _table(*names: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for name in names:
-        table.add_column(name, justify="left" if name in ("Name", "Processor", "") else "right", no_wrap=name != "")
-    return table

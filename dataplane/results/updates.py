@@ -13,6 +13,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from dataplane.results.screen import plain_table
 from dataplane.results.tables import UPDATES_SCHEMA, rows_table
 from dataplane.update.certificates import Certificate, UpdateReport, UpdateTotals
 
@@ -59,9 +60,7 @@ def updates_screen(report: UpdateReport) -> RenderableType:
 
 
 def _table(report: UpdateReport) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for name in _COLUMNS:
-        table.add_column(name, justify="right", no_wrap=True)
+    table = plain_table(*_COLUMNS)
     for one in report.certificates[:_LINES]:
         retired_ns = one.retired_at_ns - one.adopted_at_ns
         table.add_row(

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from dataplane.results.screen import plain_table
 from dataplane.scale.summary import COSTS, PointSummary, Quartiles, Summary
 from dataplane.scale.variants import AXES
 
@@ -31,7 +32,7 @@ def scale_screen(summary: Summary, directory: Path) -> RenderableType:
 
 
 def _grid(points: list[PointSummary]) -> Table:
-    table = _table()
+    table = plain_table()
     columns = ("engine", "NICs", "processors", "batch", "per actor", "cores", "M frames/s", "quartiles", "efficiency",
                "overhead ns", "p50 us", "p99 us", "max/mean", "runs")  # fmt: skip
     for column in columns:
@@ -59,7 +60,7 @@ def _grid(points: list[PointSummary]) -> Table:
 
 
 def _growth(axis: str, points: list[PointSummary]) -> Table:
-    table = _table()
+    table = plain_table()
     for column in (AXES[axis].what, "set-up s", "ns/frame", "quartiles", "of it source", "memory MB", "runs"):
         table.add_column(column, justify="right")
     for one in points:
@@ -81,10 +82,6 @@ def _growth_line(summary: Summary, axis: str) -> str:
     fits = summary.growths().get(axis, {})
     told = [f"{COSTS[cost]} {fit.verdict} (exponent {fit.exponent:.2f})" for cost, fit in fits.items()]
     return f"with more {AXES[axis].what}: {', '.join(told)}" if told else ""
-
-
-def _table() -> Table:
-    return Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
 
 
 def _median(value: Quartiles | None, factor: float, decimals: int) -> str:
