@@ -21,7 +21,7 @@ from dataplane.engine.experiment import RunResult
 from dataplane.errors import UserError
 from dataplane.processor.histogram import LatencyHistogram
 from dataplane.results.screen import plain_table
-from dataplane.results.tables import windows_table
+from dataplane.results.tables import columns_of, windows_table
 from dataplane.update.certificates import UpdateReport
 
 SCHEMA_VERSION = 1
@@ -87,17 +87,8 @@ MEASURES = (
 )
 _ONLY_ORDERED = {"frames_held", "longest_hold_ns"}
 
-_STRINGS = ("policy", "hand_over", "findings")
-_FLOATS = ("max_over_mean", "jain", "window_max_over_mean", "processors_used", "reordered_ratio", "loss_ratio")
 SCHEMA = pa.schema(
-    [
-        ("schema_version", pa.int64()),
-        *(
-            (name, pa.string() if name in _STRINGS else pa.float64() if name in _FLOATS else pa.int64())
-            for name in PolicyRun.__dataclass_fields__
-        ),
-    ],
-    metadata={"vmmq.schema_version": str(SCHEMA_VERSION)},
+    [("schema_version", pa.int64()), *columns_of(PolicyRun)], metadata={"vmmq.schema_version": str(SCHEMA_VERSION)}
 )
 
 

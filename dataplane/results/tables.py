@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from operator import itemgetter
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,17 @@ SCHEMA_VERSION = 1
 #: Rows that are sorted and written at a time.
 _PIECE_ROWS = 1 << 15
 _METADATA = {"vmmq.schema_version": str(SCHEMA_VERSION)}
+
+
+_TYPES = {str: pa.string(), int: pa.int64(), float: pa.float64()}
+
+
+def columns_of(row: type) -> list[tuple[str, pa.DataType]]:
+    """The columns for the fields of a class: each as its annotation says, optional or a text of several texts."""
+    return [
+        (name, next(_TYPES[part] for part in get_args(hint) or (hint,) if part in _TYPES))
+        for name, hint in get_type_hints(row).items()
+    ]
 
 
 def windows_table(result: RunResult) -> pa.Table:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from dataplane.processor.histogram import LatencyHistogram
 from dataplane.results.measures import balance
+from dataplane.results.tables import columns_of
 from dataplane.scale.measure import NicMeasure
 from dataplane.scale.points import EngineName, Point, Run
 from dataplane.scale.variants import AXES
@@ -58,21 +59,10 @@ class RunRow:
     results_digest: str  # equal where all results are equal
 
 
-_TYPES = {str: pa.string(), int: pa.int64(), float: pa.float64()}
-
-
-def _column(hint: Any) -> pa.DataType:
-    return next(_TYPES[part] for part in getattr(hint, "__args__", (hint,)) if part in _TYPES)
-
-
-#: The two behind the fields follow from all runs together, see `summary.Summary`.
-_DERIVED = {"efficiency": pa.float64(), "call_overhead_ns_per_frame": pa.float64()}
+#: Columns behind the fields that follow from all runs together, see `summary.Summary`.
+DERIVED = ("efficiency", "call_overhead_ns_per_frame")
 SCHEMA = pa.schema(
-    [
-        ("schema_version", pa.int64()),
-        *((name, _column(hint)) for name, hint in get_type_hints(RunRow).items()),
-        *_DERIVED.items(),
-    ],
+    [("schema_version", pa.int64()), *columns_of(RunRow), *((name, pa.float64()) for name in DERIVED)],
     metadata={"vmmq.schema_version": str(SCHEMA_VERSION)},
 )
 

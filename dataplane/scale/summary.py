@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dataplane.scale.points import Point
-from dataplane.scale.rows import SCHEMA_VERSION, RunRow, point_of
+from dataplane.scale.rows import DERIVED, SCHEMA_VERSION, RunRow, point_of
 from dataplane.scale.variants import AXES
 
 #: Up to these exponents growth is called so.
@@ -157,8 +157,7 @@ class Summary:
 
     def derived(self) -> dict[RunRow, dict[str, float | None]]:
         """The columns of the table that follow from all rows, by row."""
-        names = ("efficiency", "call_overhead_ns_per_frame")
-        return {row: {name: one.value(row, name) for name in names} for one in self.points for row in one.rows}
+        return {row: {name: one.value(row, name) for name in DERIVED} for one in self.points for row in one.rows}
 
     def along(self, axis: str) -> list[PointSummary]:
         """The points of one axis by its values, inline and with one NIC: what `growth` is about."""
