@@ -139,7 +139,7 @@ def test_everything_wrong_is_told_before_anything_is_written(tmp_path: Path) -> 
     with pytest.raises(UserError) as error:
         plan(replace(options(tmp_path, GridOptions(nics="0")), scenario=tmp_path / f"{'long' * 99}.toml"))
     assert [line.rpartition(": ")[2] for line in str(error.value).splitlines()] == [
-        "File name too long",
+        "File name too long; give a shorter name",
         "0 is not 1 to 1,000",
     ]
 
