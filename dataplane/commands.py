@@ -43,8 +43,8 @@ from dataplane.oracle import run_script
 from dataplane.oracle.lines import parse_object
 from dataplane.oracle.oid_step import OidStep, render_completion
 from dataplane.results.adapter import adapter_document
-from dataplane.results.aside import directory_name, free_name, written_aside
-from dataplane.results.comparison import Comparison, PolicyRun, check_table_format, measure_run, write_comparison
+from dataplane.results.aside import check_ending, directory_name, free_name, written_aside
+from dataplane.results.comparison import FORMATS, Comparison, PolicyRun, measure_run, write_comparison
 from dataplane.results.replay import PastRun, read_past_run
 from dataplane.results.run_directory import PacketsParquet, write_results, write_whole
 from dataplane.results.several import summarize_several
@@ -371,7 +371,7 @@ class ComparisonOptions:
 def compare_policies(options: ComparisonOptions, progress: Progress) -> Comparison:
     """Run a scenario under every policy with every seed; what is finished when the user interrupts counts."""
     if options.output is not None:
-        check_table_format(options.output)
+        check_ending(options.output, FORMATS)
     scenarios = repeated_scenario(options.scenario, seed=options.seed, seeds=options.seeds, adapter=options.adapter)
     first = scenarios[0]
     change = partial(with_policy, hand_over=options.hand_over, tick_ns=options.tick_ns)

@@ -21,11 +21,11 @@ from dataplane.errors import UserError
 from dataplane.kernels.steer import count_dropped
 from dataplane.receive.steering import steer_batch
 from dataplane.receive.work import DROP_REASONS, new_work_columns
-from dataplane.results.aside import written_aside
+from dataplane.results.aside import check_ending, written_aside
 from dataplane.results.packets import (
+    FORMATS,
     BackgroundWriter,
     PacketTable,
-    check_format,
     open_packet_file,
     rows_as_json_array,
 )
@@ -109,7 +109,7 @@ def steer_capture(capture: str, config: Path, adapter: str | None = None) -> Ste
 
 def steer_to_file(steering: Steering, output: Path, *, overwrite: bool) -> dict[str, Any]:
     """Steer everything into a file named by its ending, which is not the capture; returns the totals."""
-    check_format(output)
+    check_ending(output, FORMATS)
     if output.exists() and os.path.exists(steering.capture) and output.samefile(steering.capture):
         raise UserError(f"{output} is what is to be steered: name another output")
     with written_aside(output, overwrite=overwrite) as aside, BackgroundWriter(open_packet_file(aside)) as writer:

@@ -7,7 +7,7 @@ import glob
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -82,6 +82,12 @@ def check_free(path: Path, *, overwrite: bool, directory: bool = False) -> None:
         raise UserError(f"{path} is a {what}, and a {wanted} is to be written: give another name")
     if directory and any(path.iterdir()) and not (path / RUN_MARK).exists():
         raise UserError(f"{path} is a directory but not one of a run: it is not overwritten; give another name")
+
+
+def check_ending(path: Path, endings: Collection[str]) -> None:
+    """UserError for a name that ends in none of these, which say the formats that there are."""
+    if path.suffix not in endings:
+        raise UserError(f"{path}: unknown output format {path.suffix!r}: end the name in {', '.join(endings)}")
 
 
 def check_writable(path: Path) -> None:

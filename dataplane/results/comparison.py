@@ -18,7 +18,6 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from dataplane.engine.experiment import RunResult
-from dataplane.errors import UserError
 from dataplane.processor.histogram import LatencyHistogram
 from dataplane.results.screen import plain_table
 from dataplane.results.tables import columns_of, windows_table
@@ -260,16 +259,13 @@ def comparison_table(runs: Sequence[PolicyRun]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
-def check_table_format(path: Path) -> None:
-    """UserError for a name whose ending nobody knows."""
-    if path.suffix not in (".parquet", ".csv"):
-        raise UserError(f"{path}: unknown output format {path.suffix!r}: end the name in .parquet, .csv")
+#: What writes a table, by the ending of a name.
+FORMATS = {".parquet": pyarrow.parquet.write_table, ".csv": pyarrow.csv.write_csv}
 
 
 def write_comparison(path: Path, runs: Sequence[PolicyRun]) -> None:
     """Write the table in the format that the ending says."""
-    write = pyarrow.csv.write_csv if path.suffix == ".csv" else pyarrow.parquet.write_table
-    write(comparison_table(runs), path)
+    FORMATS[path.suffix](comparison_table(runs), path)
 
 
 def comparison_screen(comparison: Comparison) -> RenderableType:

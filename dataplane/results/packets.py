@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from dataplane.errors import UserError
 from dataplane.kernels.rows import (
     CONDITIONS,
     HAS_ENTRY,
@@ -295,18 +294,13 @@ class ParquetPackets:
         self._pending, self._pending_rows = [], 0
 
 
-_FORMATS: dict[str, Any] = {".parquet": ParquetPackets, ".arrow": _Arrow, ".csv": _Csv, ".jsonl": _JsonLines}
-
-
-def check_format(path: Path) -> None:
-    """UserError for a name whose ending nobody knows."""
-    if path.suffix not in _FORMATS:
-        raise UserError(f"{path}: unknown output format {path.suffix!r}: end the name in {', '.join(_FORMATS)}")
+#: By the ending of a name.
+FORMATS: dict[str, Any] = {".parquet": ParquetPackets, ".arrow": _Arrow, ".csv": _Csv, ".jsonl": _JsonLines}
 
 
 def open_packet_file(path: Path) -> PacketFile:
     """Open `path` by its ending."""
-    opened: PacketFile = _FORMATS[path.suffix](path)
+    opened: PacketFile = FORMATS[path.suffix](path)
     return opened
 
 
