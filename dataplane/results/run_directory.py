@@ -51,7 +51,6 @@ def write_results(
     directory: Path, result: RunResult, report: UpdateReport, summary: dict[str, Any], resolved_scenario: str
 ) -> None:
     """Fill an existing directory with everything a run leaves (docs/results.md)."""
-    (directory / "scenario.toml").write_text(resolved_scenario, encoding="utf-8")
     tables = {
         "processors": rows_table(summary["processors"], PROCESSORS_SCHEMA),
         "vports": rows_table(summary["vports"], VPORTS_SCHEMA),
@@ -69,12 +68,11 @@ def write_results(
             writer.write_table(table)
     document = json.dumps(updates_document(report), indent=2, allow_nan=False) + "\n"
     (directory / "updates.json").write_text(document, encoding="utf-8")
-    text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
-    (directory / RUN_MARK).write_text(text, encoding="utf-8")
+    write_whole(directory, summary, resolved_scenario)
 
 
 def write_whole(directory: Path, summary: dict[str, Any], resolved_scenario: str) -> None:
-    """Put beside the directories of several NICs what they have come to together."""
+    """What runs of one NIC and of several have in common: scenario and summary."""
     (directory / "scenario.toml").write_text(resolved_scenario, encoding="utf-8")
     text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
     (directory / RUN_MARK).write_text(text, encoding="utf-8")

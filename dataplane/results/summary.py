@@ -10,7 +10,6 @@ from dataplane.engine.experiment import RunResult
 from dataplane.processor.processor import COUNTED
 from dataplane.results.measures import balance
 from dataplane.results.tables import target_key
-from dataplane.switch.configuration import Mode
 from dataplane.update.certificates import UpdateReport
 
 SCHEMA_VERSION = 1
@@ -51,7 +50,7 @@ def summarize(result: RunResult, report: UpdateReport, *, scenario: str, seed: i
                 f"{name}: {result.arrived} frames arrived, {completed} completed, dropped {dropped} (MOD-11); "
                 "this is a defect of the program, not of the scenario"
             )
-    in_switch = result.experiment.snapshot.configuration.mode is Mode.SWITCH
+    in_switch = target_key(result) == "vport_id"
     return {
         "schema_version": SCHEMA_VERSION,
         "scenario": scenario,

@@ -14,6 +14,7 @@ import pyarrow as pa
 from dataplane.engine.experiment import RunResult
 from dataplane.ids import DEFAULT_PROCESSOR_INDEX, PRIMARY_PROCESSOR_INDEX
 from dataplane.processor.processor import COUNTED
+from dataplane.switch.configuration import Mode
 from dataplane.switch.snapshot import slot_names
 
 SCHEMA_VERSION = 1
@@ -202,7 +203,7 @@ UPDATES_SCHEMA = pa.schema(
 
 def target_key(result: RunResult) -> str:
     """What targets are called in this mode: `vport_id` or `queue_id`."""
-    return "vport_id" if result.experiment.snapshot.configuration.vports else "queue_id"
+    return "vport_id" if result.experiment.snapshot.configuration.mode is Mode.SWITCH else "queue_id"
 
 
 def _processors(result: RunResult, rows: npt.NDArray[Any]) -> pa.Array:
