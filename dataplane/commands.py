@@ -50,7 +50,7 @@ from dataplane.results.run_directory import PacketsParquet, write_results, write
 from dataplane.results.several import summarize_several
 from dataplane.results.summary import summarize
 from dataplane.results.tables import target_key
-from dataplane.scenario.adapters import SeveralNics, several_where_one
+from dataplane.scenario.adapters import SeveralNics
 from dataplane.scenario.live import check_endless, first_frames
 from dataplane.scenario.load import load_nics, load_scenario
 from dataplane.scenario.model import Policy, Scenario
@@ -95,9 +95,6 @@ def inline_engine(threads: int = 1) -> Engine:
     return Engine(run, run_all, DEFAULT_BATCH_FRAMES, reads_standard_input=True)
 
 
-INLINE = inline_engine()
-
-
 @dataclass(frozen=True, slots=True)
 class RunOutcome:
     """What a run has come to."""
@@ -118,21 +115,17 @@ class SeveralOutcome:
 
 
 def run_scenario(options: RunOptions, engine: Engine, progress: Progress) -> RunOutcome | SeveralOutcome:
-    """As `run_experiment`, but a scenario with several NICs runs them all, unless the options name one."""
+    """Run a scenario, or repeat what is in a run directory, and write a run directory.
+
+    A scenario with several NICs runs them all, unless the options name one.
+    """
     if options.replay is not None:
-        return run_experiment(options, engine, progress)
+        past = read_past_run(options.replay)
+        return _run_one(load_scenario(past.scenario, runs=True), options, engine, progress, past)
     loaded = _load(options)
     if isinstance(loaded, SeveralNics):
         return _run_several(loaded, options, engine, progress)
     return _run_one(loaded, options, engine, progress)
-
-
-def run_experiment(options: RunOptions, engine: Engine, progress: Progress) -> RunOutcome:
-    """Run a scenario with one NIC, or repeat what is in a run directory, and write a run directory."""
-    if options.replay is None:
-        return _run_one(_only_nic(_load(options)), options, engine, progress)
-    past = read_past_run(options.replay)
-    return _run_one(load_scenario(past.scenario, runs=True), options, engine, progress, past)
 
 
 def _run_one(
@@ -345,12 +338,6 @@ def _load(options: RunOptions) -> Scenario | SeveralNics:
         adapter=options.adapter,
         runs=True,
     )
-
-
-def _only_nic(loaded: Scenario | SeveralNics) -> Scenario:
-    if isinstance(loaded, SeveralNics):
-        raise UserError(several_where_one(loaded.name, loaded))
-    return loaded
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet
@@ -13,11 +12,11 @@ import pytest
 
 from actors.control import ControlActor, ControlPlan, encode_maker
 from actors.updates import UpdateReader
-from dataplane.commands import INLINE, RunOptions, live_experiment, run_experiment, write_run
+from dataplane.commands import RunOptions, RunOutcome, inline_engine, live_experiment, run_scenario, write_run
 from dataplane.control.journal import JOURNAL_NAME, write_journal
 from dataplane.control.records import JournalReader
 from dataplane.engine.control import ControlOutcome
-from dataplane.engine.experiment import RunResult
+from dataplane.engine.experiment import Progress, RunResult
 from dataplane.engine.nic import Nic
 from dataplane.engine.plan import plan_host
 from dataplane.engine.transport import LocalTransport
@@ -167,10 +166,17 @@ def files_of(directory: Path) -> dict[str, object]:
     return {"summary": summary, **tables, **texts}
 
 
+def outcome_of(options: RunOptions, progress: Progress = lambda frames, share: None) -> RunOutcome:
+    """Run one NIC in this process."""
+    outcome = run_scenario(options, inline_engine(), progress)
+    assert isinstance(outcome, RunOutcome)
+    return outcome
+
+
 def replayed(directory: Path, out: Path) -> Path:
     """Repeat the run of a directory into another one."""
     options = RunOptions(None, None, out, False, None, directory)
-    outcome = run_experiment(options, INLINE, lambda frames, share: None)
+    outcome = outcome_of(options)
     assert outcome.difference is None
     return out
 
@@ -206,7 +212,7 @@ def test_difference_is_told(tmp_path: Path) -> None:
     path = directory / "summary.json"
     path.write_text(path.read_text().replace('"seed": 1', '"seed": 2'))
     options = RunOptions(None, None, tmp_path / "out", False, None, directory)
-    assert run_experiment(options, INLINE, lambda frames, share: None).difference == "seed"
+    assert outcome_of(options).difference == "seed"
     past = read_past_run(directory)
     assert past.difference(past.summary | {"wall": {}}) is None
     assert past.difference(past.summary | {"new": 1}) == "new"
@@ -229,9 +235,7 @@ def test_damaged_directories_are_one_line(tmp_path: Path, what: str) -> None:
     directory = live_run(tmp_path, "permissive", {key: list(value) for key, value in asked.items()}, 4)
     _damage(directory, what)
     with pytest.raises(UserError) as caught:
-        run_experiment(
-            RunOptions(None, None, tmp_path / "out", False, None, directory), INLINE, lambda frames, share: None
-        )
+        outcome_of(RunOptions(None, None, tmp_path / "out", False, None, directory))
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "out").exists()
 
@@ -263,7 +267,7 @@ def test_finished_run_is_repeated_too(tmp_path: Path) -> None:
     path = tmp_path / "plain.toml"
     path.write_text(SCENARIO.replace("packets = 10", "packets = 1000"))
     first = RunOptions(path, None, tmp_path / "first", False, None)
-    run_experiment(replace(first), INLINE, lambda frames, share: None)
+    outcome_of(first)
     expected = files_of(tmp_path / "first")
     journal = tmp_path / "first" / JOURNAL_NAME
     journal.write_bytes(journal.read_bytes()[:-3])
@@ -281,7 +285,7 @@ def test_interrupted_run_is_repeated_as_far_as_it_came(tmp_path: Path, policy: s
         if frames == 300:
             raise KeyboardInterrupt
 
-    run_experiment(RunOptions(path, None, tmp_path / "first", False, None), INLINE, interrupt)
+    outcome_of(RunOptions(path, None, tmp_path / "first", False, None), interrupt)
     first = files_of(tmp_path / "first")
     summary = json.loads((tmp_path / "first" / "summary.json").read_text())
     assert (summary["interrupted"], summary["arrived"], summary["findings"]) == (True, 300, [])

@@ -11,7 +11,7 @@ import pyarrow.parquet
 import pytest
 
 import configs
-from dataplane.commands import INLINE, RunOptions, RunOutcome, run_experiment, run_scenario
+from dataplane.commands import RunOptions, RunOutcome, inline_engine, run_scenario
 
 CONFIGS = {file.stem: file for file in sorted(Path(configs.__file__).parent.glob("*.toml"))}
 
@@ -23,7 +23,10 @@ def summary_of(name: str, directory: Path) -> dict[str, Any]:
 
 def outcome_of(scenario: Path, directory: Path) -> RunOutcome:
     """Run a scenario into a directory."""
-    return run_experiment(RunOptions(scenario, None, directory, False, None), INLINE, lambda frames, share: None)
+    options = RunOptions(scenario, None, directory, False, None)
+    outcome = run_scenario(options, inline_engine(), lambda frames, share: None)
+    assert isinstance(outcome, RunOutcome)
+    return outcome
 
 
 def changed(name: str, old: str, new: str, directory: Path) -> Path:
@@ -45,7 +48,7 @@ def loads_by_window(run: RunOutcome) -> dict[tuple[int, str], float]:
 def test_scenario_runs(name: str, tmp_path: Path) -> None:
     """It ends with all checks held and no findings about its input (MOD-11, ENG-03)."""
     options = RunOptions(CONFIGS[name], None, tmp_path / name, False, None)
-    summary = run_scenario(options, INLINE, lambda frames, share: None).summary
+    summary = run_scenario(options, inline_engine(), lambda frames, share: None).summary
     assert summary["arrived"] > 0
     assert all(summary["checks"].values())
     assert summary["findings"] == []
