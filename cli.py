@@ -55,6 +55,13 @@ _WrongUsage: type[BaseException] = next(
 Adapter = Annotated[
     str | None, typer.Option("--adapter", metavar="NIC", help="Which NIC, by name, of a scenario with several.")
 ]
+Config = Annotated[Path, typer.Option(metavar="SCENARIO", help="Scenario file that configures the NIC.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
+OverwriteRun = Annotated[bool, typer.Option("--overwrite", help="Replace a run directory that exists.")]
+ProcessorsPerActor = Annotated[int, typer.Option(min=1, help="Simulated processors in one Ray actor.")]
+FirstSeed = Annotated[
+    int | None, typer.Option(min=0, max=2**63 - 1, help="The first one, instead of the scenario's [run] seed.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks on standard error.")]
 
@@ -112,8 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _fail(message: str, code: ExitCode) -> int:
     from dataplane.results.aside import shown  # noqa: PLC0415
 
-    for line in shown(message).splitlines():
-        print(f"vmmq: {line}", file=sys.stderr)
+    _print_notes(shown(message).splitlines())
     return code
 
 
@@ -229,12 +235,12 @@ def run_command(
     out: Annotated[
         Path | None, typer.Option(help="Run directory to write; default runs/NAME, with a number if that exists.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run directory that exists.")] = False,
+    overwrite: OverwriteRun = False,
     engine: Annotated[str, typer.Option(help="inline, or ray: every processor an actor.")] = "inline",
     address: Annotated[
         str | None, typer.Option(help="Ray cluster to join (auto or HOST:PORT); default a local one.")
     ] = None,
-    processors_per_actor: Annotated[int, typer.Option(min=1, help="Simulated processors in one Ray actor.")] = 1,
+    processors_per_actor: ProcessorsPerActor = 1,
     threads: Annotated[int, typer.Option(min=1, help="Threads of a NIC that steer a batch together.")] = 1,
     seed: Annotated[
         int | None, typer.Option(min=0, max=2**63 - 1, help="Instead of the scenario's [run] seed.")
@@ -326,9 +332,9 @@ def _exit_code(summary: dict[str, Any], *, is_repeated: bool = False) -> int:
 def steer_command(
     *,
     capture: Annotated[str, typer.Argument(metavar="CAPTURE", help="Capture or frame table; - is stdin.")],
-    config: Annotated[Path, typer.Option(metavar="SCENARIO", help="Scenario file that configures the NIC.")],
+    config: Config,
     output: Annotated[Path | None, typer.Option(help="Write .parquet, .arrow, .csv or .jsonl.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
+    overwrite: Overwrite = False,
     limit: Annotated[int, typer.Option(min=1, help="Rows of the table on the terminal.")] = 40,
     adapter: Adapter = None,
     as_json: Json = False,
@@ -363,8 +369,7 @@ def steer_command(
         with _progress(quiet) as steering.progress:
             rows = steer_first_rows(steering, limit)
         _print_rich(packets_screen(*rows))
-    for finding in steering.findings:
-        print(f"vmmq: {finding}", file=sys.stderr)
+    _print_notes(steering.findings)
     _print_remarks([] if quiet else steering.remarks)
     return ExitCode.FINDINGS if steering.findings else ExitCode.DONE
 
@@ -385,7 +390,7 @@ def explain_command(
     frame: Annotated[
         str, typer.Argument(metavar="CAPTURE:N|HEX", help="Frame N (from 0) of a capture, - is stdin, or its bytes.")
     ],
-    config: Annotated[Path, typer.Option(metavar="SCENARIO", help="Scenario file that configures the NIC.")],
+    config: Config,
     adapter: Adapter = None,
     as_json: Json = False,
 ) -> int:
@@ -412,9 +417,13 @@ def explain_command(
     return ExitCode.DONE
 
 
+def _print_notes(notes: Iterable[str]) -> None:
+    for note in notes:
+        print(f"vmmq: {note}", file=sys.stderr)
+
+
 def _print_remarks(remarks: Iterable[str]) -> None:
-    for remark in remarks:
-        print(f"vmmq: remark: {remark}", file=sys.stderr)
+    _print_notes(f"remark: {remark}" for remark in remarks)
 
 
 @app.command("show")
@@ -463,7 +472,7 @@ def oracle_command(
     *,
     script: Annotated[str, typer.Argument(metavar="SCRIPT.jsonl", help="Steps, one JSON object a line; - is stdin.")],
     output: Annotated[Path | None, typer.Option(help="Write the results here instead of standard output.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
+    overwrite: Overwrite = False,
 ) -> int:
     """Answers OIDs, frames and sends as a correct miniport would: one result line for each step.
 
@@ -500,11 +509,11 @@ def up_command(
     scenario: Annotated[Path, typer.Argument(metavar="SCENARIO", help="Scenario file; its traffic goes on for ever.")],
     name: Annotated[str, typer.Option(help="What the dataplane is to be called.")] = "vmmq",
     out: Annotated[Path | None, typer.Option(help="Run directory that `down` writes; default runs/NAME.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run directory that exists.")] = False,
+    overwrite: OverwriteRun = False,
     address: Annotated[
         str | None, typer.Option(help="Ray cluster to join (auto or HOST:PORT); default one of its own.")
     ] = None,
-    processors_per_actor: Annotated[int, typer.Option(min=1, help="Simulated processors in one Ray actor.")] = 1,
+    processors_per_actor: ProcessorsPerActor = 1,
     pace: Annotated[str, typer.Option(help="real: model time follows the clock; none: as fast as it goes.")] = "real",
     adapter: Adapter = None,
 ) -> int:
@@ -801,9 +810,7 @@ def policy_compare_command(
     seeds: Annotated[
         int, typer.Option(min=1, max=30, help="Runs of each policy, with the seed and those after it.")
     ] = 5,
-    seed: Annotated[
-        int | None, typer.Option(min=0, max=2**63 - 1, help="The first one, instead of the scenario's [run] seed.")
-    ] = None,
+    seed: FirstSeed = None,
     hand_over: Annotated[
         Literal["permissive", "ordered"] | None, typer.Option(help="Instead of the scenario's.")
     ] = None,
@@ -811,7 +818,7 @@ def policy_compare_command(
         int | None, typer.Option(min=1_000, max=10**15, help="Time between ticks, instead of the scenario's.")
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Write a row for each policy and seed: .parquet or .csv.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
+    overwrite: Overwrite = False,
     adapter: Adapter = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -836,8 +843,7 @@ def policy_compare_command(
         from dataplane.results.comparison import comparison_screen  # noqa: PLC0415
 
         _print_rich(comparison_screen(comparison))
-    for finding in comparison.findings:
-        print(f"vmmq: {finding}", file=sys.stderr)
+    _print_notes(comparison.findings)
     if comparison.interrupted:
         return ExitCode.INCONCLUSIVE
     return ExitCode.FINDINGS if comparison.findings else ExitCode.DONE
@@ -875,7 +881,7 @@ def bench_command(
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Less of everything, and nothing on Ray: seconds.")] = False,
     output: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write the JSON document there.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
+    overwrite: Overwrite = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> int:
@@ -893,8 +899,7 @@ def bench_command(
     from benchmarks.machine import missing_peers  # noqa: PLC0415
 
     options = Options.parse(only, rounds, quick, output, overwrite)
-    for peer in () if quiet else missing_peers():
-        print(f"vmmq: {peer.line}", file=sys.stderr)
+    _print_notes(peer.line for peer in (() if quiet else missing_peers()))
     with _step_progress(quiet) as progress:
         outcome = run(options, progress)
     if as_json:
@@ -903,8 +908,7 @@ def bench_command(
         from benchmarks.screen import bench_screen  # noqa: PLC0415
 
         _print_rich(bench_screen(outcome))
-    for finding in outcome.document["findings"]:
-        print(f"vmmq: {finding}", file=sys.stderr)
+    _print_notes(outcome.document["findings"])
     if outcome.document["interrupted"]:
         print("vmmq: interrupted", file=sys.stderr)
     return outcome.exit_code
@@ -935,9 +939,7 @@ def scale_command(
         ),
     ] = None,
     repeat: Annotated[int, typer.Option(metavar="N", help="Runs of each point, with the seed and those after it.")] = 3,
-    seed: Annotated[
-        int | None, typer.Option(min=0, max=2**63 - 1, help="The first one, instead of the scenario's [run] seed.")
-    ] = None,
+    seed: FirstSeed = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where runs are kept; default runs/scale-NAME. It goes on there.")
     ] = None,
@@ -972,8 +974,7 @@ def scale_command(
         from dataplane.scale.screen import scale_screen  # noqa: PLC0415
 
         _print_rich(scale_screen(summary, directory))
-    for finding in summary.findings:
-        print(f"vmmq: {finding}", file=sys.stderr)
+    _print_notes(summary.findings)
     if summary.interrupted:
         return ExitCode.INCONCLUSIVE
     return ExitCode.FINDINGS if summary.findings else ExitCode.DONE
