@@ -160,7 +160,7 @@ class DataplaneActor:
             nic_plan = NicPlan(
                 open_source=partial(endless_source, plan.scenario, paced=plan.paced),
                 transmit_by_source=prepared.transmit_by_source,
-                host_ends=tuple(one.first_processor + len(one.costs) for one in plan.hosts),
+                host_ends=tuple(one.end_processor for one in plan.hosts),
                 transport="ring",
                 batch_frames=prepared.batch_frames,
                 directory=os.getcwd(),

@@ -162,7 +162,7 @@ class _HostRun:
         self._nic_plan = NicPlan(
             open_source=run.open_source,
             transmit_by_source=experiment.transmit_by_source,
-            host_ends=tuple(plan.first_processor + len(plan.costs) for plan in self.plans),
+            host_ends=tuple(plan.end_processor for plan in self.plans),
             transport=transport,
             slots=slots,
             batch_frames=experiment.batch_frames,

@@ -150,7 +150,7 @@ def measure_start(nodes: Any, processors_per_actor: int) -> dict[str, float]:
     plan = NicPlan(
         open_source=partial(Replay, scenario, 1, DEFAULT_BATCH_FRAMES_ON_RAY),
         transmit_by_source=False,
-        host_ends=tuple(one.first_processor + len(one.costs) for one in plans),
+        host_ends=tuple(one.end_processor for one in plans),
         transport="ring",
         batch_frames=DEFAULT_BATCH_FRAMES_ON_RAY,
         directory=os.getcwd(),

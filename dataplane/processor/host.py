@@ -66,6 +66,11 @@ class HostPlan:
     drain_ns_max: int = int(FOREVER)  # how long a queue of the simulated host takes at most to drain
     rows_wanted: bool = False  # somebody reads them: tell the completions of frames that were held as well
 
+    @property
+    def end_processor(self) -> int:
+        """The row behind those of this host."""
+        return self.first_processor + len(self.costs)
+
 
 class HostReport(NamedTuple):
     """Everything a host has to say at the end of a run."""
@@ -151,7 +156,7 @@ class ProcessorHost:
 
     def own_rows(self, work: Work, slot: Slot) -> npt.NDArray[np.uint32]:
         """Rows of a batch that belong to this host, by segment."""
-        first, end = self._plan.first_processor, self._plan.first_processor + len(self._plan.costs)
+        first, end = self._plan.first_processor, self._plan.end_processor
         return np.concatenate(
             [slot.selection[slot.offsets[s, first] : slot.offsets[s, end]] for s in range(len(work.segments))]
         )

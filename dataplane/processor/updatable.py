@@ -17,7 +17,7 @@ from dataplane.processor.costs import CostModel
 from dataplane.processor.fences import Fences, HoldPlan, OldFrames
 from dataplane.processor.flows import FlowTable, enlarged
 from dataplane.processor.log import DROPPED_ROW, HOLD_ROW, MARK_ROW, UpdateLog
-from dataplane.processor.messages import ANSWER_ROW, ENTRY_LOAD_ROW, ProcessorLoad, Tick
+from dataplane.processor.messages import ANSWER_ROW, ENTRY_LOAD_ROW, Marker, ProcessorLoad, Tick
 from dataplane.processor.processor import Processor, ProcessorReport, Windows, new_entries, totals
 from dataplane.processor.rows import RowLog
 from dataplane.processor.slot import Slot
@@ -81,7 +81,7 @@ class OwnAnswer(NamedTuple):
 class _Unanswered:
     """Groups of an update with frames that are held here, so that the last completion is not known."""
 
-    plan: HoldPlan
+    marker: Marker
     completion_ns: npt.NDArray[np.int64]  # (groups,) of those that have entered
     told: OwnAnswer
 
@@ -261,19 +261,19 @@ class UpdatableProcessor(Processor):
     def _adopt(self, plan: HoldPlan, completion_ns: npt.NDArray[np.int64], unknown: npt.NDArray[np.bool_]) -> None:
         """Behind the mark of an ordered update: hold what has to wait for others, and say for what they have to."""
         if self._tracking.marks["old_held"][self._tracking.counts[tracks.MARKS] - 1]:
-            told = self._own_answer(plan, completion_ns, unknown)
+            told = self._own_answer(plan.marker, completion_ns, unknown)
             self.answers.append(told)
             # what is known of held frames is a bound, and not a completion
             entered = np.where(unknown, tracks.NEVER, completion_ns)
-            self._unanswered.append(_Unanswered(plan, entered, told))
+            self._unanswered.append(_Unanswered(plan.marker, entered, told))
         self._track(self._fences.adopt(plan, self._tracking))
 
     def _own_answer(
-        self, plan: HoldPlan, completion_ns: npt.NDArray[np.int64], unknown: npt.NDArray[np.bool_]
+        self, marker: Marker, completion_ns: npt.NDArray[np.int64], unknown: npt.NDArray[np.bool_]
     ) -> OwnAnswer:
-        mark = self._mark(plan.marker.epoch)
-        rows = answer_rows(self._row, completion_ns[None], unknown[None], plan.marker.adopted_at_ns)
-        return OwnAnswer(plan.marker.epoch, None if mark["old_held"] else int(mark["drained_ns"]), rows)
+        mark = self._mark(marker.epoch)
+        rows = answer_rows(self._row, completion_ns[None], unknown[None], marker.adopted_at_ns)
+        return OwnAnswer(marker.epoch, None if mark["old_held"] else int(mark["drained_ns"]), rows)
 
     def _tell_news(self) -> None:
         """Answers that have become known, or whose bounds have risen, since they were given."""
@@ -282,14 +282,14 @@ class UpdatableProcessor(Processor):
         tracking = self._tracking
         held = tracking.held[: tracking.counts[tracks.HELD]]
         for one in self._unanswered:
-            marker = one.plan.marker
+            marker = one.marker
             bound_ns = one.completion_ns.copy()
             unknown = np.zeros(len(bound_ns), np.bool_)
             old = held[held["frame"] < marker.first_frame]
             group, of_group = _groups(marker.change.old, old["slot"])
             np.maximum.at(bound_ns, group, tracking.fences["at_least_ns"][old["fence"][of_group]])
             unknown[group] = True
-            now = self._own_answer(one.plan, bound_ns, unknown)
+            now = self._own_answer(marker, bound_ns, unknown)
             if now.drained_ns != one.told.drained_ns or not np.array_equal(now.answers, one.told.answers):
                 one.told = now
                 self.answers.append(now)
@@ -407,8 +407,8 @@ class UpdatableProcessor(Processor):
         self._entered.append(entered)
         self.late.append(entered)
         for one in self._unanswered:
-            old = entered[entered["frame"] < one.plan.marker.first_frame]
-            group, of_group = _groups(one.plan.marker.change.old, old["slot"])
+            old = entered[entered["frame"] < one.marker.first_frame]
+            group, of_group = _groups(one.marker.change.old, old["slot"])
             np.maximum.at(one.completion_ns, group, old["completion_ns"][of_group])
         return True
 

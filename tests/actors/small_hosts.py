@@ -150,7 +150,7 @@ def run_in_threads(
 ) -> RunResult:
     """The actors of a host with their ring and doorbells, in threads of this process: everything but Ray."""
     plans = plan_hosts(experiment, processors_per_actor, rows_wanted=sink is not None)
-    host_ends = tuple(plan.first_processor + len(plan.costs) for plan in plans)
+    host_ends = tuple(plan.end_processor for plan in plans)
     nic = NicActor(
         NicPlan(
             open_source,

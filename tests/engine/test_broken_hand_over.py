@@ -140,9 +140,9 @@ def held_frames_forgotten(patch: pytest.MonkeyPatch) -> None:
     """A processor answers as if it held nothing: a chain of moves does not wait for it."""
     original = UpdatableProcessor._own_answer
 
-    def forgetful(self: UpdatableProcessor, plan: HoldPlan, completion_ns: Any, unknown: Any) -> updatable.OwnAnswer:
-        answer = original(self, plan, np.where(unknown, tracking.NEVER, completion_ns), np.zeros_like(unknown))
-        return answer._replace(drained_ns=int(self._mark(plan.marker.epoch)["drained_ns"]))
+    def forgetful(self: UpdatableProcessor, marker: Marker, completion_ns: Any, unknown: Any) -> updatable.OwnAnswer:
+        answer = original(self, marker, np.where(unknown, tracking.NEVER, completion_ns), np.zeros_like(unknown))
+        return answer._replace(drained_ns=int(self._mark(marker.epoch)["drained_ns"]))
 
     patch.setattr(UpdatableProcessor, "_own_answer", forgetful)
 
