@@ -30,7 +30,7 @@ class UpdateWriter:
         self._snapshot = snapshot
 
     def stretch(self, stretch: Stretch) -> bytes:
-        """A stretch, without the requests that led to its updates."""
+        """A stretch."""
         updates = [self._difference(update) for update in stretch.updates]
         return pickle.dumps((updates, stretch.until_ns, stretch.wants_loads))
 
@@ -78,7 +78,7 @@ class UpdateReader:
             ),
             **_changed_members(before, members),
         )
-        return SteeringUpdate(requested_at_ns, adopted_at_ns, self._snapshot, change, requests=())
+        return SteeringUpdate(requested_at_ns, adopted_at_ns, self._snapshot, change)
 
 
 # Members of dataclasses ----------------------------------------------------------------------------------------------

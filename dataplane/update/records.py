@@ -62,13 +62,12 @@ class UpdateRecord:
 
 @dataclass(frozen=True, slots=True)
 class SteeringUpdate:
-    """A published epoch: the snapshot that is in force from `adopted_at_ns` on."""
+    """A published epoch: the snapshot that is in force from `adopted_at_ns` on; `RequestRecord.epoch` says why."""
 
     requested_at_ns: int  # of the first request that led to it
     adopted_at_ns: int  # EPO-03
     snapshot: SteeringSnapshot
     change: SteeringChange  # against the snapshot before
-    requests: tuple[RequestRecord, ...]  # that led to it; they stay where they were decided: () in another process
 
     @property
     def epoch(self) -> int:
@@ -77,7 +76,7 @@ class SteeringUpdate:
 
     @property
     def record(self) -> UpdateRecord:
-        """The update without its snapshot and its requests, which name its epoch."""
+        """The update without its snapshot."""
         return UpdateRecord(self.epoch, self.requested_at_ns, self.adopted_at_ns, self.change)
 
 
@@ -96,12 +95,7 @@ class Stretch:
     def later(self, time_ns: int) -> Stretch:
         """The same so much later: for one whose times count from the first arrival, which was at `time_ns`."""
         updates = tuple(
-            replace(
-                one,
-                requested_at_ns=one.requested_at_ns + time_ns,
-                adopted_at_ns=one.adopted_at_ns + time_ns,
-                requests=tuple(record.later(time_ns) for record in one.requests),
-            )
+            replace(one, requested_at_ns=one.requested_at_ns + time_ns, adopted_at_ns=one.adopted_at_ns + time_ns)
             for one in self.updates
         )
         return replace(self, updates=updates, until_ns=None if self.until_ns is None else self.until_ns + time_ns)

@@ -176,7 +176,7 @@ class ControlTimeline:
         at_ns = self._opened(now_ns)
         record = self._issue(request, at_ns, origin)
         self.records.append(record)
-        return record, self._published(at_ns, _changes([record]))
+        return record, self._published(at_ns, [record])
 
     def reached(self, last_arrival_ns: int) -> tuple[RequestRecord, ...]:
         """The requests that were made before the last frame had arrived; it arrived at `last_arrival_ns`."""
@@ -224,15 +224,15 @@ class ControlTimeline:
             self._make(scheduled, made_at_ns)
         if loads is not None:
             self._rebalance(at_ns, made_at_ns, loads, next_arrival_ns)
-        return self._published(made_at_ns, _changes(self.records[first:]))
+        return self._published(made_at_ns, self.records[first:])
 
     def _opened(self, at_ns: int) -> int:
         """The moment, or the first one after it whose adoption time no epoch has."""
         return at_ns if self._open_ns is None else max(at_ns, self._open_ns)
 
-    def _published(self, at_ns: int, changes: Sequence[RequestRecord]) -> SteeringUpdate | None:
-        """The next epoch, which follows from `changes` at one moment (EPO-02)."""
-        if not changes:
+    def _published(self, at_ns: int, records: Iterable[RequestRecord]) -> SteeringUpdate | None:
+        """The next epoch, if one follows from the requests of one moment (EPO-02)."""
+        if all(record.epoch is None for record in records):
             return None
         before = self.snapshot
         self.snapshot = compile_snapshot(self.control.configuration, before.epoch + 1, before=before)
@@ -242,7 +242,6 @@ class ControlTimeline:
             adopted_at_ns=at_ns + self._control_latency_ns,
             snapshot=self.snapshot,
             change=steering_change(before, self.snapshot),
-            requests=tuple(changes),
         )
 
     def _make(self, scheduled: ScheduledRequest, at_ns: int) -> None:
@@ -325,11 +324,6 @@ class ControlTimeline:
         default = moved.pop(DEFAULT_PROCESSOR_INDEX, None)
         table = wanted.indirection_table if moved else None
         return [set_parameters(version, entity, indirection_table=table, default_processor=default)]
-
-
-def _changes(records: Iterable[RequestRecord]) -> list[RequestRecord]:
-    """Those that changed steering."""
-    return [record for record in records if record.epoch is not None]
 
 
 def _judged(request: OidRequest, completion: Completion) -> Completion:

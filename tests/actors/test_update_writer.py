@@ -69,13 +69,13 @@ def updates() -> tuple[SteeringSnapshot, list[SteeringUpdate]]:
     made = []
     for epoch, configuration in enumerate(others, 1):
         after = compile_snapshot(configuration, epoch, before=before)
-        made.append(SteeringUpdate(10 * epoch, 10 * epoch + 5, after, steering_change(before, after), ()))
+        made.append(SteeringUpdate(10 * epoch, 10 * epoch + 5, after, steering_change(before, after)))
         before = after
     return start, made
 
 
 def assert_equal(actual: SteeringUpdate, expected: SteeringUpdate) -> None:
-    """Everything but the requests."""
+    """Everything."""
     for name in (
         "epoch",
         "configuration",

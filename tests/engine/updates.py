@@ -72,7 +72,7 @@ def planned_updates(
     for epoch, (adoption_ns, configuration) in enumerate(configurations[1:], 1):
         assert adoption_ns is not None, "only the first configuration is there from the beginning"
         after = compile_snapshot(configuration, epoch, before=before)
-        updates.append(SteeringUpdate(adoption_ns, adoption_ns, after, steering_change(before, after), ()))
+        updates.append(SteeringUpdate(adoption_ns, adoption_ns, after, steering_change(before, after)))
         before = after
     return updates
 

@@ -26,12 +26,12 @@ PROMISED = {
 
 def small_report(hand_over: str = "ordered") -> UpdateReport:
     """Two updates and three requests that led to none, two of them at the moment of the first update."""
-    led = request(100_000)
+    led = request(100_000, epoch=1)
     refused = [
         request(100_000, REFUSED, why="UPD-41: 5 processors in use, 4 queues"),
         request(100_000, None, why="gone"),
     ]
-    updates = [update(1, 100_000, 1_200_000, [(1, 3, 0, 1)], [led]), update(2, 2_000_000, 2_000_000)]
+    updates = [update(1, 100_000, 1_200_000, [(1, 3, 0, 1)]), update(2, 2_000_000, 2_000_000)]
     logs = [
         log(
             marks=[(1, 4000, 1_450_000, 2, 0), (2, 0, 2_000_000, 0, 5)],

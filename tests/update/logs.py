@@ -55,14 +55,13 @@ def update(
     requested_ns: int,
     adopted_ns: int,
     moved: Sequence[tuple[int, int, int, int]] = (),
-    requests: Sequence[RequestRecord] = (),
     configuration: AdapterConfiguration = SWITCH,
 ) -> SteeringUpdate:
     """An update that moves (target row, table index, source row, destination row)."""
     rows = np.array(list(moved), MOVED_ROW)
     change = SteeringChange(rows, np.zeros(0, GROUP_ROW), np.zeros(0, HEIR_ROW), len(rows))
     snapshot = compile_snapshot(configuration, epoch, PROCESSORS)
-    return SteeringUpdate(START_NS + requested_ns, START_NS + adopted_ns, snapshot, change, tuple(requests))
+    return SteeringUpdate(START_NS + requested_ns, START_NS + adopted_ns, snapshot, change)
 
 
 def log(
@@ -97,10 +96,6 @@ def report_of(
 ) -> UpdateReport:
     """The certificates of a run in which 1000 frames arrived in half a millisecond."""
     snapshot = updates[-1].snapshot if updates else compile_snapshot(SWITCH, 0)
-    requests = list(requests)
-    for one in updates:
-        for record in one.requests:  # equal ones may have been made twice: the first that led to nothing yet
-            requests[requests.index(record)] = replace(record, epoch=one.epoch)
     return certify(
         [update.record for update in updates], requests, logs, processors=snapshot.processors,
         target_ids=snapshot.target_ids, target_key="vport_id" if snapshot.configuration.vports else "queue_id",

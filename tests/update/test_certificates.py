@@ -187,14 +187,14 @@ def test_queues() -> None:
 
 def test_requests() -> None:
     """A request belongs to the update it led to; all others are told too, failures also by themselves (EPO-09)."""
-    led = request(100)
+    led = request(100, epoch=1)
     again = request(100)  # the same thing twice: it moved nothing the second time
     refused = request(300, REFUSED, why="UPD-41: 5 processors in use, 4 queues")
     as_it_was_to = request(400, REFUSED, expect=REFUSED, oid=0x00ABCDEF)
-    unexpected = request(500, expect=REFUSED)
+    unexpected = request(500, expect=REFUSED, epoch=1)
     impossible = request(600, None, why="VPort 9 is gone")
     everything = [led, again, refused, as_it_was_to, unexpected, impossible]
-    report = report_of([update(1, 100, 200, requests=[led, unexpected])], [None], everything)
+    report = report_of([update(1, 100, 200)], [None], everything)
     name = Oid.OID_GEN_RSS_SET_INDIRECTION_TABLE_ENTRIES.name
     assert [(one["oid"], one["status"]) for one in report.certificates[0].requests] == [(name, SUCCESS.name)] * 2
     assert [(one["requested_at_ns"], one["oid"], one["status"]) for one in report.other_requests] == [
