@@ -12,6 +12,7 @@ from dataplane.processor.processor import ProcessorReport
 from dataplane.receive.work import WorkColumns
 from dataplane.switch.snapshot import SteeringSnapshot
 from dataplane.traffic.batch import TrafficSource
+from dataplane.update.policy import DEFAULT_TICK_NS
 from dataplane.update.records import RequestRecord, UpdateRecord
 
 if TYPE_CHECKING:  # an actor that has no use for the control plane need not load it
@@ -41,7 +42,7 @@ class UpdatePlan:
 
     schedule: tuple[ScheduledRequest, ...] = ()
     policy: PolicyPlan | None = None
-    tick_ns: int = 100_000_000
+    tick_ns: int = DEFAULT_TICK_NS
     control_latency_ns: int = 0
     cut: bool = False  # the traffic ends where a user ended it: what it does not come to is no finding
 

@@ -32,6 +32,7 @@ from dataplane.ndis.status import NdisStatus
 from dataplane.ndis.values import parse_string
 from dataplane.scenario.capabilities import CAPABILITY_FLAGS, default_flags
 from dataplane.traffic.profiles import LENGTH_MIXES, PROFILES
+from dataplane.update.policy import DEFAULT_TICK_NS, TICK_NS_MAX, TICK_NS_MIN
 
 T = TypeVar("T")
 
@@ -537,7 +538,7 @@ class Policy(Table):
     name: Annotated[str, Field(pattern=r"^[a-z0-9-]+$|^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"), Rule("POL-01")] = (
         "none"  # a name of the model's own policies or "package.module:Class"
     )
-    tick_ns: Annotated[int, Field(ge=1_000, le=10**15), Rule("POL-01")] = 100_000_000
+    tick_ns: Annotated[int, Field(ge=TICK_NS_MIN, le=TICK_NS_MAX), Rule("POL-01")] = DEFAULT_TICK_NS
     parameters: dict[str, Any] = Field(default_factory=dict)  # given to the policy as keyword arguments
 
 

@@ -11,6 +11,10 @@ import numpy.typing as npt
 
 from dataplane.ids import ProcessorNumber
 
+#: Time between ticks: the least and the most that a scenario or a policy may ask for, and what is used otherwise.
+TICK_NS_MIN, TICK_NS_MAX = 1_000, 10**15
+DEFAULT_TICK_NS = 100_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class ProcessorWindow:

@@ -24,7 +24,7 @@ from dataplane.switch.compile import compile_snapshot, processors_of
 from dataplane.switch.configuration import Mode
 from dataplane.switch.snapshot import SteeringSnapshot
 from dataplane.update.load_window import is_idle, load_window
-from dataplane.update.policy import Policy
+from dataplane.update.policy import DEFAULT_TICK_NS, Policy
 from dataplane.update.records import RequestRecord, SteeringUpdate, Stretch
 from dataplane.update.requests import move_parameters, scaling_parameters, set_parameters
 from dataplane.update.schedule import ScheduledRequest, milliseconds
@@ -36,7 +36,6 @@ MOMENTS_AHEAD = 1024
 SNAPSHOT_BYTES_AHEAD = 16 << 20
 #: Idle ticks after which ticks are left out until something arrives.
 IDLE_TICKS = 64
-DEFAULT_TICK_NS = 100_000_000
 
 
 class ControlTimeline:

@@ -12,12 +12,9 @@ from typing import NamedTuple
 
 from dataplane.ids import DEFAULT_PROCESSOR_INDEX, ProcessorNumber
 from dataplane.update.foreign import FOREIGN_SECONDS, OverdueError, foreign_code
-from dataplane.update.policy import LoadWindow, Move, Policy, Table
+from dataplane.update.policy import TICK_NS_MAX, TICK_NS_MIN, LoadWindow, Move, Policy, Table
 from dataplane.update.schedule import milliseconds
 
-#: The shortest and the longest tick, as in a scenario.
-TICK_NS_MIN = 1_000
-TICK_NS_MAX = 10**15
 #: Wishes of one tick; a policy that never ends wishing is found out.
 _WISHES_MAX = 1 << 16
 

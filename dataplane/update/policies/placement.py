@@ -8,7 +8,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import ConfigDict, Field
 
 from dataplane.ids import ProcessorNumber
-from dataplane.update.policy import LoadWindow, Move, ProcessorWindow, Table
+from dataplane.update.policy import TICK_NS_MAX, TICK_NS_MIN, LoadWindow, Move, ProcessorWindow, Table
 
 #: How parameters are checked: a wrong type is an error and not converted, but an integer may stand for a float.
 STRICT = ConfigDict(strict=True)
@@ -16,7 +16,7 @@ STRICT = ConfigDict(strict=True)
 #: A share of something; a number of ticks; a time.
 Share = Annotated[float, Field(ge=0, le=1)]
 Ticks = Annotated[int, Field(ge=1)]
-Duration = Annotated[int, Field(ge=1_000, le=10**15)]
+Duration = Annotated[int, Field(ge=TICK_NS_MIN, le=TICK_NS_MAX)]
 
 #: What is balanced: the work in ns that was offered, or frames.
 Measure = Literal["work", "packets"]
