@@ -1,8 +1,8 @@
 """The control actor: owns the configuration of a simulated host and compiles what its NIC front end steers with.
 
-It is the only one that does: requests that change the configuration come here, and each that changes steering makes
-the next snapshot with the next epoch. The NIC adopts a snapshot between two batches and stamps its epoch on every
-doorbell. A run whose configuration never changes has epoch 0 only.
+It is the only one that does: requests that change the configuration come here, and what changes steering at one moment
+makes the next snapshot with the next epoch. The NIC adopts a snapshot between two frames, and tells the processors by
+a marker. A run whose configuration never changes has epoch 0 only.
 
 With a journal every change is on file before it is answered, and a control actor that is started again on the same
 journal stands where the one before it stood. A request that was never answered may have taken effect or not.

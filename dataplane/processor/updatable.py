@@ -70,7 +70,7 @@ class PreparedWork:
 
 
 class OwnAnswer(NamedTuple):
-    """What a processor that held frames at an update says about it, now or later."""
+    """What processors of a host say about an update: all that held no frames at it, or one that did, now or later."""
 
     epoch: int
     drained_ns: int | None
