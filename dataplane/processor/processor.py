@@ -87,7 +87,7 @@ class Processor:
             entry_log=np.zeros(max(1024, entry_slots), kernels.ENTRY_ROW),
             loads=np.zeros(entry_slots if ticks else 0, kernels.LOAD_ROW),
         )
-        self._counted = np.zeros((targets, 5), np.int64)  # items of windows taken out of the log
+        self._counted = np.zeros((targets, len(COUNTED)), np.int64)  # items of windows taken out of the log
         #: Rows taken out of the logs, in order.
         self._busy_rows = RowLog(kernels.BUSY_ROW)
         self._entry_rows = RowLog(kernels.ENTRY_ROW)

@@ -75,14 +75,14 @@ def rates(before: Sample, after: Sample, numbers: Sequence[str]) -> Rates:
     ]
     sums = _by_target(after, len(nic.target_ids))
     counts = sums - _by_target(before, len(nic.target_ids))
-    target_items = counts[:, 0] + counts[:, 3]
+    target_items = counts[:, COUNTED.index("received")] + counts[:, COUNTED.index("completions")]
     targets = [
         TargetRate(
             target_id,
             name,
             float(target_items[row]) / seconds,
             float(target_items[row]) / max(int(target_items.sum()), 1),
-            int(sums[row, 4]),
+            int(sums[row, COUNTED.index("dropped")]),
         )
         for row, (target_id, name) in enumerate(zip(nic.target_ids, nic.target_names, strict=True))
         if target_id in nic.live_target_ids or counts[row].any()
@@ -163,7 +163,7 @@ def _items(one: Any) -> int:
 
 
 def _by_target(sample: Sample, targets: int) -> Any:
-    """(targets, 5) over all processors; those that a processor does not know yet have nothing on it."""
+    """(targets, COUNTED) over all processors; those that a processor does not know yet have nothing on it."""
     counts = np.zeros((targets, len(COUNTED)), np.int64)
     for one in sample.processors:
         rows = min(len(counts), len(one.by_target))
