@@ -132,7 +132,9 @@ def _check_reachable(address: str, *, probe: bool) -> None:
             text=True,
         )
     except subprocess.TimeoutExpired:
-        raise UserError(f"what listens at {address} does not answer as a Ray cluster does") from None
+        raise UserError(
+            f"what listens at {address} does not answer as a Ray cluster does: give HOST:PORT of one"
+        ) from None
     except subprocess.CalledProcessError as error:
         what = error.stderr.strip().rpartition("\n")[2]  # Ray's log, and a traceback that ends with what went wrong
         raise _no_cluster(address, what.removeprefix("ray.exceptions.")) from None

@@ -86,7 +86,9 @@ class StateFiles:
         try:
             self._path(state.name).hardlink_to(aside)  # whoever reads it finds all of it
         except FileExistsError:
-            raise UserError(f"dataplane {state.name} is being started by somebody else") from None
+            raise UserError(
+                f"dataplane {state.name} is being started by somebody else: choose another --name"
+            ) from None
         finally:
             aside.unlink()
 

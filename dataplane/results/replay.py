@@ -86,7 +86,9 @@ def read_past_run(directory: Path) -> PastRun:
             )
     for name in _NEEDED:
         if not (directory / name).is_file():
-            raise UserError(f"{directory} is no run directory: it has no {name}")
+            raise UserError(
+                f"{directory} is no run directory, it has no {name}: name one that vmmq run or vmmq down wrote"
+            )
     try:
         summary = json.loads((directory / "summary.json").read_text("utf-8"))
         updates = json.loads((directory / "updates.json").read_text("utf-8"))
