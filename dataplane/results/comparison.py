@@ -21,6 +21,7 @@ from dataplane.engine.experiment import RunResult
 from dataplane.processor.histogram import LatencyHistogram
 from dataplane.results.screen import plain_table
 from dataplane.results.tables import columns_of, windows_table
+from dataplane.results.updates import outcome_text
 from dataplane.update.certificates import UpdateReport
 
 SCHEMA_VERSION = 1
@@ -138,10 +139,8 @@ def _findings(report: UpdateReport, summary: dict[str, Any]) -> list[str]:
     for name in failed:
         if name == "updates_as_expected":
             one = report.failed_requests[0]
-            how = " ".join(part for part in (one["oid"], one["status"]) if part) or "no request"
-            why = f" ({one['why']})" if one["why"] else ""
             count, at = len(report.failed_requests), one["requested_at_ns"] / 1e6
-            found.append(f"{count:,} refused, first by {one['origin']} at {at:,.3f} ms: {how}{why}")
+            found.append(f"{count:,} refused, first by {one['origin']} at {at:,.3f} ms: {outcome_text(one)}")
         else:
             found.append(f"check {name} failed")
     return found

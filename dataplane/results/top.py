@@ -12,6 +12,7 @@ from rich.text import Text
 from dataplane.engine.statistics import Sample
 from dataplane.processor.processor import COUNTED
 from dataplane.results.screen import Bar, load_bar, plain_table, si
+from dataplane.results.updates import outcome_text
 from dataplane.update.certificates import request_document
 from dataplane.update.records import RequestRecord
 
@@ -154,8 +155,7 @@ def _head(name: str, now: Rates) -> str:
 def _requests(now: Rates) -> Iterator[str]:
     for record in now.requests:
         one = request_document(record, now.start_ns)
-        why = f" ({one['why']})" if one["why"] else ""
-        yield f"{one['requested_at_ns'] / 1e6:,.3f} ms  {one['origin']}: {one['oid']} {one['status']}{why}"
+        yield f"{one['requested_at_ns'] / 1e6:,.3f} ms  {one['origin']}: {outcome_text(one)}"
 
 
 def _items(one: Any) -> int:

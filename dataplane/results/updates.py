@@ -104,13 +104,17 @@ def _verdicts(certificates: Sequence[Certificate]) -> Text:
     return Text("verdicts ").append(f"failed: {', '.join(parts)}", "red")
 
 
+def outcome_text(request: Json, expected: str = "") -> str:
+    """How a request (`request_document`) ended, as far as there was one, what was `expected`, and why."""
+    how = " ".join(part for part in (request["oid"], request["status"]) if part) or "no request"
+    return f"{how}{expected}" + (f" ({request['why']})" if request["why"] else "")
+
+
 def _failed(requests: Sequence[Json]) -> Iterator[Text]:
     for one in requests[:_LINES]:
         what = f"{one['origin']} at {one['requested_at_ns'] / 1e6:,.3f} ms"
-        how = " ".join(part for part in (one["oid"], one["status"]) if part) or "no request"
         expected = f", not {one['expect']}" if one["expect"] else ""
-        why = f" ({one['why']})" if one["why"] else ""
-        yield Text(f"! {what}: {how}{expected}{why}")
+        yield Text(f"! {what}: {outcome_text(one, expected)}")
     if left_out := len(requests[_LINES:]):
         yield Text(f"... and {left_out:,} more in updates.json", "dim")
 

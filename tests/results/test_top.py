@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from dataplane.engine.statistics import NicStatistics, Sample
 from dataplane.processor.updatable import ProcessorStatistics
-from dataplane.results.top import rates
+from dataplane.results.top import rates, top_lines
+from tests.update.logs import request
 
 
 def sample(seconds: float, ids: tuple[int, ...], live: set[int], received: list[int]) -> Sample:
@@ -28,3 +31,20 @@ def test_vports_come_and_go() -> None:
     ]  # fmt: skip
     later = sample(3.0, (0, 1, 2, 3), {0, 2, 3}, [0, 6, 7, 9])
     assert [one.target_id for one in rates(made, later, ["0:0"]).targets] == [0, 2, 3]
+
+
+def test_requests_that_were_not_made_have_no_status() -> None:
+    """A line names the OID and the status of a request as far as there are any, and says why."""
+    records = (
+        request(1_000_000),
+        replace(request(2_000_000), completion=None, why="the running dataplane has no processor 0:5"),
+        request(3_000_000, None, why="there is nothing to ask for"),
+    )
+    before, after = sample(1.0, (0,), {0}, [0]), sample(2.0, (0,), {0}, [5])._replace(recent=records)
+    name = "OID_GEN_RSS_SET_INDIRECTION_TABLE_ENTRIES"
+    lines = [line for line in top_lines("lab", rates(before, after, ["0:0"])) if line.startswith("request")]
+    assert [line.partition(": ")[2] for line in lines] == [
+        f"{name} NDIS_STATUS_SUCCESS",
+        f"{name} (the running dataplane has no processor 0:5)",
+        "no request (there is nothing to ask for)",
+    ]
