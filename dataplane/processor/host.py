@@ -7,7 +7,6 @@ nothing blocks.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple
@@ -86,6 +85,7 @@ class ProcessorHost:
         self._plan = plan
         self._started = False
         self._processors: list[Processor] = []
+        self._updatable: list[UpdatableProcessor] = []  # the same where the steering may change
         self._addresses = np.zeros((len(plan.costs), PROCESSOR_ADDRESSES), np.int64)  # of their arrays
         self._windows = Windows(0, plan.window_ns)
         self._flows = FlowTable()
@@ -110,23 +110,27 @@ class ProcessorHost:
         plan = self._plan
         self._windows = Windows(start_ns, plan.window_ns)
         for at, costs in enumerate(plan.costs):
-            self._processors.append(
-                UpdatableProcessor(
-                    plan.first_processor + at,
-                    costs,
-                    self._windows,
-                    plan.targets,
-                    self._flows,
-                    self._watch,
-                    ordered=plan.ordered,
-                    ticks=plan.ticks,
-                    drain_ns_max=plan.drain_ns_max,
-                    addresses=self._addresses[at],
+            addresses = self._addresses[at]
+            if plan.updates:
+                self._updatable.append(
+                    UpdatableProcessor(
+                        plan.first_processor + at,
+                        costs,
+                        self._windows,
+                        plan.targets,
+                        self._flows,
+                        self._watch,
+                        ordered=plan.ordered,
+                        ticks=plan.ticks,
+                        drain_ns_max=plan.drain_ns_max,
+                        addresses=addresses,
+                    )
                 )
-                if plan.updates
-                else Processor(costs, self._windows, plan.targets, self._flows, addresses=self._addresses[at])
-            )
-            self._processors[at].write_addresses()
+            else:
+                self._processors.append(Processor(costs, self._windows, plan.targets, self._flows, addresses=addresses))
+        self._processors += self._updatable
+        for processor in self._processors:
+            processor.write_addresses()
 
     def load_kernels(self) -> None:
         """Have ready what the first frames do not need, and later ones would wait for; changes nothing."""
@@ -163,7 +167,7 @@ class ProcessorHost:
 
     def statistics(self) -> list[ProcessorStatistics]:
         """What every processor has counted so far, by row; of a host in whose run the steering may change."""
-        return [one.statistics() for one in self._processors if isinstance(one, UpdatableProcessor)]
+        return [one.statistics() for one in self._updatable]
 
     def report(self) -> HostReport:
         """What there is to say at the end; the host is not used afterwards."""
@@ -236,8 +240,7 @@ class ProcessorHost:
             for to, of in zip(longer, self._watch, strict=True):
                 to[: len(of)] = of
             self._watch = longer
-            for processor in self._processors:
-                assert isinstance(processor, UpdatableProcessor)
+            for processor in self._updatable:
                 processor.reserve(marker.targets, longer)
         self._watched[marker.epoch] = marker.change.new["slot"].copy()  # the kernel is compiled for whole arrays
         self._live[marker.epoch] = None
@@ -259,19 +262,18 @@ class ProcessorHost:
         frames.settle(news.answers)
         if news.retired_ns is not None:
             del self._old_frames[news.epoch]
-        for processor in self._processors:
-            assert isinstance(processor, UpdatableProcessor)
+        for processor in self._updatable:
             processor.settle(frames)
 
     def _go_on(self) -> list[FromHost]:
         """Let every processor do what it can, and say what has come of it."""
         if not self._plan.updates:
             return [Ended(_NOTHING_LATE)] if self._end else []
-        processors = [processor for processor in self._processors if isinstance(processor, UpdatableProcessor)]
+        processors = self._updatable
         waits = np.zeros(len(processors), np.bool_)  # in one of the batches so far
         finished = 0
         for batch in self._queue:
-            self._serve_up_to_date(batch, processors, waits)
+            self._serve_up_to_date(batch, waits)
             finished += not batch.unfinished
             if waits.all():
                 break
@@ -282,7 +284,7 @@ class ProcessorHost:
         out: list[FromHost] = []
         answers: list[Answer] = []
         if self._plan.ordered:
-            out += self._answers(processors)
+            out += self._answers()
         else:
             for batch in islice(self._queue, finished):
                 answers += _drained(batch)
@@ -290,15 +292,13 @@ class ProcessorHost:
             out.append(Loads(tuple(processor.loads.pop(0) for processor in processors)))
         for left in reversed(range(finished)):
             number = self._queue.popleft().number
-            out.append(Acknowledge(number, self._late(processors), () if left else tuple(answers)))
+            out.append(Acknowledge(number, self._late(), () if left else tuple(answers)))
         if ended:
             self._ended = True
-            out.append(Ended(self._late(processors)))
+            out.append(Ended(self._late()))
         return out
 
-    def _serve_up_to_date(
-        self, batch: PreparedWork, processors: Sequence[UpdatableProcessor], waits: npt.NDArray[np.bool_]
-    ) -> None:
+    def _serve_up_to_date(self, batch: PreparedWork, waits: npt.NDArray[np.bool_]) -> None:
         """Serve a batch as far as it gets; processors that wait in one before it do so in this one as well."""
         plan, flows, (start_ns, length_ns) = self._plan, self._flows, self._windows
         waited = waits.tolist()
@@ -310,19 +310,19 @@ class ProcessorHost:
             )  # fmt: skip
             if number < 0:
                 break
-            processors[number].attend(batch, number)
+            self._updatable[number].attend(batch, number)
         unfinished, waiting = batch.unfinished, waits.tolist()
         batch.unfinished = [number for number in unfinished if waiting[number]]
         for number in unfinished:
             if not waiting[number]:
-                processors[number].finished(batch.end_ns)
+                self._updatable[number].finished(batch.end_ns)
             elif not waited[number]:
-                processors[number].pause()
+                self._updatable[number].pause()
 
-    def _answers(self, processors: Sequence[UpdatableProcessor]) -> list[Answer]:
+    def _answers(self) -> list[Answer]:
         """What is new about ordered updates that all processors have reached."""
         touched: dict[int, None] = {}  # epochs, in order
-        for number, processor in enumerate(processors):
+        for number, processor in enumerate(self._updatable):
             for own in processor.answers:
                 self._holding.setdefault(own.epoch, {})[number] = own
                 touched[own.epoch] = None
@@ -356,10 +356,10 @@ class ProcessorHost:
         rows = answer_rows(self._plan.first_processor, completion_ns, unknown, marker.adopted_at_ns)
         return OwnAnswer(marker.epoch, int(batch.drained_ns[mark]), rows)
 
-    def _late(self, processors: Sequence[UpdatableProcessor]) -> npt.NDArray[Any]:
+    def _late(self) -> npt.NDArray[Any]:
         """Completions of frames that were held, since the last time."""
-        parts = [part for processor in processors for part in processor.late]
-        for processor in processors:
+        parts = [part for processor in self._updatable for part in processor.late]
+        for processor in self._updatable:
             processor.late.clear()
         if not parts or not self._plan.rows_wanted:
             return _NOTHING_LATE
