@@ -103,7 +103,7 @@ class Processor:
     def make_room(self) -> None:
         """The kernel has stopped: a log is full."""
         if not self._make_room():
-            self._enlarge_busy_log()
+            self._enlarge()
 
     def _make_room(self) -> bool:
         """Empty the logs, and enlarge the flow table when it is half full; false when there was nothing to do."""
@@ -112,7 +112,7 @@ class Processor:
         self._drain_entry_log()
         return self._flows.make_room() or logged
 
-    def _enlarge_busy_log(self) -> None:
+    def _enlarge(self) -> None:
         """One item is busy for more windows than the log holds."""
         larger = np.zeros(2 * len(self._service.busy_log), kernels.BUSY_ROW)
         self._service = self._service._replace(busy_log=larger)

@@ -217,8 +217,8 @@ class UpdatableProcessor(Processor):
             assert isinstance(plan, HoldPlan), plan
             mark, groups = at[kernels.NEXT_MARK] - 1, plan.marker.change.groups
             self._adopt(plan, batch.completion_ns[number, mark, :groups], batch.unknown[number, mark, :groups])
-        elif not self._make_room():
-            self._enlarge_queue()
+        else:
+            self.make_room()
 
     def pause(self) -> None:
         """It depends on others how a batch goes on."""
@@ -242,8 +242,7 @@ class UpdatableProcessor(Processor):
             if not self._take_entered():
                 if not is_full:
                     break  # the others wait for longer
-                if not self._make_room():
-                    self._enlarge_queue()
+                self.make_room()
         self._tell_news()
         return not counts[tracks.HELD] or counts[tracks.BOUND_NS] > moment_ns
 
@@ -383,8 +382,8 @@ class UpdatableProcessor(Processor):
             self._track(tracking._replace(marks=marks))
         return True
 
-    def _enlarge_queue(self) -> None:
-        self._enlarge_busy_log()
+    def _enlarge(self) -> None:
+        super()._enlarge()
         if self._unbounded:  # an item keeps its place in the ring: its number modulo the size
             service, tracking = self._service, self._tracking
             accepted, capacity = int(service.state[0]["accepted"]), len(service.ring)

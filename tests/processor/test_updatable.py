@@ -41,7 +41,7 @@ def test_a_queue_that_grows_keeps_its_items(monkeypatch: pytest.MonkeyPatch) -> 
     one._service.state["accepted"] = 5
     for number in (3, 4):  # those that are in the queue
         one._service.ring[number % 2] = 100 + number
-    one._enlarge_queue()
+    one._enlarge()
     assert len(one._service.ring) == len(one._tracking.items) == 4
     assert [int(one._service.ring[number % 4]) for number in (3, 4)] == [103, 104]
     assert np.count_nonzero(one._service.ring != tracks.NEVER) == 2
