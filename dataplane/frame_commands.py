@@ -103,8 +103,9 @@ class Steering:
 def steer_capture(capture: str, config: Path, adapter: str | None = None) -> Steering:
     """Open a capture to be steered by a scenario's NIC; of several it is the one named `adapter`."""
     scenario = load_scenario(config, adapter=adapter)
-    by_source = scenario.traffic is not None and scenario.traffic.transmit == "by-source-mac"
-    return Steering(capture, _snapshot(scenario), open_capture(capture), by_source, _left_out(scenario))
+    return Steering(
+        capture, _snapshot(scenario), open_capture(capture), scenario.transmit_by_source, _left_out(scenario)
+    )
 
 
 def steer_to_file(steering: Steering, output: Path, *, overwrite: bool) -> dict[str, Any]:
@@ -133,8 +134,7 @@ def explain_frame(frame: str, config: Path, adapter: str | None = None) -> dict[
 
     scenario = load_scenario(config, adapter=adapter)
     snapshot = _snapshot(scenario)
-    by_source = scenario.traffic is not None and scenario.traffic.transmit == "by-source-mac"
-    explanation = explain(snapshot, _one_frame(frame), transmit_by_source=by_source)
+    explanation = explain(snapshot, _one_frame(frame), transmit_by_source=scenario.transmit_by_source)
     steps = [{"step": one.step, "rule": one.rule, "text": one.text} for one in explanation.steps]
     row = PacketTable(snapshot).batch(explanation.batch, explanation.work).to_pylist()[0]
     return {"steps": steps, "rule": explanation.rule, "remarks": _left_out(scenario), **row}

@@ -34,7 +34,7 @@ def experiment(scenario: Scenario, *, default_batch_frames: int = DEFAULT_BATCH_
             CostModel(**{name: getattr(costs, name) for name in names})
             for costs in (scenario.costs(processor) for processor in snapshot.processors)
         ),
-        transmit_by_source=scenario.traffic.transmit == "by-source-mac",
+        transmit_by_source=scenario.transmit_by_source,
         window_ns=scenario.run.window_ns,
         set_up=set_up_done,
         hand_over=scenario.update.hand_over,

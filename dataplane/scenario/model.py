@@ -577,6 +577,11 @@ class Scenario(Table):
         return costs
 
     @property
+    def transmit_by_source(self) -> bool:
+        """Whether frames from the address of a VPort or queue are its sends."""
+        return self.traffic is not None and self.traffic.transmit == "by-source-mac"
+
+    @property
     def used_processors(self) -> tuple[ProcessorNumber, ...]:
         """Every processor that can get work: the RSS processors and those of the affinities; ascending."""
         others = [vport.primary_processor for vport in self.vports]
