@@ -242,7 +242,7 @@ def collect(experiment: Experiment, host: SimulatedHost, nic_report: NicReport, 
     """
     told = nic_report.result
     reports, outcome = host.conclude(nic_report, received)
-    finished = sum(p.counters["accepted"] + p.counters["dropped"] for host in reports for p in host.processors)
+    finished = sum(p.counters["accepted"] + p.counters["dropped"] for one in reports for p in one.processors)
     assert told.arrived == finished + sum(told.dropped.values()), "frames are conserved (MOD-11, ENG-03)"
     return told.run_result(
         experiment,

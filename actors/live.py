@@ -218,7 +218,7 @@ def up(options: UpOptions, files: StateFiles | None = None, on_up: Callable[[], 
             state, address, stay = _hold_cluster(state, len(plans) + 3, undo)
         with ray_session(address, actors=0, probe=state.holder is None), ExitStack() as inside:
             loading.result()
-            _supervise(plan, name, inside)
+            _start_supervisor(plan, name, inside)
             files.write(replace(state, address=ray.get_runtime_context().gcs_address))
             on_up()
             if stay is not None:
@@ -251,7 +251,7 @@ def _hold_cluster(state: State, actors: int, undo: ExitStack) -> tuple[State, st
     return replace(state, holder=Process.running(holder.pid), folder=told["folder"]), told["address"], holder.stdin
 
 
-def _supervise(plan: DataplanePlan, name: str, undo: ExitStack) -> None:
+def _start_supervisor(plan: DataplanePlan, name: str, undo: ExitStack) -> None:
     """Start a supervisor, and wait until it is at work."""
     # it writes the run directory, and relative names are those of this machine
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)

@@ -68,7 +68,7 @@ def test_interrupt_behind_the_end_comes_too_late(
         return replace(state, holder=state.starter, folder=str(tmp_path / "folder")), "127.0.0.1:1", holder
 
     monkeypatch.setattr(live, "_hold_cluster", hold)
-    monkeypatch.setattr(live, "_supervise", lambda plan, name, undo: None)
+    monkeypatch.setattr(live, "_start_supervisor", lambda plan, name, undo: None)
     monkeypatch.setattr(live, "load_kernels", lambda snapshot, plans: None)
     monkeypatch.setattr(live, "ray_session", lambda address, **options: nullcontext())
     context = SimpleNamespace(gcs_address="127.0.0.1:1")
@@ -120,7 +120,7 @@ def test_interrupt_while_the_supervisor_is_made(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(ray, "kill", killed.append)
     plan: Any = None
     with pytest.raises(KeyboardInterrupt), ExitStack() as undo:
-        live._supervise(plan, "lab", undo)
+        live._start_supervisor(plan, "lab", undo)
     assert killed == ["supervisor"]
 
 
