@@ -616,6 +616,8 @@ def rss_set_command(
 ) -> int:
     """Give a VPort other RSS parameters; what is left out stays as it is.
 
+    Without --disable RSS is on afterwards, also when it was off before.
+
     \b
     Examples:
       vmmq rss set --vport 1 --table 0,1,2,3
