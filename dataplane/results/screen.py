@@ -47,7 +47,7 @@ def wall_text(wall: Mapping[str, Any], rate: str) -> Text:
     """The line about what a clock measured; `rate` is what its frames per second are called."""
     start_up = f", start-up {wall['startup_seconds']:.1f} s" if wall.get("startup_seconds") else ""
     engine, seconds = wall["engine"], wall["seconds"]
-    return Text(f"{engine} engine: {seconds:.2f} s, {si(wall['frames_per_second'])} {rate}{start_up}", "dim")
+    return Text(f"{engine} engine: {seconds:.2f} s, {si(wall['frames_per_second']).rstrip()} {rate}{start_up}", "dim")
 
 
 def place_lines(wall: Mapping[str, Any]) -> list[str]:
