@@ -374,28 +374,34 @@ def compare_policies(options: ComparisonOptions, progress: Progress) -> Comparis
     each(note, options.policies)  # what is wrong with any of them is told before anything runs
     variants = [(label, change(one, policy)) for one in scenarios for label, policy in policies.items()]
     runs: list[PolicyRun] = []
+    slow: dict[str, str] = {}  # by policy, the first of them
     interrupted = False
     with written_aside(options.output, overwrite=options.overwrite) if options.output else nullcontext() as aside:
         try:
             for number, (label, variant) in enumerate(variants):
                 frames = sum(run.arrived for run in runs)
-                runs.append(_policy_run(label, variant, partial(_overall, progress, frames, number, len(variants))))
+                tell = partial(_overall, progress, frames, number, len(variants))
+                run, remarks = _policy_run(label, variant, tell)
+                runs.append(run)
+                if remarks:
+                    slow.setdefault(label, remarks[0])
         except KeyboardInterrupt:
             interrupted = True
         if aside is not None:
             write_comparison(aside, runs)
     alike = len(scenarios) < options.seeds
     remarks = ("nothing in the scenario depends on the seed: one run for each policy",) if alike else ()
-    return Comparison(first.name, tuple(policies), tuple(runs), remarks, interrupted)
+    return Comparison(first.name, tuple(policies), tuple(runs), (*remarks, *slow.values()), interrupted)
 
 
-def _policy_run(label: str, scenario: Scenario, progress: Progress) -> PolicyRun:
+def _policy_run(label: str, scenario: Scenario, progress: Progress) -> tuple[PolicyRun, tuple[str, ...]]:
+    """A run, and what a clock showed of it."""
     result = run_inline(experiment(scenario), partial(traffic_source, scenario), None, progress)
     if result.interrupted:
         raise KeyboardInterrupt  # a part of a run cannot be compared with whole ones
     report = update_report(result)
     summary = summarize(result, report, scenario=scenario.name, seed=scenario.run.seed)
-    return measure_run(result, report, summary, policy=label, tick_ns=scenario.policy.tick_ns)
+    return measure_run(result, report, summary, policy=label, tick_ns=scenario.policy.tick_ns), result.remarks
 
 
 def _overall(progress: Progress, frames_before: int, number: int, runs: int, frames: int, share: float) -> None:

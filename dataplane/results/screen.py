@@ -26,6 +26,7 @@ def run_screen(summary: dict[str, Any], where: Path) -> RenderableType:
         _processors(summary),
         _measures(summary),
         *(Text(f"! {finding}", style="yellow") for finding in summary["findings"]),
+        *(Text(remark, style="yellow") for remark in wall["remarks"]),
         wall_text(wall, "frames/s"),
         *(Text(line, style="dim") for line in place_lines(wall)),
         Text(f"results in {where}", style="bold"),

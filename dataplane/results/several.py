@@ -67,6 +67,7 @@ def several_screen(summary: dict[str, Any], where: Path) -> RenderableType:
         _nics(summary["adapters"]),
         checks_text(failed),
         *(Text(f"! {finding}", style="yellow") for finding in summary["findings"]),
+        *(Text(f"{name}: {one}", style="yellow") for name, own in wall["adapters"].items() for one in own["remarks"]),
         wall_text(wall, "frames/s of all NICs"),
         *(Text(f"{name} {line}", style="dim") for name, line in _places(wall)),
         Text(f"results in {where}, each NIC's in the directory of its name", style="bold"),

@@ -96,6 +96,14 @@ class Talkative(Policy):
         return ()
 
 
+class Thoughtful(Policy):
+    """Needs longer than the shortest tick, as everything in Python does that is done often enough."""
+
+    def rebalance(self, window: LoadWindow) -> Iterable[Move]:
+        """Nothing, but not at once."""
+        return () if sum(range(100_000)) else (Move(1, (0,), window.processors[0].processor),)
+
+
 @pytest.fixture
 def scenario(tmp_path: Path) -> Path:
     """The scenario above, in a file."""
@@ -370,3 +378,19 @@ def test_a_policy_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
     """The line says which of the two arguments was taken for which."""
     assert compare("rsspp") == 2
     assert capsys.readouterr().err.startswith("vmmq: rsspp stands where the SCENARIO is: name one POLICY")
+
+
+def test_policies_slower_than_their_tick_are_named(scenario: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line for each on the screens of `compare` and `run`, whatever their number of runs; results are as ever."""
+    scenario.write_text(SCENARIO.replace("packets = 5_000", "packets = 50").replace("500_000", "1_000"))
+    name = f"{__name__}:{Thoughtful.__qualname__}"
+    assert compare("none", name, scenario, "--seeds", 2) == 0
+    told = f"policy {name} at 0.001 ms needed"
+    assert capsys.readouterr().out.count(told) == 1
+    assert compare(name, scenario, "--seeds", 1, "--json") == 0
+    [remark] = json.loads(capsys.readouterr().out)["remarks"]
+    assert remark.startswith(told)
+    text = scenario.read_text().replace('name = "lpt"', f'name = "{name}"').replace("parameters =", "#")
+    scenario.write_text(text)
+    assert cli.main(["run", str(scenario), "--out", str(scenario.parent / "r")]) == 0
+    assert f"{told} " in capsys.readouterr().out

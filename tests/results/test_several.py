@@ -40,7 +40,8 @@ def wall_of_a_host(**changes: Any) -> dict[str, Any]:
     """What a run on Ray says of its host."""
     placement = {"driver": "10.0.0.1/aa", "nic": "10.0.0.2/bb", "processors": ["10.0.0.2/bb"]}
     sent = {"progress": 0.001, "reports": 2.0}
-    return {"placement": placement, "transport": "ring", "bytes_to_driver_per_frame": sent} | changes
+    place = {"placement": placement, "transport": "ring", "bytes_to_driver_per_frame": sent}
+    return place | {"remarks": []} | changes
 
 
 def test_place_of_a_host() -> None:
@@ -55,20 +56,21 @@ def test_place_of_a_host() -> None:
 
 
 def test_screen_names_every_nic() -> None:
-    """One row each, the place of each, whose check failed, and where the results are."""
+    """One row each, the place of each, whose check failed, what a clock showed, and where the results are."""
     summary = summarize_several("both", 5, [entry("a"), entry("b", checks={"x": False})], interrupted=False)
     summary["wall"] = {
         "engine": "ray",
         "seconds": 1.0,
         "frames_per_second": 20,
         "startup_seconds": 0.5,
-        "adapters": {"a": wall_of_a_host(), "b": wall_of_a_host()},
+        "adapters": {"a": wall_of_a_host(), "b": wall_of_a_host(remarks=["its policy is slow"])},
     }
     output = io.StringIO()
     Console(file=output, width=200).print(several_screen(summary, Path("runs/both")))
     text = output.getvalue()
     assert "2 NICs, 20 frames, 14 completed, 6 dropped (runt 6)" in text
     assert "failed: x of b" in text
+    assert "b: its policy is slow" in text
     assert "a on 10.0.0.2/bb" in text
     assert "b on 10.0.0.2/bb" in text
     assert "runs/both" in text
