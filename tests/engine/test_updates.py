@@ -18,7 +18,7 @@ from tests.reference.processor import ProcessorCosts
 from tests.reference.test_updates import PROCESSORS, Run, S, T, U, packet, runs, spread
 from tests.reference.updates import Result, simulate
 
-_small_logs = partial(mock.patch.multiple, updatable, LOG_ROWS=1, HELD_ROWS=1, MARK_ROWS=1, ORDER_ROWS=2)
+_small_logs = partial(mock.patch.multiple, updatable, LOG_ROWS=1, HELD_ROWS=1, MARK_ROWS=1, FENCE_ROWS=1, ORDER_ROWS=2)
 
 
 def reference(given_run: Run, *, ordered: bool, ticks_ns: tuple[int, ...] = ()) -> Result:
