@@ -130,6 +130,7 @@ class UpdatableProcessor(Processor):
         self._ordered = ordered
         self._fences = Fences(row)
         self._unanswered: list[_Unanswered] = []
+        self._may_have_news = False  # frames have entered, or fences been written, since `_tell_news`
         self._unbounded = costs.dpc_queue_depth == 0
         counts = np.zeros(tracks.COUNTS, np.int64)
         counts[tracks.BOUND_NS], counts[tracks.FENCES_END_NS] = tracks.FOREVER, tracks.NEVER
@@ -253,6 +254,7 @@ class UpdatableProcessor(Processor):
         """More is known of the older frames of an update."""
         if self._fences.wait_for(frames):
             self._track(self._fences.settle(self._tracking))
+            self._may_have_news = True
             self.advance(self._end_ns)  # time has come that far, and there may be no other work for now
 
     # Updates
@@ -266,6 +268,7 @@ class UpdatableProcessor(Processor):
             entered = np.where(unknown, tracks.NEVER, completion_ns)
             self._unanswered.append(_Unanswered(plan.marker, entered, told))
         self._track(self._fences.adopt(plan, self._tracking))
+        self._may_have_news = True
 
     def _own_answer(
         self, marker: Marker, completion_ns: npt.NDArray[np.int64], unknown: npt.NDArray[np.bool_]
@@ -276,8 +279,9 @@ class UpdatableProcessor(Processor):
 
     def _tell_news(self) -> None:
         """Answers that have become known, or whose bounds have risen, since they were given."""
-        if not self._unanswered:
+        if not (self._unanswered and self._may_have_news):
             return
+        self._may_have_news = False
         tracking = self._tracking
         held = tracking.held[: tracking.counts[tracks.HELD]]
         for one in self._unanswered:
@@ -405,6 +409,7 @@ class UpdatableProcessor(Processor):
         counts[tracks.ENTERED] = 0
         self._entered.append(entered)
         self.late.append(entered)
+        self._may_have_news = True
         for one in self._unanswered:
             old = entered[entered["frame"] < one.marker.first_frame]
             group, of_group = _groups(one.marker.change.old, old["slot"])

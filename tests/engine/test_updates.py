@@ -15,7 +15,7 @@ from dataplane.receive.work import DROP_REASONS
 from tests.batches import batch_of
 from tests.engine.updates import FinishedRun, Scattered, run_with_updates
 from tests.reference.processor import ProcessorCosts
-from tests.reference.test_updates import PROCESSORS, Run, S, T, U, packet, runs, send, spread
+from tests.reference.test_updates import PROCESSORS, Run, S, T, U, packet, runs, spread
 from tests.reference.updates import Result, simulate
 
 _small_logs = partial(mock.patch.multiple, updatable, LOG_ROWS=1, HELD_ROWS=1, MARK_ROWS=1, FENCE_ROWS=1, ORDER_ROWS=2)
@@ -135,7 +135,7 @@ def test_more_adoptions_in_a_batch_than_a_slot_has_segments(
     processors, costs = (S, T, U), dict(zip(PROCESSORS, (9, 5, 2), strict=True))
     adoptions = [(3 * k + 1, spread(processors[k % 3], processors[k // 2 % 3])) for k in range(80)]
     busy = Run(
-        tuple((3 * k, (send if k % 5 == 4 else packet)(k % 4, k % 3)) for k in range(100)),
+        tuple((3 * k, packet(k % 4, k % 3)) for k in range(100)),
         ((None, spread(S, T)), *adoptions),
         {number: ProcessorCosts(receive_cost_ns=cost, dpc_queue_depth=16) for number, cost in costs.items()},
     )
