@@ -289,7 +289,7 @@ def run_command(
     is_repeated = replay is not None and outcome.difference is None
     code = _print_outcome(outcome, as_json, is_repeated=is_repeated)
     if outcome.difference is not None:
-        print(f"vmmq: not what {replay} says: {outcome.difference} of summary.json differs", file=sys.stderr)
+        _print_notes([f"not what {replay} says: {outcome.difference} of summary.json differs"])
         return max(code, ExitCode.FINDINGS)
     return code
 
@@ -492,7 +492,7 @@ def oracle_command(
     else:
         code = answer_script(script, write)
     if code != ExitCode.DONE:
-        print("vmmq: lines of the script are malformed: their results say why (error)", file=sys.stderr)
+        _print_notes(["lines of the script are malformed: their results say why (error)"])
     return code
 
 
@@ -912,7 +912,7 @@ def bench_command(
         _print_rich(bench_screen(outcome))
     _print_notes(outcome.document["findings"])
     if outcome.document["interrupted"]:
-        print("vmmq: interrupted", file=sys.stderr)
+        _print_notes(["interrupted"])
     return outcome.exit_code
 
 

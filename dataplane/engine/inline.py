@@ -16,7 +16,7 @@ from dataplane.engine.experiment import (
     SideBySide,
     SourceFactory,
 )
-from dataplane.engine.interrupts import InterruptShield
+from dataplane.engine.interrupts import interrupt_shield
 from dataplane.engine.loading import load_processor_kernels, load_steering_kernels
 from dataplane.engine.nic import Nic
 from dataplane.engine.plan import plan_host
@@ -55,19 +55,16 @@ def run_inline(
         threads=threads,
     )
     interrupted = False
-    shield = InterruptShield()
-    shield.install()
-    try:
-        for batch in source.batches(experiment.batch_frames):
-            with shield:
-                nic.take(batch)
-            progress(nic.arrived, source.progress())
-    except KeyboardInterrupt:
-        if shield.torn:
-            raise
-        interrupted = True
-    finally:
-        shield.remove()
+    with interrupt_shield() as shield:
+        try:
+            for batch in source.batches(experiment.batch_frames):
+                with shield:
+                    nic.take(batch)
+                progress(nic.arrived, source.progress())
+        except KeyboardInterrupt:
+            if shield.torn:
+                raise
+            interrupted = True
     nic.finish()
     told = nic.result()
     outcome = ControlOutcome()

@@ -63,13 +63,8 @@ def _loading(frame: FrameType | None) -> tuple[bool, bool]:
 @contextmanager
 def uninterrupted() -> Iterator[InterruptShield]:
     """Ctrl-C takes effect behind the block; a second one in the middle of it. The shield says whether one waits."""
-    shield = InterruptShield()
-    shield.install()
-    try:
-        with shield:
-            yield shield
-    finally:
-        shield.remove()
+    with interrupt_shield() as shield, shield:
+        yield shield
 
 
 @contextmanager
@@ -78,29 +73,40 @@ def last_steps() -> Iterator[Callable[[], None]]:
 
     It would come too late to spare any work, and would cost the results. A second one is as ever.
     """
-    shield = InterruptShield()
-    shield.install()
-    try:
+    with interrupt_shield() as shield:
         yield shield.raise_only_second
+
+
+@contextmanager
+def interrupt_shield() -> Iterator[InterruptShield]:
+    """A shield in the place of the handler of SIGINT, for the block.
+
+    Outside the main thread, where no signal is ever delivered, it does nothing.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    shield = InterruptShield(before)
+    if threading.current_thread() is not threading.main_thread():
+        yield shield
+        return
+    signal.signal(signal.SIGINT, shield.on_interrupt)
+    try:
+        yield shield
     finally:
-        shield.remove()
+        signal.signal(signal.SIGINT, before)
 
 
 class InterruptShield:
     """While entered, SIGINT waits; leaving raises the KeyboardInterrupt that came meanwhile.
 
     Whoever does not want to wait sends another one, which is not held up: `torn` says that it came out of the inside.
-
-    `install` puts the shield in the place of Python's handler and `remove` undoes that. Outside the main thread, where
-    no signal is ever delivered, both do nothing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, before: Any) -> None:
+        """`before`: the handler that the shield stands in front of."""
         self.torn = False
         self._busy = False
         self._pending = False
-        self._installed = False
-        self._before: Any = None
+        self._before = before
 
     def raise_only_second(self) -> None:
         """One that comes from now on is forgotten."""
@@ -111,19 +117,8 @@ class InterruptShield:
         """Whether a KeyboardInterrupt waits to be raised."""
         return self._pending
 
-    def install(self) -> None:
-        """Take over SIGINT."""
-        if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._on_interrupt)
-            self._installed = True
-
-    def remove(self) -> None:
-        """Give SIGINT back."""
-        if self._installed:
-            signal.signal(signal.SIGINT, self._before)
-            self._installed = False
-
-    def _on_interrupt(self, number: int, frame: FrameType | None) -> None:
+    def on_interrupt(self, number: int, frame: FrameType | None) -> None:
+        """The handler."""
         if not self._busy or self._pending:
             if callable(self._before):
                 self._before(number, frame)
