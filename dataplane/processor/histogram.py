@@ -40,8 +40,7 @@ class LatencyHistogram:
 
         The buckets say the sum within 1/256 of it, which tells how often it has wrapped, up to 2^70 ns.
         """
-        filled = np.flatnonzero(buckets).tolist()
-        nearly_ns = sum(int(buckets[bucket]) * _middle_of(bucket) for bucket in filled)
+        nearly_ns = int(buckets @ _MIDDLES_NS)
         sum_ns = nearly_ns + (wrapped_sum_ns - nearly_ns + 2**63) % 2**64 - 2**63
         return cls(buckets, sum_ns, min_ns, max_ns)
 
@@ -75,7 +74,7 @@ class LatencyHistogram:
             return 0
         rank = max(1, -int(-share * count // 1))
         bucket = int(np.searchsorted(np.cumsum(self.buckets), rank))
-        return min(max(_middle_of(bucket), self.min_ns), self.max_ns)
+        return min(max(int(_MIDDLES_NS[bucket]), self.min_ns), self.max_ns)
 
     def summary(self) -> dict[str, int | float]:
         """`{p50, p90, p99, p999, max, mean}` of summary.json, in nanoseconds."""
@@ -84,10 +83,11 @@ class LatencyHistogram:
         return quantiles | {"max": self.max_ns, "mean": round(self.sum_ns / count, 3) if count else 0.0}
 
 
-def _middle_of(bucket: int) -> int:
-    """Middle of a bucket's range of values: the inverse of `kernels.serve.bucket_of`."""
-    if bucket < 256:
-        return bucket
-    exponent, mantissa = divmod(bucket - 128, 128)
-    width = 1 << exponent
-    return (128 + mantissa) * width + width // 2
+def _middles_ns() -> npt.NDArray[np.float64]:
+    """Middle of each bucket's range of values, all exact: the inverse of `kernels.serve.bucket_of`."""
+    bucket = np.arange(HISTOGRAM_BUCKETS)
+    exponent, mantissa = np.divmod(bucket - 128, 128)
+    return np.where(bucket < 256, bucket, np.ldexp(128.5 + mantissa, exponent))
+
+
+_MIDDLES_NS = _middles_ns()
