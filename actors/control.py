@@ -13,7 +13,6 @@ from __future__ import annotations
 import gc
 import pickle
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,7 +27,7 @@ from dataplane.control.specification import AdapterSpecification
 from dataplane.engine.control import RunControl, issue_set_up, timeline_of
 from dataplane.engine.experiment import UpdatePlan
 from dataplane.ids import ProcessorNumber
-from dataplane.processor.messages import ProcessorLoad
+from dataplane.processor.messages import Loads
 from dataplane.results.adapter import adapter_document
 from dataplane.switch.compile import compile_snapshot
 from dataplane.switch.configuration import AdapterConfiguration
@@ -162,7 +161,7 @@ class ControlActor:
         """As `ControlTimeline.foresee`, from `UpdateWriter.stretch`."""
         return self._writer.stretch(self._of_run.timeline.foresee())
 
-    def advance(self, loads: Sequence[ProcessorLoad] | None, next_arrival_ns: int) -> bytes:
+    def advance(self, loads: Loads | None, next_arrival_ns: int) -> bytes:
         """As `ControlTimeline.advance`, from `UpdateWriter.stretch`."""
         return self._writer.stretch(self._of_run.advance(loads, next_arrival_ns))
 

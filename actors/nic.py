@@ -26,7 +26,7 @@ from dataplane.engine.loading import load_steering_kernels
 from dataplane.engine.nic import Nic, NicResult
 from dataplane.engine.statistics import NicStatistics
 from dataplane.errors import ExitCode, UserError
-from dataplane.processor.messages import ProcessorLoad
+from dataplane.processor.messages import Loads
 from dataplane.receive.work import work_bytes, work_columns_in
 from dataplane.switch.snapshot import SteeringSnapshot
 from dataplane.update.records import RequestRecord, SteeringUpdate, Stretch
@@ -343,7 +343,7 @@ class RemoteControl:
         self._start_ns = start_ns
         self._control.begin.remote(start_ns)  # calls of one caller keep their order
 
-    def advance(self, loads: Sequence[ProcessorLoad] | None, next_arrival_ns: int) -> Stretch:
+    def advance(self, loads: Loads | None, next_arrival_ns: int) -> Stretch:
         """As `ControlTimeline.advance`."""
         import ray  # noqa: PLC0415  # the ring is used without Ray in tests
 

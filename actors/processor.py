@@ -15,7 +15,7 @@ from actors.ring import DescriptorRing, slot_in
 from actors.wire import Hello, Start, Welcome
 from dataplane.engine.loading import load_processor_kernels
 from dataplane.processor.host import HostPlan, HostReport, ProcessorHost
-from dataplane.processor.messages import Acknowledge, End, Ended, FromHost, Settle, Work
+from dataplane.processor.messages import Acknowledge, Ended, FromHost, ToHost, Work
 from dataplane.processor.slot import Slot
 from dataplane.processor.updatable import ProcessorStatistics
 
@@ -65,7 +65,7 @@ class ProcessorActor:
                     with self._between:
                         self._host.start(message.start_ns)
                     continue
-                assert isinstance(message, Work | Settle | End), message
+                assert isinstance(message, ToHost), message
                 slot = ring[message.slot] if isinstance(message, Work) else None
                 with self._between:
                     answers = self._host.receive(message, slot)
@@ -83,7 +83,7 @@ class ProcessorActor:
         self._host.start(start_ns)
 
     def receive_stored(
-        self, message: Work | Settle | End, stored: npt.NDArray[np.uint8] | None = None, rows: int = 0
+        self, message: ToHost, stored: npt.NDArray[np.uint8] | None = None, rows: int = 0
     ) -> StoredAnswer:
         """Take a message; a work with its slot for that many rows out of the object store."""
         slot = None

@@ -16,7 +16,7 @@ from actors.doorbell import Doorbell, DoorbellListener, PeerLostError, packets_o
 from actors.ring import Credits, DescriptorRing, new_ring_memory
 from actors.wire import Hello, Message, Start, Welcome
 from dataplane.engine.transport import Sent
-from dataplane.processor.messages import Acknowledge, Answer, End, Ended, FromHost, Loads, Settle, ToHost, Work
+from dataplane.processor.messages import Acknowledge, Answer, End, Ended, FromHost, Loads, Settle, Tick, ToHost, Work
 from dataplane.processor.slot import Slot
 
 
@@ -47,9 +47,9 @@ class ActorTransport(ABC):
         for number, alike in hosts_by_number.items():
             self._post(alike, Work(number, slot, batch.rows, batch.first_frame, batch.segments, tuple(settled)))
 
-    def tell(self, news: Settle) -> None:
+    def tell(self, message: Settle | Tick) -> None:
         """As `Transport.tell`."""
-        self._post(range(self.hosts), news)
+        self._post(range(self.hosts), message)
 
     def receive(self, *, wait: bool) -> list[tuple[int, FromHost]]:
         """As `Transport.receive`."""

@@ -16,13 +16,13 @@ from dataplane.processor.messages import (
     ANSWER_ROW,
     ENTRY_LOAD_ROW,
     LATE_ROW,
+    PROCESSOR_LOAD_ROW,
     Acknowledge,
     Answer,
     End,
     Ended,
     Loads,
     Marker,
-    ProcessorLoad,
     Segment,
     Settle,
     Tick,
@@ -52,13 +52,13 @@ class Start(NamedTuple):
     start_ns: int  # first arrival of the run, 0 when nothing arrived
 
 
-Message = Hello | Welcome | Start | Work | Settle | End | Acknowledge | Answer | Loads | Ended
+Message = Hello | Welcome | Start | Work | Settle | Tick | End | Acknowledge | Answer | Loads | Ended
 
 
 def encode(message: Message) -> bytes:
     """A message as bytes."""
     fields: tuple[Any, ...]
-    if isinstance(message, Hello | Welcome | Start | End):
+    if isinstance(message, Hello | Welcome | Start | Tick | End):
         fields = tuple(message)
     elif isinstance(message, Work):
         segments = [(s.first_row, s.end_row, [_mark(mark) for mark in s.marks]) for s in message.segments]
@@ -71,7 +71,7 @@ def encode(message: Message) -> bytes:
     elif isinstance(message, Acknowledge):
         fields = (message.number, message.late.tobytes(), [_answer(answer) for answer in message.answers])
     elif isinstance(message, Loads):
-        fields = ([(*load[:-1], load.entries.tobytes()) for load in message.processors],)
+        fields = (message.processors.tobytes(), message.entries.tobytes())
     else:
         fields = (message.late.tobytes(),)
     data: bytes = msgpack.packb((type(message).__name__, *fields))
@@ -99,15 +99,11 @@ def sent_bytes(value: Any) -> int:
     return len(pickled) + sum(buffer.raw().nbytes for buffer in buffers)
 
 
-def _mark(mark: Marker | Tick) -> tuple[Any, ...]:
-    if isinstance(mark, Tick):
-        return (mark.at_ns,)
+def _mark(mark: Marker) -> tuple[Any, ...]:
     return (*mark[:-1], mark.change.packed())
 
 
-def _read_mark(fields: list[Any]) -> Marker | Tick:
-    if len(fields) == 1:
-        return Tick(*fields)
+def _read_mark(fields: list[Any]) -> Marker:
     *members, change = fields
     return Marker._make((*members, SteeringChange.unpacked(*change)))
 
@@ -139,8 +135,8 @@ def _read_acknowledge(number: int, late: bytes, answers: list[list[Any]]) -> Ack
     return Acknowledge(number, _rows(late, LATE_ROW), tuple(_read_answer(*answer) for answer in answers))
 
 
-def _read_loads(processors: list[list[Any]]) -> Loads:
-    return Loads(tuple(ProcessorLoad._make((*load[:-1], _rows(load[-1], ENTRY_LOAD_ROW))) for load in processors))
+def _read_loads(processors: bytes, entries: bytes) -> Loads:
+    return Loads(_rows(processors, PROCESSOR_LOAD_ROW), _rows(entries, ENTRY_LOAD_ROW))
 
 
 def _read_ended(late: bytes) -> Ended:
@@ -155,6 +151,7 @@ _DECODERS: dict[str, Callable[..., Message]] = {
     "Hello": Hello,
     "Welcome": Welcome,
     "Start": Start,
+    "Tick": Tick,
     "End": End,
     "Work": _read_work,
     "Settle": _read_settle,

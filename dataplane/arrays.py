@@ -24,3 +24,14 @@ def joined(dtype: np.dtype[Any], parts: Sequence[npt.NDArray[Any]]) -> npt.NDArr
     As bytes, because numpy copies structured types field by field, and `np.concatenate` compares them as well.
     """
     return np.frombuffer(bytearray().join([part.data for part in parts]), dtype)
+
+
+def longer(array: npt.NDArray[Any], length: int, filling: int = 0) -> npt.NDArray[Any]:
+    """The array with rows of `filling` behind it; itself when it is long enough."""
+    if len(array) >= length:
+        return array
+    enlarged = np.zeros((length, *array.shape[1:]), array.dtype)
+    if filling:
+        enlarged[len(array) :] = filling
+    enlarged[: len(array)] = array
+    return enlarged

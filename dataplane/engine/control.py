@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from dataplane.control import ControlPlane, OidRequest
 from dataplane.engine.experiment import Experiment, UpdatePlan
-from dataplane.processor.messages import ProcessorLoad
+from dataplane.processor.messages import Loads
 from dataplane.switch.snapshot import SteeringSnapshot
 from dataplane.update.policies import make_policy
 from dataplane.update.records import RequestRecord, Stretch
@@ -37,7 +37,7 @@ class RunControl:
         """The first frame arrives."""
         self.timeline.begin(start_ns)
 
-    def advance(self, loads: Sequence[ProcessorLoad] | None, next_arrival_ns: int) -> Stretch:
+    def advance(self, loads: Loads | None, next_arrival_ns: int) -> Stretch:
         """As `ControlTimeline.advance`."""
         started = time.perf_counter()
         try:

@@ -15,18 +15,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from dataplane.arrays import joined
 from dataplane.engine.experiment import CompleteRows, EpochSpan, Experiment, RunResult
 from dataplane.engine.transport import Sent, Transport
 from dataplane.kernels.serve import HELD_NS
 from dataplane.processor.flows import FlowItems
 from dataplane.processor.messages import (
+    ENTRY_LOAD_ROW,
     LATE_ROW,
+    PROCESSOR_LOAD_ROW,
     Acknowledge,
     Answer,
     Ended,
     Loads,
     Marker,
-    ProcessorLoad,
     Segment,
     Settle,
     Tick,
@@ -51,7 +53,7 @@ class Control(Protocol):
     def begin(self, start_ns: int) -> None:
         """Model time of the first arrival."""
 
-    def advance(self, loads: Sequence[ProcessorLoad] | None, next_arrival_ns: int) -> Stretch:
+    def advance(self, loads: Loads | None, next_arrival_ns: int) -> Stretch:
         """What happens next, when everything before `next_arrival_ns` has arrived."""
 
 
@@ -133,7 +135,7 @@ class Nic:
         self._until_ns: int | None = None  # when control has to be asked
         self._wants_loads = False
         self._settled: list[Settle] = []  # news that can wait for the next work
-        self._loads: list[ProcessorLoad] = []
+        self._loads: list[Loads] = []  # of hosts, at a tick
         self._ended = 0  # hosts
         self._started = False
         self._start_ns = self._last_arrival_ns = 0
@@ -197,8 +199,7 @@ class Nic:
     def finish(self) -> None:
         """Nothing comes any more: adopt what was requested up to the last arrival, and wait for everything to end."""
         self._begin(0)
-        while self._pending and self._pending[0].requested_at_ns <= self._last_arrival_ns:
-            self._send_marks([self._adopt(self._pending.popleft(), self._next_frame)])
+        self._adopt_while(lambda update: update.requested_at_ns <= self._last_arrival_ns)
         self._transport.end()
         while self._ended < self._transport.hosts:
             self._hear(wait=True)
@@ -238,19 +239,25 @@ class Nic:
         self._pending.extend(stretch.updates)
         self._until_ns, self._wants_loads = stretch.until_ns, stretch.wants_loads
 
-    def _loads_at(self, moment_ns: int) -> list[ProcessorLoad]:
+    def _loads_at(self, moment_ns: int) -> Loads:
         """The loads of all processors, up to a moment and not beyond it (POL-02)."""
-        self._adopt_due(moment_ns)
+        self._adopt_while(lambda update: update.adopted_at_ns <= moment_ns)
         self._loads = []
-        self._send_marks([Tick(moment_ns)])
-        while len(self._loads) < len(self._snapshot.processors):
+        self._transport.tell(Tick(moment_ns))
+        while len(self._loads) < self._transport.hosts:
             self._hear(wait=True)
-        return self._loads
+        return Loads(
+            joined(PROCESSOR_LOAD_ROW, [loads.processors for loads in self._loads]),
+            joined(ENTRY_LOAD_ROW, [loads.entries for loads in self._loads]),
+        )
 
-    def _adopt_due(self, moment_ns: int) -> None:
-        """Adopt what is due by a moment at which no frame arrives."""
-        while self._pending and self._pending[0].adopted_at_ns <= moment_ns:
-            self._send_marks([self._adopt(self._pending.popleft(), self._next_frame)])
+    def _adopt_while(self, is_due: Callable[[SteeringUpdate], bool]) -> None:
+        """Adopt updates behind the last frame that was taken, as long as they are due."""
+        marks: list[Marker] = []
+        while self._pending and is_due(self._pending[0]):
+            marks.append(self._adopt(self._pending.popleft(), self._next_frame))
+        if marks:
+            self._send_marks(marks)
 
     def _adopt(self, update: SteeringUpdate, first_frame: int) -> Marker:
         """Steer with the next snapshot from frame `first_frame` on (EPO-02)."""
@@ -284,7 +291,7 @@ class Nic:
             self._next_frame = frames.first_frame + low
             frames = frames if low == 0 else frames.slice(low, len(frames))
 
-    def _send_marks(self, marks: Sequence[Marker | Tick]) -> None:
+    def _send_marks(self, marks: Sequence[Marker]) -> None:
         """Marks between two frames, as a batch without frames."""
         slot = self._wait_for_slot(0)
         slot.offsets[0] = 0
@@ -319,7 +326,7 @@ class Nic:
                     if self._rows is not None:
                         self._rows.late(message.late)
                 elif isinstance(message, Loads):
-                    self._loads += message.processors
+                    self._loads.append(message)
                 else:
                     assert isinstance(message, Ended), message
                     self._ended += 1

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from dataplane.processor.host import HostPlan, HostReport, ProcessorHost
-from dataplane.processor.messages import Acknowledge, End, FromHost, Segment, Settle, Work
+from dataplane.processor.messages import Acknowledge, End, FromHost, Segment, Settle, Tick, Work
 from dataplane.processor.slot import SEGMENTS_MAX, Slot, slot_of
 from dataplane.receive.work import new_work_columns
 
@@ -39,7 +39,7 @@ class Transport(Protocol):
     def send(self, batch: Sent, settled: Sequence[Settle], *, everywhere: bool) -> None:
         """Tell the hosts that have rows of a batch, or all of them; it lies in the buffers that `next_slot` gave."""
 
-    def tell(self, news: Settle) -> None:
+    def tell(self, message: Settle | Tick) -> None:
         """Tell every host at once."""
 
     def receive(self, *, wait: bool) -> list[tuple[int, FromHost]]:
@@ -88,9 +88,9 @@ class LocalTransport:
         self._sent = batch
         self._take(self.host.receive(work, batch.slot))
 
-    def tell(self, news: Settle) -> None:
+    def tell(self, message: Settle | Tick) -> None:
         """As `Transport.tell`."""
-        self._take(self.host.receive(news))
+        self._take(self.host.receive(message))
 
     def receive(self, *, wait: bool) -> list[tuple[int, FromHost]]:
         """As `Transport.receive`."""

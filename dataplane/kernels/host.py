@@ -18,7 +18,7 @@ from dataplane.kernels import serve as kernels
 from dataplane.kernels import tracking as tracks
 from dataplane.kernels.flows import ORDER_ROW
 from dataplane.kernels.memory import address_of, pointer_to
-from dataplane.kernels.serve import Accounts, Flows, Service, serve
+from dataplane.kernels.serve import Accounts, Flows, Service, busy_until, serve
 from dataplane.kernels.tracking import (
     BOUND_EPOCH,
     BOUND_NS,
@@ -32,6 +32,7 @@ from dataplane.kernels.tracking import (
     Tracking,
     count_new_frames,
     mark,
+    queued_at,
     room_for_mark,
 )
 from dataplane.kernels.work import WORK_ROW
@@ -155,9 +156,9 @@ def serve_batch(
 
 
 #: How far a processor is with a batch, 0 before anything: done as far as asked; it waits for a release not known
-#: yet; a log is full; at a tick, which the caller takes and steps over; behind the mark of an ordered update that moves
-#: something to it, or by which it still holds frames. The caller sees to the last three.
-DONE, WAITING, FULL, TICK, MARKED = range(1, 6)
+#: yet; a log is full; behind the mark of an ordered update that moves something to it, or by which it still holds
+#: frames. The caller sees to the last two.
+DONE, WAITING, FULL, MARKED = range(1, 5)
 
 #: Indices of `at` in `serve_processors`, and how many there are.
 SEGMENT, NEXT_MARK, SERVED, HOW_FAR = range(4)
@@ -256,8 +257,6 @@ def _serve_segments(
                 return FULL
             if counts[BOUND_NS] <= adopted_ns:
                 return WAITING
-            if marker.epoch == 0:
-                return TICK
             if not room_for_mark(service, tracking):
                 return FULL
             its_old = old[marker.old_first : marker.old_end]
@@ -339,3 +338,33 @@ def serve_processors(
                 elif how_far != DONE:
                     return p
     return -1
+
+
+#: Indices of `told` in `take_loads`, and how many there are.
+_PACKETS, _DROPPED, _BUSY_NS = range(LOADS_TOLD := 3)
+
+
+@njit(cache=True, nogil=True)
+def take_loads(
+    moment_ns: int,
+    rows: npt.NDArray[np.int64],
+    first_processor: int,
+    told: npt.NDArray[np.int64],
+    loads: npt.NDArray[Any],
+) -> None:
+    """Write PROCESSOR_LOAD_ROWs of a host (processors of the host,): since it was told before, up to a moment.
+
+    `rows` and `first_processor` as in `serve_batch`. All processors have come as far as the moment, and not beyond it.
+    `told` (processors of the host, LOADS_TOLD) has the counts of that time, zeros at first, and gets those of this one.
+    """
+    for p in range(rows.shape[0]):
+        _, service, _ = _processor(rows[p])
+        tracking = _tracking(rows[p])
+        packets, dropped = tracking.counts[TAKEN], service.state[0].dropped
+        busy_ns = busy_until(moment_ns, service.state)
+        load = loads[p]
+        load.processor = first_processor + p
+        load.packets, load.dropped = packets - told[p, _PACKETS], dropped - told[p, _DROPPED]
+        load.busy_ns = busy_ns - told[p, _BUSY_NS]
+        load.queue_depth = queued_at(moment_ns, service, tracking)
+        told[p, _PACKETS], told[p, _DROPPED], told[p, _BUSY_NS] = packets, dropped, busy_ns

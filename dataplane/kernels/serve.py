@@ -108,16 +108,8 @@ ENTRY_ROW = np.dtype(
 )
 
 
-#: Work of one steering parameter since the last tick of a policy.
-LOAD_ROW = np.dtype(
-    [
-        ("received", np.int64),
-        ("completions", np.int64),
-        ("bytes", np.int64),
-        ("dropped", np.int64),
-        ("busy_ns", np.int64),
-    ]
-)
+#: Work of one steering parameter since the last tick of a policy: arrivals, and the service cost of those not dropped.
+LOAD_ROW = np.dtype([("packets", np.int64), ("busy_ns", np.int64)])
 
 
 @njit(inline="always")
@@ -148,7 +140,7 @@ class Accounts(NamedTuple):
     touched: npt.NDArray[np.uint32]  # (entry slots,) those with items in the open window
     position: npt.NDArray[np.int64]  # open window, number of touched slots, rows in the log
     entry_log: npt.NDArray[Any]  # ENTRY_ROW
-    loads: npt.NDArray[Any]  # (entry slots,) LOAD_ROW since the last tick; (0,) when nobody asks
+    loads: npt.NDArray[Any]  # (entry slots,) LOAD_ROW since the last tick, shared by a host; (0,) when nobody asks
 
 
 class Flows(NamedTuple):
@@ -156,6 +148,15 @@ class Flows(NamedTuple):
 
     rows: npt.NDArray[Any]  # flows.FLOW_ROW
     used: npt.NDArray[np.int64]  # (1,)
+
+
+@njit(cache=True, nogil=True)
+def busy_until(moment_ns: int, state: npt.NDArray[Any]) -> int:
+    """Busy time from the start up to a moment that everything served has arrived before (PRC-04); `state` is (1,)."""
+    s = state[0]
+    # it is busy without a pause from `busy_since_ns` to `free_ns`
+    ahead_ns = max(np.int64(0), s.free_ns - max(moment_ns, s.busy_since_ns))
+    return int(s.busy_before_ns + s.busy_window_ns - ahead_ns)
 
 
 @njit(inline="always")
@@ -479,14 +480,8 @@ def serve(
             entry.busy_ns += cost
         if loading:
             load = loads[slot]
-            if full:
-                load.dropped += 1
-            elif is_receive:
-                load.received += 1
-                load.bytes += length
-                load.busy_ns += cost
-            else:
-                load.completions += 1
+            load.packets += 1
+            if not full:
                 load.busy_ns += cost
         if telling:
             completion_ns[row] = end

@@ -234,12 +234,12 @@ def mark(
     counts[MARKS] += 1
 
 
-#: The boundary between two epochs, or a tick, inside a batch.
+#: The boundary between two epochs inside a batch.
 MARKER_ROW = np.dtype(
     [
         ("segment", np.int64),  # comes before the rows of this segment
-        ("epoch", np.int64),  # 0: a tick
-        ("adopted_ns", np.int64),  # or the moment of the tick
+        ("epoch", np.int64),
+        ("adopted_ns", np.int64),
         ("first_frame", np.int64),
         ("old_first", np.int64),  # rows of the arrays of groups
         ("old_end", np.int64),

@@ -14,15 +14,26 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dataplane.arrays import joined
-from dataplane.kernels.host import NEXT_MARK, PLACES, PROCESSOR_ADDRESSES, serve_batch, serve_processors
+from dataplane.arrays import joined, longer
+from dataplane.kernels.host import (
+    LOADS_TOLD,
+    NEXT_MARK,
+    PLACES,
+    PROCESSOR_ADDRESSES,
+    serve_batch,
+    serve_processors,
+    take_loads,
+)
+from dataplane.kernels.serve import LOAD_ROW
 from dataplane.kernels.tracking import ENTERED_ROW, FOREVER, MARKER_ROW, NEVER, watch_no_longer
 from dataplane.processor.costs import CostModel
 from dataplane.processor.fences import HoldPlan, Lineage, OldFrames
 from dataplane.processor.flows import FlowItems, FlowTable
 from dataplane.processor.messages import (
     ANSWER_ROW,
+    ENTRY_LOAD_ROW,
     LATE_ROW,
+    PROCESSOR_LOAD_ROW,
     Acknowledge,
     Answer,
     Ended,
@@ -47,6 +58,7 @@ from dataplane.processor.updatable import (
     answer_rows,
 )
 from dataplane.switch.change import GROUP_ROW, HEIR_ROW
+from dataplane.switch.snapshot import SLOTS_PER_TARGET
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +104,9 @@ class ProcessorHost:
         self._expected = 0  # number of the next work
         self._queue: deque[PreparedWork] = deque()  # works that not all processors have done
         self._end = self._ended = False  # heard of it, told it
+        self._tick_ns: int | None = None  # when the loads are wanted
+        self._loads = np.zeros(plan.targets * SLOTS_PER_TARGET if plan.ticks else 0, LOAD_ROW)  # since the tick before
+        self._loads_told = np.zeros((len(plan.costs), LOADS_TOLD), np.int64)
         self._watch = Watch.new(plan.targets)
         self._targets = plan.targets
         self._lineage = Lineage()
@@ -121,7 +136,7 @@ class ProcessorHost:
                         self._flows,
                         self._watch,
                         ordered=plan.ordered,
-                        ticks=plan.ticks,
+                        loads=self._loads,
                         drain_ns_max=plan.drain_ns_max,
                         addresses=addresses,
                     )
@@ -139,6 +154,8 @@ class ProcessorHost:
             processor.load_kernels()
         if self._plan.updates:
             watch_no_longer(np.zeros(0, np.uint32), 0, 0, *self._watch)
+        if self._plan.ticks:
+            take_loads(0, self._addresses[:0], 0, self._loads_told[:0], np.zeros(0, PROCESSOR_LOAD_ROW))
 
     def receive(self, message: ToHost, slot: Slot | None = None) -> list[FromHost]:
         """Take a message, `Work` with its slot; what is to be sent, in order."""
@@ -153,6 +170,9 @@ class ProcessorHost:
             self._queue.append(self._prepare(message, slot))
         elif isinstance(message, Settle):
             self._settle(message)
+        elif isinstance(message, Tick):
+            assert self._plan.ticks, "nobody was to ask for loads"
+            self._tick_ns = message.at_ns
         else:
             assert message.number == self._expected, f"{message.number} works were sent, {self._expected} received"
             self._end = True
@@ -189,7 +209,7 @@ class ProcessorHost:
 
     def _prepare(self, work: Work, slot: Slot) -> PreparedWork:
         """A batch in the form of the kernels, with plans for what its updates make wait."""
-        marks: list[HoldPlan | Tick] = []
+        marks: list[HoldPlan] = []
         rows: list[tuple[int, ...]] = []
         old: list[npt.NDArray[Any]] = []
         new: list[npt.NDArray[Any]] = []
@@ -197,11 +217,6 @@ class ProcessorHost:
         end_ns = int(slot.work.timestamp_ns[work.rows - 1]) if work.rows else int(NEVER)
         for number, segment in enumerate(work.segments):
             for mark in segment.marks:
-                if isinstance(mark, Tick):
-                    marks.append(mark)
-                    rows.append((number, 0, mark.at_ns, *[0] * 6))
-                    end_ns = max(end_ns, mark.at_ns)
-                    continue
                 marks.append(self._adopt(mark))
                 end_ns = max(end_ns, mark.adopted_at_ns)
                 change = mark.change
@@ -236,12 +251,14 @@ class ProcessorHost:
     def _adopt(self, marker: Marker) -> HoldPlan:
         if marker.targets > self._targets:
             self._targets = marker.targets
-            longer = Watch.new(marker.targets)
-            for to, of in zip(longer, self._watch, strict=True):
+            watch = Watch.new(marker.targets)
+            for to, of in zip(watch, self._watch, strict=True):
                 to[: len(of)] = of
-            self._watch = longer
+            self._watch = watch
+            if self._plan.ticks:
+                self._loads = longer(self._loads, marker.targets * SLOTS_PER_TARGET)
             for processor in self._updatable:
-                processor.reserve(marker.targets, longer)
+                processor.reserve(marker.targets, watch, self._loads)
         self._watched[marker.epoch] = marker.change.new["slot"].copy()  # the kernel is compiled for whole arrays
         self._live[marker.epoch] = None
         over = [e for e, at_ns in self._live.items() if at_ns is not None and at_ns <= marker.adopted_at_ns]
@@ -277,19 +294,23 @@ class ProcessorHost:
             finished += not batch.unfinished
             if waits.all():
                 break
-        ended = self._end and not self._ended and finished == len(self._queue)
+        out: list[FromHost] = []
+        all_done = finished == len(self._queue)
+        if all_done and self._tick_ns is not None:
+            reached = [processor.finished(self._tick_ns) for processor in processors]
+            if all(reached):
+                out.append(self._take_loads(self._tick_ns))
+                self._tick_ns = None
+        ended = self._end and not self._ended and all_done
         if ended:
             done = [processor.advance(int(FOREVER) - 1) for processor in processors]
             ended = all(done)
-        out: list[FromHost] = []
         answers: list[Answer] = []
         if self._plan.ordered:
             out += self._answers()
         else:
             for batch in islice(self._queue, finished):
                 answers += _drained(batch)
-        while processors and all(processor.loads for processor in processors):
-            out.append(Loads(tuple(processor.loads.pop(0) for processor in processors)))
         for left in reversed(range(finished)):
             number = self._queue.popleft().number
             out.append(Acknowledge(number, self._late(), () if left else tuple(answers)))
@@ -319,6 +340,18 @@ class ProcessorHost:
             elif not waited[number]:
                 self._updatable[number].pause()
 
+    def _take_loads(self, at_ns: int) -> Loads:
+        """What was done since the tick before, up to a moment that all processors have reached."""
+        processors = np.zeros(len(self._processors), PROCESSOR_LOAD_ROW)
+        take_loads(at_ns, self._addresses, self._plan.first_processor, self._loads_told, processors)
+        slots = np.flatnonzero(self._loads["packets"])
+        entries = np.zeros(len(slots), ENTRY_LOAD_ROW)
+        entries["slot"] = slots
+        for name in LOAD_ROW.names or ():
+            entries[name] = self._loads[name][slots]
+        self._loads[slots] = 0
+        return Loads(processors, entries)
+
     def _answers(self) -> list[Answer]:
         """What is new about ordered updates that all processors have reached."""
         touched: dict[int, None] = {}  # epochs, in order
@@ -330,11 +363,9 @@ class ProcessorHost:
         for batch in self._queue:
             reached = int(batch.at[:, NEXT_MARK].min())
             for number in range(batch.told, reached):
-                plan = batch.marks[number]
-                if isinstance(plan, HoldPlan):
-                    epoch = plan.marker.epoch
-                    self._reached[epoch] = self._answer_at_once(batch, number, plan.marker)
-                    touched[epoch] = None
+                marker = batch.marks[number].marker
+                self._reached[marker.epoch] = self._answer_at_once(batch, number, marker)
+                touched[marker.epoch] = None
             batch.told = reached
         out = []
         for epoch in touched:
@@ -374,7 +405,6 @@ def _drained(batch: PreparedWork) -> list[Answer]:
     return [
         Answer(mark.marker.epoch, drained_ns, _NO_ANSWERS)
         for mark, drained_ns in zip(batch.marks, batch.drained_ns.tolist(), strict=True)
-        if isinstance(mark, HoldPlan)
     ]
 
 

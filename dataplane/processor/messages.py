@@ -24,15 +24,23 @@ ANSWER_ROW = np.dtype(
     ]
 )
 
-#: Work of one steering parameter on one processor since the tick before.
+#: What one processor has done since the tick before, and what waits in its queue at the tick.
+PROCESSOR_LOAD_ROW = np.dtype(
+    [
+        ("processor", np.int64),  # row of the snapshot's processors
+        ("packets", np.int64),  # arrivals, dropped ones included
+        ("dropped", np.int64),
+        ("busy_ns", np.int64),  # between the two ticks (PRC-04)
+        ("queue_depth", np.int64),  # items in the DPC queue, held frames included
+    ]
+)
+
+#: Work of one steering parameter since the tick before.
 ENTRY_LOAD_ROW = np.dtype(
     [
-        ("slot", np.uint32),
-        ("received", np.int64),
-        ("completions", np.int64),
-        ("bytes", np.int64),
-        ("dropped", np.int64),
-        ("busy_ns", np.int64),  # service cost of what arrived
+        ("slot", np.int64),
+        ("packets", np.int64),  # arrivals, dropped ones included
+        ("busy_ns", np.int64),  # service cost of those that were not dropped
     ]
 )
 
@@ -47,18 +55,12 @@ class Marker(NamedTuple):
     change: SteeringChange
 
 
-class Tick(NamedTuple):
-    """Asks for the loads at a moment (POL-02)."""
-
-    at_ns: int
-
-
 class Segment(NamedTuple):
     """Consecutive rows of a batch that one snapshot has steered, behind what separates them from those before."""
 
     first_row: int
     end_row: int
-    marks: tuple[Marker | Tick, ...]
+    marks: tuple[Marker, ...]
 
 
 class Work(NamedTuple):
@@ -78,6 +80,12 @@ class Settle(NamedTuple):
     epoch: int
     retired_ns: int | None  # when the last of them completes; None while that is not known
     answers: npt.NDArray[Any]  # ANSWER_ROW
+
+
+class Tick(NamedTuple):
+    """Asks for the loads at a moment behind all work so far (POL-02); no more work comes before the answer."""
+
+    at_ns: int
 
 
 class End(NamedTuple):
@@ -123,23 +131,11 @@ class Acknowledge(NamedTuple):
     answers: tuple[Answer, ...] = ()  # that nobody waits for
 
 
-class ProcessorLoad(NamedTuple):
-    """What one processor has done since the tick before, and what waits in its queue."""
-
-    processor: int  # row of the snapshot's processors
-    received: int  # arrivals by kind, dropped ones apart
-    completions: int
-    bytes: int
-    dropped: int
-    busy_ns: int  # inside the window (PRC-04)
-    queue_depth: int  # items in the DPC queue, held frames included
-    entries: npt.NDArray[Any]  # ENTRY_LOAD_ROW, ascending by slot, without empty ones
-
-
 class Loads(NamedTuple):
-    """The loads of all processors of a host at a tick."""
+    """The loads at a tick: of the processors of one host, or of several hosts one behind the other."""
 
-    processors: tuple[ProcessorLoad, ...]
+    processors: npt.NDArray[Any]  # PROCESSOR_LOAD_ROW
+    entries: npt.NDArray[Any]  # ENTRY_LOAD_ROW: for each host ascending by slot, without empty ones
 
 
 class Ended(NamedTuple):
@@ -148,5 +144,5 @@ class Ended(NamedTuple):
     late: npt.NDArray[Any]  # LATE_ROW
 
 
-ToHost = Work | Settle | End
+ToHost = Work | Settle | Tick | End
 FromHost = Acknowledge | Answer | Loads | Ended

@@ -20,6 +20,9 @@ from dataplane.switch.snapshot import SLOTS_PER_TARGET
 
 _LARGEST = (1 << 63) - 1
 
+#: Nobody asks for loads.
+NO_LOADS = np.zeros(0, kernels.LOAD_ROW)
+
 #: Columns of `ProcessorReport.by_target`.
 COUNTED = ("received", "bytes", "hashed", "completions", "dropped")
 
@@ -57,10 +60,10 @@ class Processor:
         targets: int,
         flows: FlowTable,
         *,
-        ticks: bool = False,
+        loads: npt.NDArray[Any] = NO_LOADS,
         addresses: npt.NDArray[np.int64] | None = None,
     ) -> None:
-        """`flows` is that of its host. `ticks`: somebody will ask for loads.
+        """`flows` is that of its host, and `loads` (slots,) LOAD_ROW as well, or empty when nobody will ask for them.
 
         `addresses`: where to write its row for the kernels of a host.
         """
@@ -85,7 +88,7 @@ class Processor:
             touched=np.zeros(entry_slots, np.uint32),
             position=np.array([-1, 0, 0], np.int64),
             entry_log=np.zeros(max(1024, entry_slots), kernels.ENTRY_ROW),
-            loads=np.zeros(entry_slots if ticks else 0, kernels.LOAD_ROW),
+            loads=loads,
         )
         self._counted = np.zeros((targets, len(COUNTED)), np.int64)  # items of windows taken out of the log
         #: Rows taken out of the logs, in order.

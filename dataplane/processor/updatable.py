@@ -8,17 +8,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dataplane.arrays import joined
+from dataplane.arrays import joined, longer
 from dataplane.kernels import host as kernels
 from dataplane.kernels import tracking as tracks
 from dataplane.kernels.flows import ORDER_ROW
 from dataplane.kernels.host import write_addresses
+from dataplane.kernels.serve import busy_until
 from dataplane.processor.costs import CostModel
 from dataplane.processor.fences import Fences, HoldPlan, OldFrames
 from dataplane.processor.flows import FlowTable, enlarged
 from dataplane.processor.log import DROPPED_ROW, HOLD_ROW, MARK_ROW, UpdateLog
-from dataplane.processor.messages import ANSWER_ROW, ENTRY_LOAD_ROW, Marker, ProcessorLoad, Tick
-from dataplane.processor.processor import Processor, ProcessorReport, Windows, new_entries, totals
+from dataplane.processor.messages import ANSWER_ROW, Marker
+from dataplane.processor.processor import NO_LOADS, Processor, ProcessorReport, Windows, new_entries, totals
 from dataplane.processor.rows import RowLog
 from dataplane.processor.slot import Slot
 from dataplane.switch.snapshot import SLOTS_PER_TARGET
@@ -56,7 +57,7 @@ class PreparedWork:
     slot: Slot
     segments: int
     rows: MarkRows
-    marks: tuple[HoldPlan | Tick, ...]  # as the rows of `rows.marks`
+    marks: tuple[HoldPlan, ...]  # as the rows of `rows.marks`
     first_frame: int
     end_ns: int  # nothing that comes later arrives before
     drained_ns: npt.NDArray[np.int64]  # (marks,) when older epochs are done: on the processors that have got there
@@ -104,7 +105,7 @@ class UpdatableProcessor(Processor):
 
     Its host has the kernels serve a batch for all processors, and `attend` where they stop. One that has to `pause`
     because a release is not known yet goes on when `settle` has told it. Then it is `finished` with the batch. What it
-    has to say is in `answers`, `loads` and `late`, which the caller empties.
+    has to say is in `answers` and `late`, which the caller empties.
     """
 
     def __init__(
@@ -117,14 +118,13 @@ class UpdatableProcessor(Processor):
         watch: Watch,
         *,
         ordered: bool,
-        ticks: bool,
+        loads: npt.NDArray[Any] = NO_LOADS,
         drain_ns_max: int = int(tracks.FOREVER),
         addresses: npt.NDArray[np.int64] | None = None,
     ) -> None:
         """`drain_ns_max`: how long it takes at most until any queue of the run is empty when nothing more comes."""
-        super().__init__(costs, windows, targets, flows, ticks=ticks, addresses=addresses)
+        super().__init__(costs, windows, targets, flows, loads=loads, addresses=addresses)
         self.answers: list[OwnAnswer] = []  # a later one replaces those before it about the same update
-        self.loads: list[ProcessorLoad] = []  # one for each tick, in order
         self.late: list[npt.NDArray[Any]] = []  # ENTERED_ROWs
         self._row = row
         self._ordered = ordered
@@ -161,7 +161,6 @@ class UpdatableProcessor(Processor):
         self._overtakable = RowLog(tracks.OVERTAKABLE_ROW)
         self._entered = RowLog(tracks.ENTERED_ROW)
         self._marks: list[npt.NDArray[Any]] = []
-        self._busy_told_ns = 0  # at the last tick
         self._end_ns = int(tracks.NEVER)  # nothing that comes later arrives before
 
     def load_kernels(self) -> None:
@@ -172,25 +171,25 @@ class UpdatableProcessor(Processor):
             enlarged(self._tracking.order)
         tracks.queued_at(int(tracks.NEVER), self._service, self._tracking)
 
-    def reserve(self, targets: int, watch: Watch) -> None:
+    def reserve(self, targets: int, watch: Watch, loads: npt.NDArray[Any]) -> None:
         """From now on frames may name that many targets."""
         tracking, accounts = self._tracking, self._accounts
         slots = targets * SLOTS_PER_TARGET
         self._tracking = tracking._replace(
-            slot_fence=_longer(tracking.slot_fence, slots),
-            transmit_fence=_longer(tracking.transmit_fence, targets),
-            last_ns=_longer(tracking.last_ns, slots, int(tracks.NEVER)),
-            group_of_slot=_longer(tracking.group_of_slot, slots, -1),
+            slot_fence=longer(tracking.slot_fence, slots),
+            transmit_fence=longer(tracking.transmit_fence, targets),
+            last_ns=longer(tracking.last_ns, slots, int(tracks.NEVER)),
+            group_of_slot=longer(tracking.group_of_slot, slots, -1),
             watch_until_ns=watch.until_ns,
             watch_epoch=watch.epoch,
         )
         self._accounts = accounts._replace(
             current=np.concatenate([accounts.current, new_entries(max(0, slots - len(accounts.current)))]),
-            touched=_longer(accounts.touched, slots),
-            loads=_longer(accounts.loads, slots if len(accounts.loads) else 0),
-            entry_log=_longer(accounts.entry_log, max(slots, len(accounts.entry_log))),
+            touched=longer(accounts.touched, slots),
+            loads=loads,
+            entry_log=longer(accounts.entry_log, max(slots, len(accounts.entry_log))),
         )
-        self._counted = _longer(self._counted, targets)
+        self._counted = longer(self._counted, targets)
         self.write_addresses()
 
     def write_addresses(self) -> None:
@@ -208,15 +207,10 @@ class UpdatableProcessor(Processor):
         """See to what the kernels have stopped for; `number` is that among the processors of the host."""
         at = batch.at[number]
         how_far = at[kernels.HOW_FAR]
-        if how_far == kernels.TICK:
-            tick = batch.marks[at[kernels.NEXT_MARK]]
-            assert isinstance(tick, Tick), tick
-            self.loads.append(self._load(tick.at_ns))
-            at[kernels.NEXT_MARK] += 1
-        elif how_far == kernels.MARKED:
-            plan = batch.marks[at[kernels.NEXT_MARK] - 1]
-            assert isinstance(plan, HoldPlan), plan
-            mark, groups = at[kernels.NEXT_MARK] - 1, plan.marker.change.groups
+        if how_far == kernels.MARKED:
+            mark = at[kernels.NEXT_MARK] - 1
+            plan = batch.marks[mark]
+            groups = plan.marker.change.groups
             self._adopt(plan, batch.completion_ns[number, mark, :groups], batch.unknown[number, mark, :groups])
         else:
             self.make_room()
@@ -226,11 +220,10 @@ class UpdatableProcessor(Processor):
         self._take_entered()
         self._tell_news()
 
-    def finished(self, end_ns: int) -> None:
-        """A batch is done, and nothing that comes later arrives before `end_ns`."""
+    def finished(self, end_ns: int) -> bool:
+        """All that has come is done, and nothing that comes later arrives before `end_ns`; as `advance`."""
         self._end_ns = end_ns
-        if self._ordered:
-            self.advance(end_ns)
+        return not self._ordered or self.advance(end_ns)
 
     def advance(self, moment_ns: int) -> bool:
         """Held frames that are released up to a moment, before which nothing arrives any more, enter.
@@ -305,29 +298,6 @@ class UpdatableProcessor(Processor):
                 return found[0]
         raise AssertionError(f"epoch {epoch} has not been adopted")
 
-    def _load(self, at_ns: int) -> ProcessorLoad:
-        """What happened since the tick before, up to `at_ns`."""
-        loads = self._accounts.loads
-        names = ("received", "completions", "bytes", "dropped", "busy_ns")
-        slots = np.flatnonzero(loads["received"] + loads["completions"] + loads["dropped"])
-        entries = np.zeros(len(slots), ENTRY_LOAD_ROW)
-        entries["slot"] = slots
-        for name in names:
-            entries[name] = loads[name][slots]
-        loads[slots] = 0
-        busy_ns = self._busy_ns_until(at_ns)
-        window_ns, self._busy_told_ns = busy_ns - self._busy_told_ns, busy_ns
-        received, completions, received_bytes, dropped = (int(entries[name].sum()) for name in names[:4])
-        queued = tracks.queued_at(at_ns, self._service, self._tracking)
-        return ProcessorLoad(self._row, received, completions, received_bytes, dropped, window_ns, queued, entries)
-
-    def _busy_ns_until(self, moment_ns: int) -> int:
-        """Busy time from the start up to a moment that everything served has arrived before (PRC-04)."""
-        state = self._service.state[0]
-        # it is busy without a pause from `busy_since_ns` to `free_ns`
-        ahead_ns = max(0, int(state["free_ns"]) - max(moment_ns, int(state["busy_since_ns"])))
-        return self._busy_ns() - ahead_ns
-
     def statistics(self) -> ProcessorStatistics:
         """The counters between two batches; changes nothing."""
         now_ns, by_target = self._end_ns, self._by_target()
@@ -337,7 +307,7 @@ class UpdatableProcessor(Processor):
             counted["completions"],
             counted["bytes"],
             counted["dropped"],
-            self._busy_ns_until(now_ns),
+            busy_until(now_ns, self._service.state),
             tracks.queued_at(now_ns, self._service, self._tracking),
             now_ns,
             by_target,
@@ -360,14 +330,14 @@ class UpdatableProcessor(Processor):
         changed |= self._take_entered()
         changed |= self._take_marks()
         if counts[tracks.HELD] == len(tracking.held):
-            self._track(self._tracking._replace(held=_longer(tracking.held, 2 * len(tracking.held))))
+            self._track(self._tracking._replace(held=longer(tracking.held, 2 * len(tracking.held))))
             changed = True
         if 2 * counts[tracks.ORDER_USED] >= len(tracking.order):
             self._track(self._tracking._replace(order=enlarged(tracking.order)))
             changed = True
         queued = min(int(self._service.state[0]["accepted"]), len(self._service.ring))
         if len(tracking.overtakable) < queued:
-            self._track(self._tracking._replace(overtakable=_longer(tracking.overtakable, queued)))
+            self._track(self._tracking._replace(overtakable=longer(tracking.overtakable, queued)))
             changed = True
         return changed
 
@@ -381,7 +351,7 @@ class UpdatableProcessor(Processor):
         self._marks.append(tracking.marks[:over].copy())
         tracking.marks[: count - over] = tracking.marks[over:count].copy()
         counts[tracks.MARKS], counts[tracks.OPEN_MARK] = count - over, 0
-        marks = _longer(tracking.marks, 2 * (count - over))
+        marks = longer(tracking.marks, 2 * (count - over))
         if marks is not tracking.marks:
             self._track(tracking._replace(marks=marks))
         return True
@@ -477,14 +447,3 @@ def _groups(old: npt.NDArray[Any], slots: npt.NDArray[Any]) -> tuple[npt.NDArray
     at = np.minimum(np.searchsorted(old["slot"], slots), len(old) - 1)
     known = old["slot"][at] == slots
     return old["group"][at[known]].astype(np.int64), known
-
-
-def _longer(array: npt.NDArray[Any], length: int, filling: int = 0) -> npt.NDArray[Any]:
-    """The array with rows of `filling` behind it; itself when it is long enough."""
-    if len(array) >= length:
-        return array
-    longer = np.zeros((length, *array.shape[1:]), array.dtype)
-    if filling:
-        longer[len(array) :] = filling
-    longer[: len(array)] = array
-    return longer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from dataplane.arrays import read_only
 from dataplane.control import ControlPlane
 from dataplane.ids import DEFAULT_VPORT_ID, ProcessorNumber
-from dataplane.processor.messages import ProcessorLoad
+from dataplane.processor.messages import Loads
 from dataplane.switch.configuration import Mode, RssState
 from dataplane.switch.snapshot import SLOTS_PER_TARGET, TABLE_ENTRIES_MAX, SteeringSnapshot
 from dataplane.update.policy import LoadWindow, ProcessorWindow, VPortWindow
@@ -19,7 +19,7 @@ from dataplane.update.policy import LoadWindow, ProcessorWindow, VPortWindow
 def load_window(
     control: ControlPlane,
     snapshot: SteeringSnapshot,
-    loads: Sequence[ProcessorLoad],
+    loads: Loads,
     *,
     tick: int,
     start_ns: int,
@@ -29,20 +29,21 @@ def load_window(
 
     `snapshot` is that of the configuration in force, which names the slots of the loads.
     """
-    configuration, processors = control.configuration, snapshot.processors
-    by_processor = {processors[load.processor]: load for load in loads}
+    length_ns = end_ns - start_ns
+    told = {
+        snapshot.processors[row]: (packets, dropped, busy_ns, busy_ns / length_ns, queue_depth)
+        for row, packets, dropped, busy_ns, queue_depth in loads.processors.tolist()
+    }
     entries = np.zeros((2, len(snapshot.targets) * SLOTS_PER_TARGET), np.int64)  # packets, busy ns
-    for load in loads:
-        rows = load.entries
-        entries[0, rows["slot"]] += rows["received"] + rows["completions"] + rows["dropped"]
-        entries[1, rows["slot"]] += rows["busy_ns"]
+    for number, name in enumerate(("packets", "busy_ns")):
+        np.add.at(entries[number], loads.entries["slot"], loads.entries[name])
     return LoadWindow(
         tick=tick,
         start_ns=start_ns,
         end_ns=end_ns,
         processors=tuple(
-            _processor_window(processor, by_processor.get(processor), end_ns - start_ns)
-            for processor in sorted(configuration.rss_processors)
+            ProcessorWindow(processor, *told.get(processor, (0, 0, 0, 0.0, 0)))
+            for processor in sorted(control.configuration.rss_processors)
         ),
         vports=tuple(_vport_windows(control, snapshot, entries)),
     )
@@ -73,19 +74,6 @@ def _vport_windows(
         yield VPortWindow(vport_id, queues, table, rss.default_processor, read_only(packets), read_only(busy_ns))
 
 
-def _processor_window(processor: ProcessorNumber, load: ProcessorLoad | None, length_ns: int) -> ProcessorWindow:
-    if load is None:
-        return ProcessorWindow(processor, 0, 0, 0, 0.0, 0)
-    busy_ns = int(load.busy_ns)
-    return ProcessorWindow(
-        processor, _items(load), int(load.dropped), busy_ns, busy_ns / length_ns, int(load.queue_depth)
-    )
-
-
-def _items(load: ProcessorLoad) -> int:
-    return int(load.received + load.completions + load.dropped)
-
-
-def is_idle(loads: Iterable[ProcessorLoad]) -> bool:
+def is_idle(loads: Loads) -> bool:
     """Whether nothing arrived, nothing was done and nothing waits."""
-    return not any(_items(load) or load.busy_ns or load.queue_depth for load in loads)
+    return not any(loads.processors[name].any() for name in ("packets", "busy_ns", "queue_depth"))

@@ -8,7 +8,7 @@ between them was cut into stretches.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from dataplane.control import Completion, ControlPlane, Decision, OidRequest
@@ -18,7 +18,7 @@ from dataplane.ndis.codec import Failure, decode
 from dataplane.ndis.oids import Oid
 from dataplane.ndis.status import NdisStatus
 from dataplane.ndis.structures import SetIndirectionEntries
-from dataplane.processor.messages import ProcessorLoad
+from dataplane.processor.messages import Loads
 from dataplane.switch.change import steering_change
 from dataplane.switch.compile import compile_snapshot, processors_of
 from dataplane.switch.configuration import Mode
@@ -127,7 +127,7 @@ class ControlTimeline:
             return Stretch((), self._due_ns)
         return self._stretch(None, None)
 
-    def advance(self, loads: Sequence[ProcessorLoad] | None = None, next_arrival_ns: int | None = None) -> Stretch:
+    def advance(self, loads: Loads | None = None, next_arrival_ns: int | None = None) -> Stretch:
         """The next stretch; to be called after `begin`, and then at the `until_ns` of the stretch before.
 
         Where that stretch `wants_loads`, `loads` are those of all processors since the time it was wanted before, in
@@ -138,7 +138,7 @@ class ControlTimeline:
             raise ValueError("the timeline has not begun")
         return self._stretch(loads, next_arrival_ns)
 
-    def _stretch(self, loads: Sequence[ProcessorLoad] | None, next_arrival_ns: int | None) -> Stretch:
+    def _stretch(self, loads: Loads | None, next_arrival_ns: int | None) -> Stretch:
         now_ns = self._due_ns
         if now_ns is None:
             return Stretch((), None)
@@ -211,7 +211,7 @@ class ControlTimeline:
     # One moment -------------------------------------------------------------------------------------------------------
 
     def _moment(
-        self, at_ns: int, loads: Sequence[ProcessorLoad] | None = None, next_arrival_ns: int | None = None
+        self, at_ns: int, loads: Loads | None = None, next_arrival_ns: int | None = None
     ) -> SteeringUpdate | None:
         """Everything that is asked for at one moment, and the epoch it leads to (TIM-03, EPO-03)."""
         self._decided_ns = at_ns
@@ -282,9 +282,7 @@ class ControlTimeline:
 
     # The policy -------------------------------------------------------------------------------------------------------
 
-    def _rebalance(
-        self, at_ns: int, made_at_ns: int, loads: Sequence[ProcessorLoad], next_arrival_ns: int | None
-    ) -> None:
+    def _rebalance(self, at_ns: int, made_at_ns: int, loads: Loads, next_arrival_ns: int | None) -> None:
         """Let the policy ask for what it wants, and set the next tick."""
         assert self._start_ns is not None, "nothing happens before the beginning"
         assert self._policy is not None, "without a policy there are no ticks"

@@ -22,7 +22,7 @@ from dataplane.engine.plan import plan_host
 from dataplane.engine.transport import LocalTransport
 from dataplane.errors import UserError
 from dataplane.oracle.specification import parse_adapter
-from dataplane.processor.messages import ProcessorLoad
+from dataplane.processor.messages import Loads
 from dataplane.results.replay import read_past_run
 from dataplane.results.run_directory import PacketsParquet
 from dataplane.scenario.live import client_change, client_oid, endless_source
@@ -73,7 +73,7 @@ class Told:
         self._control = control
         self._reader = reader
 
-    def advance(self, loads: Sequence[ProcessorLoad] | None, next_arrival_ns: int) -> Stretch:
+    def advance(self, loads: Loads | None, next_arrival_ns: int) -> Stretch:
         """As `ControlTimeline.advance`."""
         return self._reader.stretch(self._control.advance(loads, next_arrival_ns))
 

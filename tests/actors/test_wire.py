@@ -16,13 +16,13 @@ from dataplane.processor.messages import (
     ANSWER_ROW,
     ENTRY_LOAD_ROW,
     LATE_ROW,
+    PROCESSOR_LOAD_ROW,
     Acknowledge,
     Answer,
     End,
     Ended,
     Loads,
     Marker,
-    ProcessorLoad,
     Segment,
     Settle,
     Tick,
@@ -46,9 +46,8 @@ def rows(dtype: np.dtype[Any]) -> st.SearchStrategy[Any]:
 ANSWERS = st.builds(Answer, NUMBERS, st.none() | TIMES, rows(ANSWER_ROW))
 SETTLES = st.builds(Settle, NUMBERS, st.none() | TIMES, rows(ANSWER_ROW))
 CHANGES = st.builds(SteeringChange, rows(MOVED_ROW), rows(GROUP_ROW), rows(HEIR_ROW), NUMBERS)
-MARKS = st.builds(Tick, TIMES) | st.builds(Marker, NUMBERS, TIMES, NUMBERS, NUMBERS, CHANGES)
+MARKS = st.builds(Marker, NUMBERS, TIMES, NUMBERS, NUMBERS, CHANGES)
 SEGMENTS = st.builds(Segment, NUMBERS, NUMBERS, st.lists(MARKS, max_size=3).map(tuple))
-LOADS = st.builds(ProcessorLoad, *[NUMBERS] * 7, rows(ENTRY_LOAD_ROW))
 MESSAGES: st.SearchStrategy[Message] = st.one_of(
     st.builds(Hello, NUMBERS),
     st.builds(Welcome, NUMBERS, NUMBERS, NUMBERS, st.booleans()),
@@ -66,7 +65,8 @@ MESSAGES: st.SearchStrategy[Message] = st.one_of(
     st.builds(End, NUMBERS),
     st.builds(Acknowledge, NUMBERS, rows(LATE_ROW), st.lists(ANSWERS, max_size=2).map(tuple)),
     ANSWERS,
-    st.builds(Loads, st.lists(LOADS, max_size=3).map(tuple)),
+    st.builds(Tick, TIMES),
+    st.builds(Loads, rows(PROCESSOR_LOAD_ROW), rows(ENTRY_LOAD_ROW)),
     st.builds(Ended, rows(LATE_ROW)),
 )
 

@@ -17,12 +17,11 @@ from dataplane.processor.messages import (
     ANSWER_ROW,
     ENTRY_LOAD_ROW,
     LATE_ROW,
+    PROCESSOR_LOAD_ROW,
     Answer,
     Ended,
     FromHost,
     Loads,
-    Marker,
-    ProcessorLoad,
     Segment,
     Settle,
     Tick,
@@ -101,14 +100,16 @@ class QuietTransport:
         return slot_of(new_work_columns(rows), np.zeros((SEGMENTS_MAX, 5), np.int64), np.zeros(rows, np.uint32))
 
     def send(self, batch: Sent, settled: Sequence[Settle], *, everywhere: bool) -> None:
-        """Keep it; a tick is answered at once."""
+        """Keep it."""
         self.sent.append((batch, everywhere))
-        if any(isinstance(mark, Tick) for segment in batch.segments for mark in segment.marks):
-            idle = [ProcessorLoad(row, 0, 0, 0, 0, 0, 0, np.zeros(0, ENTRY_LOAD_ROW)) for row in range(4)]
-            self.messages += [(0, Loads(tuple(idle[:2]))), (1, Loads(tuple(idle[2:])))]
 
-    def tell(self, news: Settle) -> None:
-        """Nobody has to know."""
+    def tell(self, message: Settle | Tick) -> None:
+        """A tick is answered at once."""
+        if isinstance(message, Tick):
+            idle = np.zeros(4, PROCESSOR_LOAD_ROW)
+            idle["processor"] = range(4)
+            nothing = np.zeros(0, ENTRY_LOAD_ROW)
+            self.messages += [(0, Loads(idle[:2], nothing)), (1, Loads(idle[2:], nothing))]
 
     def receive(self, *, wait: bool) -> list[tuple[int, FromHost]]:
         """What the test says for them."""
@@ -141,10 +142,9 @@ def test_a_marker_says_which_frames_came_before_it() -> None:
     """Also one that is adopted at a tick, between two frames of a batch: there is no segment of its own (EPO-04)."""
     transport = QuietTransport()
     nic_with_an_update(transport, ticks_ns=[30]).take(frames(10, 20, 40, 50))
-    marks = [mark for batch, _ in transport.sent for segment in batch.segments for mark in segment.marks]
-    [marker] = [mark for mark in marks if isinstance(mark, Marker)]
+    [marker] = [mark for batch, _ in transport.sent for segment in batch.segments for mark in segment.marks]
     assert (marker.adopted_at_ns, marker.first_frame) == (25, 2)
-    assert [(batch.first_frame, batch.rows) for batch, _ in transport.sent] == [(0, 2), (2, 0), (2, 0), (2, 2)]
+    assert [(batch.first_frame, batch.rows) for batch, _ in transport.sent] == [(0, 2), (2, 0), (2, 2)]
 
 
 def test_everybody_hears_of_time_while_an_update_is_open() -> None:

@@ -184,14 +184,15 @@ def test_ticks_see_what_came_before(
     sums = {number: [0, 0, 0] for number in numbers}
     assert len(got.loads) == len(ticks_ns)
     for loads, moment in zip(got.loads, expected.loads, strict=True):
-        for load in loads:
-            number = numbers[load.processor]
-            served = load.received + load.completions
-            for i, value in enumerate((load.busy_ns, served + load.dropped, load.dropped)):
+        told = loads.processors
+        assert sorted(told["processor"].tolist()) == list(range(len(numbers)))
+        for row, packets, dropped, busy_ns, queue_depth in told.tolist():
+            number = numbers[row]
+            for i, value in enumerate((busy_ns, packets, dropped)):
                 sums[number][i] += value
-            assert load.queue_depth == moment[number].queue_depth
+            assert queue_depth == moment[number].queue_depth
             assert sums[number] == [moment[number].busy_ns, moment[number].arrivals, moment[number].drops]
-            assert served == load.entries["received"].sum() + load.entries["completions"].sum()
+        assert loads.entries["packets"].sum() == told["packets"].sum()
 
 
 def check_against_reference(got: FinishedRun, given_run: Run, *, ordered: bool) -> None:

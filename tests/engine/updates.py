@@ -17,7 +17,7 @@ from dataplane.engine.transport import LocalTransport, Sent
 from dataplane.ids import ProcessorNumber
 from dataplane.processor.costs import CostModel
 from dataplane.processor.host import HostPlan, HostReport, ProcessorHost
-from dataplane.processor.messages import Acknowledge, End, FromHost, ProcessorLoad, Settle, ToHost, Work
+from dataplane.processor.messages import Acknowledge, End, FromHost, Loads, Settle, Tick, ToHost, Work
 from dataplane.processor.processor import ProcessorReport
 from dataplane.processor.slot import SEGMENTS_MAX, Slot, slot_of
 from dataplane.receive.work import WorkColumns, new_work_columns
@@ -37,7 +37,7 @@ class Planned:
     """A control side that gives out given updates, in stretches of some length, and asks for loads at given moments."""
 
     def __init__(self, updates: Sequence[SteeringUpdate], *, stretch: int = 100, ticks_ns: Sequence[int] = ()) -> None:
-        self.loads: list[list[ProcessorLoad]] = []
+        self.loads: list[Loads] = []
         self._updates = list(updates)
         self._stretch = stretch
         self._ticks_ns = list(ticks_ns)
@@ -46,11 +46,11 @@ class Planned:
     def begin(self, start_ns: int) -> None:
         """All times are absolute already."""
 
-    def advance(self, loads: Sequence[ProcessorLoad] | None, next_arrival_ns: int) -> Stretch:
+    def advance(self, loads: Loads | None, next_arrival_ns: int) -> Stretch:
         """The next stretch."""
         if self._asked_for_loads:
             assert loads is not None, "loads were asked for"
-            self.loads.append(list(loads))
+            self.loads.append(loads)
             self._ticks_ns.pop(0)
         tick_ns = self._ticks_ns[0] if self._ticks_ns else None
         now: list[SteeringUpdate] = []
@@ -136,10 +136,10 @@ class ScatteredTransport:
             self._batch_of_work[host].append(entry)
         self._in_flight.append(entry)
 
-    def tell(self, news: Settle) -> None:
+    def tell(self, message: Settle | Tick) -> None:
         """As `Transport.tell`."""
         for queue in self._to_host:
-            queue.append((news, None))
+            queue.append((message, None))
 
     def receive(self, *, wait: bool) -> list[tuple[int, FromHost]]:
         """As `Transport.receive`: some host takes a message, or one of its messages arrives."""
@@ -187,7 +187,7 @@ class FinishedRun:
     processors: list[ProcessorReport]
     report: UpdateReport
     rows: dict[str, np.ndarray]  # of every frame: columns of the work, and `epoch`
-    loads: list[list[ProcessorLoad]]
+    loads: list[Loads]
 
 
 def run_with_updates(

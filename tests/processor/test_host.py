@@ -7,19 +7,19 @@ import pytest
 
 from dataplane.processor.costs import CostModel
 from dataplane.processor.host import HostPlan, ProcessorHost
-from dataplane.processor.messages import Acknowledge, End, Marker, Segment, Tick, Work
+from dataplane.processor.messages import End, Loads, Marker, Segment, Tick, Work
 from dataplane.processor.slot import slot_of
 from dataplane.receive.work import new_work_columns
 from dataplane.switch.change import GROUP_ROW, HEIR_ROW, MOVED_ROW, SteeringChange
 
 
 def test_time_comes_as_far_as_a_tick_without_frames() -> None:
-    """Statistics behind a work that has nothing but a tick are those of its moment (PRC-04)."""
+    """Statistics behind a tick are those of its moment (PRC-04), although no frame has come."""
     host = ProcessorHost(HostPlan(0, 0, (CostModel(),), 1, 1000, 1, updates=True, ticks=True))
     host.start(0)
-    slot = slot_of(new_work_columns(1), np.zeros((1, 2), np.int64), np.zeros(1, np.uint32))
-    answers = host.receive(Work(0, 0, 0, 0, (Segment(0, 0, (Tick(500),)),)), slot)
-    assert any(isinstance(answer, Acknowledge) for answer in answers)
+    [loads] = host.receive(Tick(500))
+    assert isinstance(loads, Loads)
+    assert (loads.processors.tolist(), loads.entries.tolist()) == ([(0, 0, 0, 0, 0)], [])
     [statistics] = host.statistics()
     assert (statistics.now_ns, statistics.queue_depth, statistics.busy_ns) == (500, 0, 0)
 

@@ -16,7 +16,7 @@ from dataplane.processor.updatable import UpdatableProcessor, Watch
 def processor(*, depth: int) -> UpdatableProcessor:
     """One with a queue of that depth (0: without bound)."""
     made = UpdatableProcessor(
-        0, CostModel(dpc_queue_depth=depth), Windows(0, 10), 1, FlowTable(), Watch.new(1), ordered=True, ticks=False
+        0, CostModel(dpc_queue_depth=depth), Windows(0, 10), 1, FlowTable(), Watch.new(1), ordered=True
     )
     made.write_addresses()
     return made

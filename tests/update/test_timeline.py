@@ -18,7 +18,7 @@ from dataplane.ids import DEFAULT_PROCESSOR_INDEX, PRIMARY_PROCESSOR_INDEX, Ndis
 from dataplane.ndis.oids import Oid, RequestKind
 from dataplane.ndis.status import NdisStatus
 from dataplane.ndis.structures import SetIndirectionEntries, SetIndirectionEntry
-from dataplane.processor.messages import ENTRY_LOAD_ROW, ProcessorLoad
+from dataplane.processor.messages import ENTRY_LOAD_ROW, PROCESSOR_LOAD_ROW, Loads
 from dataplane.scenario.events import scheduled_requests
 from dataplane.scenario.load import load_scenario
 from dataplane.scenario.set_up import set_up
@@ -74,19 +74,19 @@ def play(timeline: ControlTimeline, until_ns: int | None = None) -> list[Steerin
     stretch = timeline.advance()
     updates += stretch.updates
     while stretch.until_ns is not None and (until_ns is None or stretch.until_ns <= START_NS + until_ns):
-        stretch = timeline.advance([load(0, {0: 1})] if stretch.wants_loads else None)
+        stretch = timeline.advance(load(0, {0: 1}) if stretch.wants_loads else None)
         updates += stretch.updates
     return updates
 
 
-def load(row: int, received: dict[int, int], *, dropped: int = 0, busy_ns: int = 10, depth: int = 0) -> ProcessorLoad:
-    """What one processor did: frames by slot, each of 10 ns."""
-    entries = np.array([(slot, n, 0, 60 * n, 0, 10 * n) for slot, n in sorted(received.items())], ENTRY_LOAD_ROW)
-    frames = sum(received.values())
-    return ProcessorLoad(row, frames, 0, 60 * frames, dropped, busy_ns, depth, entries)
+def load(row: int, received: dict[int, int], *, dropped: int = 0, busy_ns: int = 10, depth: int = 0) -> Loads:
+    """What one processor did: frames by slot, each of 10 ns, and others that were dropped."""
+    entries = np.array([(slot, n, 10 * n) for slot, n in sorted(received.items())], ENTRY_LOAD_ROW)
+    packets = sum(received.values()) + dropped
+    return Loads(np.array([(row, packets, dropped, busy_ns, depth)], PROCESSOR_LOAD_ROW), entries)
 
 
-IDLE = [ProcessorLoad(row, 0, 0, 0, 0, 0, 0, np.zeros(0, ENTRY_LOAD_ROW)) for row in range(8)]
+IDLE = Loads(np.array([(row, 0, 0, 0, 0) for row in range(8)], PROCESSOR_LOAD_ROW), np.zeros(0, ENTRY_LOAD_ROW))
 
 
 def move(table_index: int, target: int, *, source: int | None = None, vport: int = 1) -> OidRequest:
@@ -358,7 +358,7 @@ def test_what_is_foreseen_is_what_comes(ahead: int) -> None:
     assert stretch.until_ns == START_NS + {1: 3, 2: 9, 256: TICK_NS}[ahead]
     updates = list(stretch.updates)
     while stretch.until_ns is not None and stretch.until_ns <= START_NS + 3 * TICK_NS:
-        stretch = timeline.advance([load(0, {0: 1})] if stretch.wants_loads else None)
+        stretch = timeline.advance(load(0, {0: 1}) if stretch.wants_loads else None)
         updates += stretch.updates
     assert described(updates) == described(expected)
     assert timeline.records == told.records
@@ -449,12 +449,11 @@ def test_a_tick_sees_the_loads_of_its_window() -> None:
     first = timeline.advance()
     assert (first.until_ns, first.wants_loads) == (START_NS + TICK_NS, True)
     vport = 1 * SLOTS_PER_TARGET
-    timeline.advance(
-        [
-            load(5, {vport + 2: 3}, busy_ns=TICK_NS // 4),
-            load(2, {vport + 2: 4, vport + DEFAULT_SLOT: 1}, dropped=6, busy_ns=TICK_NS // 2, depth=9),
-        ]
-    )
+    hosts = [
+        load(5, {vport + 2: 3}, busy_ns=TICK_NS // 4),
+        load(2, {vport + 2: 4, vport + DEFAULT_SLOT: 1}, dropped=6, busy_ns=TICK_NS // 2, depth=9),
+    ]
+    timeline.advance(Loads(*map(np.concatenate, zip(*hosts, strict=True))))
     (window,) = policy.seen
     assert (window.tick, window.start_ns, window.end_ns) == (0, 0, TICK_NS)
     assert [one.processor for one in window.processors] == P
@@ -474,7 +473,7 @@ def test_loads_follow_a_table_that_shrinks() -> None:
     policy = Scripted()
     timeline = timeline_of(text, policy=policy)
     timeline.advance()
-    timeline.advance([load(0, {SLOTS_PER_TARGET: 1, SLOTS_PER_TARGET + 1: 2, SLOTS_PER_TARGET + 2: 4})])
+    timeline.advance(load(0, {SLOTS_PER_TARGET: 1, SLOTS_PER_TARGET + 1: 2, SLOTS_PER_TARGET + 2: 4}))
     assert policy.seen[0].vports[0].packets.tolist() == [5, 2]
 
 
@@ -643,7 +642,7 @@ def test_requests_of_the_same_instant_come_before_the_tick() -> None:
     assert after.requested_at_ns == START_NS + TICK_NS + 1
 
 
-def idle_run(policy: Policy, next_arrival_ns: int | None, loads: Sequence[ProcessorLoad] = ()) -> list[int]:
+def idle_run(policy: Policy, next_arrival_ns: int | None, loads: Loads | None = None) -> list[int]:
     """The ticks, in ticks since the beginning, of a run of which nothing but `loads` of the second tick is heard."""
     timeline = timeline_of(policy=policy)
     stretch = timeline.advance()
@@ -654,7 +653,7 @@ def idle_run(policy: Policy, next_arrival_ns: int | None, loads: Sequence[Proces
         assert rest == 0
         ticks.append(tick)
         arrival_ns = None if next_arrival_ns is None else max(START_NS + next_arrival_ns, stretch.until_ns)
-        stretch = timeline.advance(loads if loads and number == 1 else IDLE, arrival_ns)
+        stretch = timeline.advance(loads if loads is not None and number == 1 else IDLE, arrival_ns)
     return ticks
 
 
@@ -672,9 +671,9 @@ def test_idle_ticks_are_left_out_until_something_arrives() -> None:
 @pytest.mark.parametrize(
     "busy", [load(0, {SLOTS_PER_TARGET: 1}, busy_ns=0), load(0, {}, busy_ns=1), load(0, {}, busy_ns=0, depth=1)]
 )
-def test_a_tick_is_idle_when_nothing_arrived_was_done_or_waits(busy: ProcessorLoad) -> None:
+def test_a_tick_is_idle_when_nothing_arrived_was_done_or_waits(busy: Loads) -> None:
     """Any of the three makes the 64 begin again, at whatever tick; without a next arrival no tick is left out."""
-    assert idle_run(Scripted(), 1_000 * TICK_NS, [busy])[IDLE_TICKS:] == [IDLE_TICKS + 1, IDLE_TICKS + 2, 1_000]
+    assert idle_run(Scripted(), 1_000 * TICK_NS, busy)[IDLE_TICKS:] == [IDLE_TICKS + 1, IDLE_TICKS + 2, 1_000]
     assert idle_run(Scripted(), None) == list(range(1, IDLE_TICKS + 4))
 
 
@@ -793,7 +792,7 @@ def test_a_journal_repeats_what_was_requested(tmp_path: Path) -> None:
     live.advance()
     updates = [live.request(request, START_NS + 7)[1] for request in (move(0, 1), move(3, 2), move(3, 1, source=2))]
     for _ in range(2):
-        updates += live.advance([load(0, {0: 1})]).updates
+        updates += live.advance(load(0, {0: 1})).updates
     schedule = [
         ScheduledRequest.repeating(entry, "journal", start_ns=START_NS, control_latency_ns=10)
         for entry in JournalReader(path.read_bytes())
