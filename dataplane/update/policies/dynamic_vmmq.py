@@ -45,7 +45,7 @@ class DynamicVmmq(Policy):
         placement, length_ns = Placement(window), window.end_ns - window.start_ns
         for vport in window.vports:
             vport_id = vport.vport_id
-            busy = {placement.place[entry] for entry in placement.entries[vport_id] if entry.work}
+            busy = {placement.place(entry) for entry in placement.entries(vport_id) if entry.work}
             hot = any(placement.load[processor] > self._expand_load * length_ns for processor in busy)
             self._hot[vport_id] = self._hot[vport_id] + 1 if hot else 0
             if self._hot[vport_id] >= self._expand_ticks:
@@ -69,7 +69,7 @@ class DynamicVmmq(Policy):
                 chosen.append(processor)
         if len(chosen) == wanted // 2:
             return {}
-        return _packed(placement, placement.entries[vport.vport_id], chosen)[0]
+        return _packed(placement, placement.entries(vport.vport_id), chosen)[0]
 
     @staticmethod
     def _coalesced(placement: Placement, vport: VPortWindow, load_max: float) -> dict[Entry, ProcessorNumber]:
@@ -80,8 +80,8 @@ class DynamicVmmq(Policy):
         if len(used) == 1:
             return {}
         kept = used[: (len(used) + 1) // 2]
-        entries = placement.entries[vport.vport_id]
-        plan, highest = _packed(placement, [entry for entry in entries if placement.place[entry] not in kept], kept)
+        entries = placement.entries(vport.vport_id)
+        plan, highest = _packed(placement, [entry for entry in entries if placement.place(entry) not in kept], kept)
         return plan if highest <= load_max else {}
 
     @staticmethod
@@ -96,7 +96,7 @@ def _packed(
     """These entries on these processors, largest first on the least loaded one, and the highest load that results."""
     load = placement.load.copy()
     for entry in entries:
-        load[placement.place[entry]] -= entry.work
+        load[placement.place(entry)] -= entry.work
     plan = {}
     for entry in by_work(entries):
         _, target = min((load[processor], processor) for processor in processors)

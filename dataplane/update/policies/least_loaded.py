@@ -42,15 +42,12 @@ class LeastLoaded(Policy):
         if highest * len(ranked) <= (1 + self._threshold) * sum(placement.load.values()):
             return False
         source = min(processor for load, processor in ranked if load == highest)
+        entries = placement.busy[source]
         targets = {
             vport_id: next((load, target) for load, target in ranked if placement.may_use(vport_id, target))
-            for vport_id in placement.entries
+            for vport_id in {entry.vport_id for entry in entries}
         }
-        steps = (
-            (max(highest - entry.work, targets[entry.vport_id][0] + entry.work), entry)
-            for entry, processor in placement.place.items()
-            if processor == source and entry.work
-        )
+        steps = ((max(highest - entry.work, targets[entry.vport_id][0] + entry.work), entry) for entry in entries)
         reached, best = min(steps, default=(highest, None))
         if best is None or reached >= highest:
             return False

@@ -28,11 +28,11 @@ class LongestProcessingTime(Policy):
         placement = Placement(window, self._measure)
         highest = max(placement.load.values(), default=0)
         filled = placement.load.copy()  # like placement.load, without the entries that are yet to be placed
-        entries = by_work(entry for entry in placement.place if entry.work > 0)
+        entries = by_work(entry for of_processor in placement.busy.values() for entry in of_processor)
         for entry in entries:
-            filled[placement.place[entry]] -= entry.work
+            filled[placement.place(entry)] -= entry.work
         for entry in entries:
-            place = placement.place[entry]
+            place = placement.place(entry)
             *_, target = min(
                 (filled[processor], processor != place, processor)
                 for processor in placement.processors

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Set
 from typing import Annotated, Literal, NamedTuple
 
+import numpy as np
 from pydantic import ConfigDict, Field
 
 from dataplane.ids import ProcessorNumber
@@ -33,6 +34,8 @@ class Entry(NamedTuple):
 class Placement:
     """Where the entries of all VPorts are and what they cost, to be changed in thought; the result is a list of wishes.
 
+    Most entries of many VPorts have nothing to do in a window; `busy` has the others.
+
     A processor's load is the work of the entries on it and a rest that no entry accounts for (default processors,
     VPorts without RSS). Entries count where the table has them at the tick. Everything is an integer, so that comparing
     loads is exact.
@@ -46,9 +49,9 @@ class Placement:
 
     def __init__(self, window: LoadWindow, measure: Measure = "work") -> None:
         self.processors = tuple(row.processor for row in window.processors)
-        self.place: dict[Entry, ProcessorNumber] = {}
-        self.entries: dict[int, list[Entry]] = {}  # by VPort, in the order of the table
-        self._vports = window.vports
+        self.busy: dict[ProcessorNumber, set[Entry]] = {row.processor: set() for row in window.processors}
+        self._vports = {vport.vport_id: vport for vport in window.vports}
+        self._moved: dict[Entry, ProcessorNumber] = {}
         self._queues = {vport.vport_id: vport.number_of_queues for vport in window.vports}
         self._used = {vport.vport_id: {*vport.indirection_table, vport.default_processor} for vport in window.vports}
 
@@ -57,22 +60,37 @@ class Placement:
         served = sum(row.packets - row.dropped for row in serving)
         mean_cost_ns = sum(row.busy_ns for row in serving) // served if served else 1
         rest = {row.processor: row.packets for row in window.processors}  # frames that no entry accounts for
+        self._work: dict[int, dict[int, int]] = {}  # by VPort and index, of busy entries
         for vport in window.vports:
-            columns = zip(vport.indirection_table, vport.packets.tolist(), vport.busy_ns.tolist(), strict=True)
-            entries = self.entries[vport.vport_id] = []
-            for index, (processor, packets, busy_ns) in enumerate(columns):
+            work_by_index = self._work[vport.vport_id] = {}
+            indices = np.flatnonzero(vport.packets)
+            columns = (indices, vport.packets[indices], vport.busy_ns[indices])
+            for index, packets, busy_ns in zip(*(column.tolist() for column in columns), strict=True):
+                processor = vport.indirection_table[index]
                 work = packets if measure == "packets" else _offered(rows[processor], packets, busy_ns, mean_cost_ns)
-                entries.append(Entry(vport.vport_id, index, work))
-                self.place[entries[-1]] = processor
                 rest[processor] -= packets
+                if work:
+                    work_by_index[index] = work
+                    self.busy[processor].add(Entry(vport.vport_id, index, work))
         self.load = dict.fromkeys(self.processors, 0)
         for processor, packets in rest.items():
             if packets > 0:  # it is below 0 when the table has changed inside the window
                 busy_ns = rows[processor].busy_ns * packets // rows[processor].packets
                 work = packets if measure == "packets" else _offered(rows[processor], packets, busy_ns, mean_cost_ns)
                 self.load[processor] += work
-        for entry, processor in self.place.items():
-            self.load[processor] += entry.work
+        for processor, entries in self.busy.items():
+            self.load[processor] += sum(entry.work for entry in entries)
+
+    def entries(self, vport_id: int) -> list[Entry]:
+        """All entries of a VPort, in the order of its table."""
+        work = self._work[vport_id]
+        size = len(self._vports[vport_id].indirection_table)
+        return [Entry(vport_id, index, work.get(index, 0)) for index in range(size)]
+
+    def place(self, entry: Entry) -> ProcessorNumber:
+        """The processor that an entry points to."""
+        moved = self._moved.get(entry)
+        return self._vports[entry.vport_id].indirection_table[entry.table_index] if moved is None else moved
 
     def may_use(self, vport_id: int, processor: ProcessorNumber, more: Set[ProcessorNumber] = frozenset()) -> bool:
         """Whether the VPort has a queue for this processor when it is to use the processors `more` as well (UPD-41)."""
@@ -85,28 +103,30 @@ class Placement:
 
     def move(self, entry: Entry, target: ProcessorNumber) -> None:
         """Point an entry to a processor, with its load."""
-        self.load[self.place[entry]] -= entry.work
+        source = self.place(entry)
+        self.load[source] -= entry.work
         self.load[target] += entry.work
-        self.place[entry] = target
+        if entry.work:
+            self.busy[source].remove(entry)
+            self.busy[target].add(entry)
+        self._moved[entry] = target
         self.claim(entry.vport_id, target)
 
     def moves(self) -> list[Move]:
         """The difference to the tables of the window as moves, by VPort and target."""
         indices: dict[tuple[int, ProcessorNumber], list[int]] = {}
-        for vport in self._vports:
-            for entry, source in zip(self.entries[vport.vport_id], vport.indirection_table, strict=True):
-                if self.place[entry] != source:
-                    indices.setdefault((vport.vport_id, self.place[entry]), []).append(entry.table_index)
+        for entry, target in sorted(self._moved.items()):
+            if target != self._vports[entry.vport_id].indirection_table[entry.table_index]:
+                indices.setdefault((entry.vport_id, target), []).append(entry.table_index)
         return [Move(vport_id, tuple(indices[vport_id, target]), target) for vport_id, target in sorted(indices)]
 
     def tables(self) -> list[Table]:
         """The tables that differ from those of the window."""
-        tables = []
-        for vport in self._vports:
-            table = tuple(self.place[entry] for entry in self.entries[vport.vport_id])
-            if table != vport.indirection_table:
-                tables.append(Table(vport.vport_id, table))
-        return tables
+        tables = {entry.vport_id: list(self._vports[entry.vport_id].indirection_table) for entry in self._moved}
+        for entry, target in self._moved.items():
+            tables[entry.vport_id][entry.table_index] = target
+        wishes = (Table(vport_id, tuple(table)) for vport_id, table in sorted(tables.items()))
+        return [wish for wish in wishes if wish.indirection_table != self._vports[wish.vport_id].indirection_table]
 
 
 def _offered(processor: ProcessorWindow, packets: int, busy_ns: int, mean_cost_ns: int) -> int:

@@ -58,8 +58,8 @@ class RssPlusPlus(Policy):
 
         placement = Placement(window, "packets")
         buckets: dict[ProcessorNumber, list[Bucket]] = {processor: [] for processor in load}
-        for entry, processor in placement.place.items():
-            if entry.work:
+        for processor, entries in placement.busy.items():
+            for entry in entries:
                 share = entry.work / placement.load[processor]
                 buckets[processor].append(Bucket(-share * load[processor], entry))
         problem = Problem(
@@ -71,7 +71,7 @@ class RssPlusPlus(Policy):
         )
         transfer = problem.solve(self._runs_max, self._good_enough)
         for bucket, target in transfer.items():
-            imbalance[placement.place[bucket.entry]] -= bucket.negative_load
+            imbalance[placement.place(bucket.entry)] -= bucket.negative_load
             imbalance[target] += bucket.negative_load
             placement.move(bucket.entry, target)
             self._settling.add(target)
