@@ -235,9 +235,8 @@ def _compile_targets(
         head = _head(now)
         if was is None or head != _head(was):
             heads[row] = [head]
-        of_classes = _class_rows(row, now, keys)
-        if was is None or of_classes != _class_rows(row, was, keys):
-            class_rows[row] = of_classes
+        if was is None or _hashed_by(now) != _hashed_by(was):
+            class_rows[row] = _class_rows(row, now, keys)
         if was is None or _pointed_to(now) != _pointed_to(was):
             slot_processors[row] = _slot_processors(now, rows)
     old = before.arrays if before is not None else None
@@ -255,6 +254,11 @@ def _head(target: Target) -> tuple[Any, ...]:
     entries = len(target.table) if target.spread else 1
     assert entries.bit_count() == 1, "a table in force has a power of two of entries"
     return target.target_id, target.rss.enabled, target.spread, entries - 1
+
+
+def _hashed_by(target: Target) -> tuple[Any, ...]:
+    """What the CLASS_ROWs of a target follow from, besides its row and the keys of all targets."""
+    return _head(target), target.rss.enabled and (target.rss.hash_types, target.rss.hash_secret_key)
 
 
 def _pointed_to(target: Target) -> tuple[ProcessorNumber, ...]:
