@@ -16,6 +16,7 @@ from dataplane.ids import DEFAULT_PROCESSOR_INDEX, PRIMARY_PROCESSOR_INDEX
 from dataplane.processor.processor import COUNTED
 from dataplane.switch.configuration import Mode
 from dataplane.switch.snapshot import slot_names
+from dataplane.update.certificates import VERDICTS
 
 SCHEMA_VERSION = 1
 
@@ -144,7 +145,11 @@ def _entries_table(result: RunResult, rows: Sequence[npt.NDArray[Any]]) -> pa.Ta
 
 
 def rows_table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
-    """Rows of a summary as a table, nested objects flattened with underscores (`latency_ns_p50`)."""
+    """Rows of a summary as a table, nested objects flattened with underscores (`latency_ns_p50`).
+
+    Each row has what the schema names and nothing else, None where it has no value: pyarrow by itself would leave out
+    what the schema lacks, and write nulls for what the rows lack.
+    """
     flat = [
         {
             **{name: value for name, value in row.items() if not isinstance(value, dict)},
@@ -152,6 +157,9 @@ def rows_table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
         }
         for row in rows
     ]
+    columns = set(schema.names)
+    for row in flat:
+        assert row.keys() == columns, f"not both in the rows and in the schema: {', '.join(row.keys() ^ columns)}"
     return pa.Table.from_pylist(flat, schema=schema.with_metadata(_METADATA))
 
 
@@ -174,7 +182,6 @@ PROCESSORS_SCHEMA = pa.schema(
 VPORTS_SCHEMA = pa.schema([("vport_id", pa.uint16()), ("name", pa.string()), *((name, pa.int64()) for name in COUNTED)])
 QUEUES_SCHEMA = pa.schema([("queue_id", pa.uint16()), ("name", pa.string()), *((name, pa.int64()) for name in COUNTED)])
 
-_VERDICTS = ("no_loss", "conservation", "adopted_everywhere", "drained_in_order", "order_kept")
 UPDATES_SCHEMA = pa.schema(
     [
         ("epoch", pa.uint32()),
@@ -196,7 +203,7 @@ UPDATES_SCHEMA = pa.schema(
         ("flows_reordered", pa.int64()),
         ("max_extent", pa.int64()),
         ("max_late_ns", pa.int64()),
-        *((f"verdicts_{name}", pa.bool_()) for name in _VERDICTS),
+        *((f"verdicts_{name}", pa.bool_()) for name in VERDICTS),
     ]
 )
 

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from dataplane.results.screen import plain_table
 from dataplane.results.tables import UPDATES_SCHEMA, rows_table
-from dataplane.update.certificates import Certificate, UpdateReport, UpdateTotals
+from dataplane.update.certificates import VERDICTS, Certificate, UpdateReport, UpdateTotals
 
 Json = dict[str, Any]
 
@@ -42,8 +42,14 @@ def updates_document(report: UpdateReport) -> list[Json]:
 
 def updates_table(report: UpdateReport) -> pa.Table:
     """The content of `updates.parquet`: a row for each certificate, with how many entries were moved."""
-    rows = [{**one.document(), "entries_moved": len(one.entries)} for one in report.certificates]
-    return rows_table(rows, UPDATES_SCHEMA)
+    return rows_table([_row(certificate) for certificate in report.certificates], UPDATES_SCHEMA)
+
+
+def _row(certificate: Certificate) -> Json:
+    row = certificate.document()
+    row["entries_moved"] = len(row.pop("entries"))
+    del row["requests"]  # only in `updates.json`
+    return row | {"verdicts": dict.fromkeys(VERDICTS) | certificate.verdicts}
 
 
 def updates_screen(report: UpdateReport) -> RenderableType:

@@ -23,6 +23,10 @@ Json = dict[str, Any]
 _PARAMETERS = {DEFAULT_PROCESSOR_INDEX: "default", PRIMARY_PROCESSOR_INDEX: "primary"}
 
 
+#: What a certificate judges, see `Certificate.verdicts`.
+VERDICTS = ("no_loss", "conservation", "adopted_everywhere", "drained_in_order", "order_kept")
+
+
 @dataclass(frozen=True, slots=True)
 class Certificate:
     """One update, as `updates.json` has it; times are ns of model time after the first arrival of the run."""

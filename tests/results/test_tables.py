@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,3 +51,12 @@ def test_sums_by_window(windows: list[int], piece_rows: int) -> None:
     assert sums["received"].tolist() == [
         int(rows["received"][rows["window"] == window].sum()) for window in sorted(set(windows))
     ]
+
+
+@pytest.mark.parametrize("row", [{"a": 1}, {"a": 1, "b": {"c": 2, "d": 3}}, {"a": 1, "b": None}])
+def test_rows_and_schema_do_not_drift_apart(row: dict[str, Any]) -> None:
+    """A row that lacks a column of the schema, or has one more, is a defect and neither a null nor left out."""
+    schema = pa.schema([("a", pa.int64()), ("b_c", pa.int64())])
+    assert tables.rows_table([{"a": 1, "b": {"c": None}}], schema).to_pylist() == [{"a": 1, "b_c": None}]
+    with pytest.raises(AssertionError, match="not both in the rows and in the schema: b"):
+        tables.rows_table([row], schema)
