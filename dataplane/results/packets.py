@@ -131,11 +131,9 @@ class PacketTable:
 class _Rows:
     """Columns of a batch, all in one piece of Arrow's memory: it has been used before, and its pages are there."""
 
-    _BYTES_IN_ROW = 80  # more than all columns of a row take, bits of validity and gaps included
-
     def __init__(self, count: int, schema: pa.Schema) -> None:
         self._count = count
-        self._buffer = pa.allocate_buffer(self._BYTES_IN_ROW * count + 4096)
+        self._buffer = pa.allocate_buffer(_ROW_BYTES * count + 64 * 64)  # and gaps between the columns
         self._memory = np.frombuffer(self._buffer, np.uint8)
         self._used = 0
         wanted = {*schema.names, "target_id"}
@@ -385,3 +383,5 @@ def _table_dtype(name: str) -> npt.DTypeLike:
 _DICTIONARY_SCHEMA = _dictionary_schema(PACKET_SCHEMA)
 _SERVED_DICTIONARY_SCHEMA = _dictionary_schema(SERVED_PACKET_SCHEMA)
 _TABLE_DTYPES = {name: _table_dtype(name) for name in TableColumns._fields}
+#: What a row takes in `_Rows`: its columns, its epoch and its bits. (The kernel does not look where its columns end.)
+_ROW_BYTES = sum(np.dtype(dtype).itemsize for dtype in _TABLE_DTYPES.values()) + 4 + (CONDITIONS + 7) // 8
