@@ -26,7 +26,6 @@ from dataplane.traffic.profiles import Profile
 
 #: [adapter] keys that nearly every check looks at; when one is wrong those checks would only repeat it.
 _ESSENTIAL = {"ndis_version", "interface", "rss_processors", "rss_base_processor", "rss_max_processor"}
-_OF_A_PROFILE = set(Traffic.model_fields) - {"capture", "loop", "transmit", "profile"}
 _GROUP_BIT = 1 << 40  # lowest bit of the first byte of a MAC address: multicast or broadcast
 
 
@@ -288,7 +287,7 @@ def _check_traffic(traffic: Traffic, findings: Findings, *, runs: bool) -> None:
     if traffic.profile == "single-flow" and traffic.flows not in {None, 1}:
         findings.add(("traffic", "flows"), 'must be 1 with profile = "single-flow"')
     try:
-        profile = Profile.named(traffic.profile or "uniform", **traffic.model_dump(include=_OF_A_PROFILE))
+        profile = Profile.named(traffic.profile or "uniform", **traffic.profile_keys)
         if runs:
             from dataplane.traffic.arrivals import Arrivals  # noqa: PLC0415 - what does not run needs no kernels
 

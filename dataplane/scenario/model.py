@@ -31,7 +31,7 @@ from dataplane.ids import NdisVersion, ProcessorNumber, parse_mac
 from dataplane.ndis.status import NdisStatus
 from dataplane.ndis.values import parse_string
 from dataplane.scenario.capabilities import CAPABILITY_FLAGS, default_flags
-from dataplane.traffic.profiles import LENGTH_MIXES, PROFILES
+from dataplane.traffic.profiles import LENGTH_MIXES, OWN_KEYS, PROFILES, Profile
 from dataplane.update.policy import DEFAULT_TICK_NS, TICK_NS_MAX, TICK_NS_MIN
 
 T = TypeVar("T")
@@ -44,16 +44,8 @@ HASH_TYPE_NAMES = (
 PACKET_FILTER_NAMES = ("directed", "multicast", "all_multicast", "broadcast", "source_routing", "promiscuous")
 _RANGE = re.compile(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", re.ASCII)
 _EXPONENTIAL = re.compile(r"exponential:([1-9][0-9]{0,3})", re.ASCII)
-#: Keys of [traffic] that only some profiles look at.
-_PROFILE_KEYS = {
-    "zipf": {"zipf_s"},
-    "rsspp-campus": {"zipf_s"},
-    "elephants": {"elephants", "elephant_share"},
-    "adversarial": {"table_entries"},
-    "churn": {"churn_frames"},
-    "vlan-mix": {"vlans"},
-}
 _ARRIVALS = {"arrivals", "burst_frames", "on_share"}
+#: Keys of [traffic] that all profiles look at; those that some do are `OWN_KEYS`.
 _SYNTHETIC = _ARRIVALS | {
     "profile", "packets", "rate_pps", "flows", "lengths", "udp_share", "ipv6_share", "transmit", "transmit_share",
     "seed",
@@ -435,9 +427,12 @@ class Traffic(Table):
         """Keys that the source looks at."""
         if self.capture is not None:
             fitting = {"capture", "loop", "transmit"} | ({"rate_pps", "seed"} | _ARRIVALS if self.rate_pps else set())
+            arrivals = self.arrivals
         else:
-            fitting = _SYNTHETIC | _PROFILE_KEYS.get(self.profile or "", set())
-        if (self.arrivals or self.profile) != "on-off":
+            name = self.profile or "uniform"  # without one something else is wrong, and told
+            fitting = _SYNTHETIC | OWN_KEYS.get(name, set())
+            arrivals = self.arrivals or Profile.defaults(name)["arrivals"]
+        if arrivals != "on-off":
             fitting = fitting - {"burst_frames", "on_share"}
         return fitting
 
@@ -446,6 +441,11 @@ class Traffic(Table):
         """Keys that are given although the source does not look at them."""
         in_use = self.keys_in_use
         return [key for key, value in self if value is not None and key not in in_use]
+
+    @property
+    def profile_keys(self) -> dict[str, Any]:
+        """What is given of the keys that make a profile, as `Profile.named` takes them."""
+        return self.model_dump(exclude={"capture", "loop", "transmit", "profile"}, exclude_none=True)
 
 
 class MoveEntries(Table):

@@ -12,7 +12,6 @@ from dataplane.traffic.profiles import Profile
 from dataplane.traffic.synthetic import Destination, SyntheticSource
 
 _ARRIVAL_KEYS = {"arrivals": "kind", "seed": "seed", "burst_frames": "burst_frames", "on_share": "on_share"}
-_NOT_OF_A_PROFILE = {"capture", "loop", "transmit", "profile"}
 
 
 def traffic_source(scenario: Scenario) -> TrafficSource:
@@ -22,8 +21,7 @@ def traffic_source(scenario: Scenario) -> TrafficSource:
         raise UserError("the scenario has no [traffic]: give it a capture or a profile")
     if traffic.capture is not None:
         return open_capture(traffic.capture, loop=traffic.loop or 1, arrivals=_arrivals(traffic))
-    keys = traffic.model_dump(exclude=_NOT_OF_A_PROFILE, exclude_none=True)
-    return SyntheticSource(Profile.named(str(traffic.profile), **keys), destinations(scenario))
+    return SyntheticSource(Profile.named(str(traffic.profile), **traffic.profile_keys), destinations(scenario))
 
 
 def destinations(scenario: Scenario) -> list[Destination]:

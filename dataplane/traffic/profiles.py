@@ -28,7 +28,7 @@ independently.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -63,6 +63,16 @@ PROFILES: Mapping[str, Mapping[str, Any]] = {
     "on-off": {"arrivals": "on-off"},
     "churn": {},
     "vlan-mix": {},
+}
+
+#: Keys that only some profiles look at.
+OWN_KEYS: Mapping[str, Set[str]] = {
+    "zipf": {"zipf_s"},
+    "rsspp-campus": {"zipf_s"},
+    "elephants": {"elephants", "elephant_share"},
+    "adversarial": {"table_entries"},
+    "churn": {"churn_frames"},
+    "vlan-mix": {"vlans"},
 }
 
 _WEIGHTED_FLOWS_MAX = 100_000_000  # 8 bytes each, 24 while the table is built

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,10 @@ import pytest
 from dataplane.errors import UserError
 from dataplane.hash_tuple import HASH_SECRET_KEYS
 from dataplane.scenario.load import load_scenario
+from dataplane.scenario.model import Traffic
 from dataplane.scenario.source import destinations, traffic_source
 from dataplane.traffic.errors import TrafficError
-from dataplane.traffic.profiles import PROFILES
+from dataplane.traffic.profiles import OWN_KEYS, PROFILES, Profile
 from dataplane.traffic.synthetic import Destination
 
 
@@ -90,6 +92,15 @@ def test_keys_of_a_profile_reach_it(profile: str, keys: str) -> None:
     """The keys that a scenario accepts are keys that the generator takes."""
     text = f'[traffic]\nprofile = "{profile}"\npackets = 3\n{keys}'
     assert sum(len(batch) for batch in traffic_source(load_scenario(text)).batches(8)) == 3
+
+
+def test_every_key_of_the_generator_is_a_key_of_the_file() -> None:
+    """What a profile can be told can be written down, and every key that can be written down is looked at somewhere."""
+    keys, other = set(Traffic.model_fields), {"capture", "loop", "transmit", "profile"}
+    assert {field.name for field in fields(Profile)} - {"name", "start_ns"} == keys - other
+    sources = [Traffic(capture="a.pcap"), *(Traffic(profile=name) for name in PROFILES)]
+    assert set().union(*(source.keys_in_use for source in sources)) == keys
+    assert set(OWN_KEYS) <= set(PROFILES)
 
 
 def test_exponential_lengths_have_their_mean_and_spread() -> None:
