@@ -5,9 +5,11 @@ A policy is somebody else's program: it may raise, wish for nonsense, or never e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from operator import index
+from pathlib import Path
+from traceback import walk_tb
 from typing import NamedTuple
 
 from dataplane.ids import DEFAULT_PROCESSOR_INDEX, ProcessorNumber
@@ -52,11 +54,10 @@ class AskedPolicy:
         step_ns, began_ns = self.step_ns, self._clock()
         try:
             with foreign_code():
-                wishes = list(islice(self._policy.rebalance(window), _WISHES_MAX + 1))
-                wanted = _wanted(wishes, window)
+                wanted = _wanted(_listed(self._policy.rebalance(window)), window)
                 self.step_ns = _step(self._policy, self._tick_ns)
         except BaseException as error:  # it may even ask to end this program
-            self.findings.append(f"policy {self.name} at {milliseconds(window.end_ns)}: {_reason(error)}")
+            self.findings.append(f"policy {self.name} at {milliseconds(window.end_ns)}: {_reason(error, self._policy)}")
             self.has_failed = True
             return {}
         took_ns = self._clock() - began_ns
@@ -72,8 +73,8 @@ class _NonsenseError(ValueError):
     """What a policy wants makes no sense."""
 
 
-def _reason(error: BaseException) -> str:
-    """What a policy ended with, in one line."""
+def _reason(error: BaseException, policy: Policy) -> str:
+    """What a policy ended with, in one line, and where."""
     if isinstance(error, OverdueError):
         return f"did not answer within {FOREIGN_SECONDS:.0f} s"
     if isinstance(error, KeyboardInterrupt):
@@ -82,8 +83,26 @@ def _reason(error: BaseException) -> str:
         text = " ".join(str(error).split())
     except Exception:  # it cannot even say that
         text = ""
-    name = "" if isinstance(error, _NonsenseError) else f"{type(error).__name__}: "
-    return f"{name}{text}".removesuffix(": ")
+    if isinstance(error, _NonsenseError):
+        return text
+    return f"{type(error).__name__}: {text}".removesuffix(": ") + _place(error, policy)
+
+
+def _place(error: BaseException, policy: Policy) -> str:
+    """The last line of the policy's package that was on the way to an error; nothing when there is none."""
+    package, place = type(policy).__module__.partition(".")[0], ""
+    for frame, line in walk_tb(error.__traceback__):
+        name = frame.f_globals.get("__name__")
+        if isinstance(name, str) and name.partition(".")[0] == package:
+            place = f" ({Path(frame.f_code.co_filename).name} line {line})"
+    return place
+
+
+def _listed(answer: object) -> list[object]:
+    """What a policy gave back, as a list of no more than is needed to see that it is too long; _NonsenseError."""
+    if isinstance(answer, Iterable) and not isinstance(answer, Move | Table):  # one of those is a tuple as well
+        return list(islice(answer, _WISHES_MAX + 1))
+    raise _NonsenseError(f"rebalance returned {_short(answer)}, which is no list of wishes: [] is none, [wish] is one")
 
 
 def _wanted(wishes: Sequence[object], window: LoadWindow) -> dict[int, Places]:
@@ -107,7 +126,7 @@ def _wanted(wishes: Sequence[object], window: LoadWindow) -> dict[int, Places]:
             table[:] = wanted
         else:
             target = _processor(wish.target)
-            for entry in map(index, wish.indices):
+            for entry in _entries(wish):
                 if entry == DEFAULT_PROCESSOR_INDEX:
                     defaults[wish.vport_id] = target
                 elif 0 <= entry < len(table):
@@ -121,15 +140,32 @@ def _wanted(wishes: Sequence[object], window: LoadWindow) -> dict[int, Places]:
     return {vport_id: one for vport_id, one in places.items() if one != known[vport_id]}
 
 
+def _entries(wish: Move) -> Iterator[int]:
+    """The indices, of which there may be any number; _NonsenseError."""
+    try:
+        yield from map(index, wish.indices)
+    except TypeError:
+        indices = _short(wish.indices)
+        raise _NonsenseError(f"wishes a move of indices {indices}: write whole numbers in a tuple, as (0,)") from None
+
+
 def _processor(wished: ProcessorNumber) -> ProcessorNumber:
-    """The processor, whose numbers somebody else may have made of anything that counts; TypeError for the others."""
-    group, number = wished
-    return ProcessorNumber(index(group), index(number))
+    """The processor, whose numbers somebody else may have made of anything that counts; _NonsenseError."""
+    try:
+        group, number = wished
+        return ProcessorNumber(index(group), index(number))
+    except (TypeError, ValueError):
+        raise _NonsenseError(
+            f"wishes processor {_short(wished)}: take one of the window, or ProcessorNumber(group, number)"
+        ) from None
 
 
 def _step(policy: Policy, tick_ns: int) -> int:
     """The time to the next tick; _NonsenseError."""
-    step_ns = tick_ns if policy.next_tick_ns is None else index(policy.next_tick_ns)
+    try:
+        step_ns = tick_ns if policy.next_tick_ns is None else index(policy.next_tick_ns)
+    except TypeError:
+        raise _NonsenseError(f"next_tick_ns is {_short(policy.next_tick_ns)}, which is no whole number of ns") from None
     if not TICK_NS_MIN <= step_ns <= TICK_NS_MAX:
         raise _NonsenseError(f"wants its next tick after {step_ns} ns, which is not in {TICK_NS_MIN}..{TICK_NS_MAX}")
     return step_ns

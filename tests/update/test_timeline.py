@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -569,9 +570,14 @@ def test_illegal_wishes_are_refused_and_the_policy_goes_on(text: str, status: Nd
 @pytest.mark.parametrize(
     ("wish", "why"),
     [
-        (ValueError("no\n idea"), "ValueError: no idea"),
-        (KeyError(), "KeyError"),
-        (None, "TypeError: 'NoneType' object is not iterable"),
+        (ValueError("no\n idea"), "ValueError: no idea (test_timeline.py line N)"),
+        (KeyError(), "KeyError (test_timeline.py line N)"),
+        (None, "rebalance returned None, which is no list of wishes: [] is none, [wish] is one"),
+        (
+            Move(1, (0,), P[1]),
+            "rebalance returned Move(vport_id=1, indices=(0,), target=ProcessorNumber(gro..., which is no list of "
+            "wishes: [] is none, [wish] is one",
+        ),
         ([Move(1, (0,), P[1]), 7], "wishes 7, which is neither Move nor Table"),
         ([Move(2, (0,), P[1])], "there is no VPort 2 with RSS"),
         ([Move(0, (0,), P[1])], "there is no VPort 0 with RSS"),
@@ -580,7 +586,19 @@ def test_illegal_wishes_are_refused_and_the_policy_goes_on(text: str, status: Nd
         ([Move(1, (0,), ProcessorNumber(0, 8))], "processor 0:8 is not an RSS processor"),
         ([Table(1, tuple(P[:2]))], "wishes 2 entries for VPort 1, which has 4"),
         ([Table(1, (*P[:3], ProcessorNumber(1, 0)))], "processor 1:0 is not an RSS processor"),
-        ([Move(1, ("a",), P[1])], "TypeError: 'str' object cannot be interpreted as an integer"),  # type: ignore[arg-type]
+        (
+            [Move(1, ("a",), P[1])],  # type: ignore[arg-type]
+            "wishes a move of indices ('a',): write whole numbers in a tuple, as (0,)",
+        ),
+        ([Move(1, 0, P[1])], "wishes a move of indices 0: write whole numbers in a tuple, as (0,)"),  # type: ignore[arg-type]
+        (
+            [Move(1, (0,), 3)],  # type: ignore[arg-type]
+            "wishes processor 3: take one of the window, or ProcessorNumber(group, number)",
+        ),
+        (
+            [Table(1, ("0:1",) * 4)],  # type: ignore[arg-type]
+            "wishes processor '0:1': take one of the window, or ProcessorNumber(group, number)",
+        ),
     ],
 )
 def test_a_policy_that_fails_is_named_once_and_not_asked_again(wish: object, why: str) -> None:
@@ -588,7 +606,7 @@ def test_a_policy_that_fails_is_named_once_and_not_asked_again(wish: object, why
     policy = Scripted([Move(1, (0,), P[1])], wish, [Move(1, (0,), P[2])])
     timeline = timeline_of(schedule=[at(5 * TICK_NS, move(2, 3))], policy=policy)
     updates = play(timeline)
-    assert timeline.findings == [f"policy mine at 2 ms: {why}"]
+    assert [re.sub(r"line \d+", "line N", one) for one in timeline.findings] == [f"policy mine at 2 ms: {why}"]
     assert [update.requested_at_ns for update in updates] == [START_NS + TICK_NS, START_NS + 5 * TICK_NS]
     assert table_of(updates[-1]) == [1, 1, 3, 3]
     assert len(policy.seen) == 2
@@ -614,6 +632,13 @@ def test_a_next_tick_that_makes_no_sense_is_a_finding(next_tick_ns: int) -> None
     play(timeline)
     (finding,) = timeline.findings
     assert finding.startswith(f"policy mine at 1 ms: wants its next tick after {next_tick_ns} ns")
+
+
+def test_a_next_tick_is_a_whole_number() -> None:
+    """A float is told as what it is, as the time of a tick is exact."""
+    timeline = timeline_of(policy=Scripted(next_tick_ns=1e6))
+    play(timeline)
+    assert timeline.findings == ["policy mine at 1 ms: next_tick_ns is 1000000.0, which is no whole number of ns"]
 
 
 def test_a_policy_may_set_its_next_tick() -> None:
@@ -717,7 +742,8 @@ def test_a_policy_without_a_name_is_called_like_its_class() -> None:
     timeline.begin(0)
     timeline.advance()
     timeline.advance(IDLE)
-    assert timeline.findings == [f"policy {__name__}:Scripted at 1 ms: ValueError: x"]
+    (finding,) = timeline.findings
+    assert finding.startswith(f"policy {__name__}:Scripted at 1 ms: ValueError: x (test_timeline.py line ")
 
 
 # --- requests from outside --------------------------------------------------------------------------------------------
