@@ -16,12 +16,14 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from dataplane.control import filters, moves, rss1, scaling, vports
+from dataplane.control.dispatch import ROWS
 from dataplane.control.requests import Refusal
 from dataplane.control.state import lowest_free
 from dataplane.switch.configuration import RssState
 from tests.reference import machine_steps as steps
 from tests.reference.control import ReferenceAdapter
 from tests.reference.control_machine import ControlPlaneMachine
+from tests.reference.control_names import KINDS
 from tests.reference.oracle_session import OracleSession
 from tests.reference.side_by_side import SideBySide
 
@@ -32,6 +34,12 @@ MACHINE_SETTINGS = settings(
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
+
+
+def test_reference_knows_every_oid() -> None:
+    """Nothing that the model decides is left to the model alone (OID-01)."""
+    found = {oid.name: {kind.name.lower() for at, kind in ROWS if at is oid} for oid, _ in ROWS}
+    assert {name: set(kinds) for name, kinds in KINDS.items()} == found
 
 
 def test_oracle_and_reference_agree() -> None:
