@@ -15,6 +15,9 @@ from dataplane.results.packets import PACKET_SCHEMA
 DOCUMENTATION = Path(__file__).parents[2] / "docs"
 UPDATES = "## updates.json and updates.parquet"
 TEXT = (DOCUMENTATION / "results.md").read_text("utf-8")
+PROMISES = (
+    (DOCUMENTATION / "scenario-format.md").read_text("utf-8").partition("\n## Results that scripts rely on\n\n")[2]
+)
 
 SWITCH = """
 [adapter]
@@ -54,15 +57,28 @@ def section(heading: str) -> str:
     return TEXT.partition(f"\n{heading}\n")[2].partition("\n## ")[0]
 
 
+def results(scenario: str, directory: Path) -> Path:
+    """The run directory of a scenario."""
+    path, out = directory / "s.toml", directory / "out"
+    path.write_text(scenario)
+    assert cli.main(["run", str(path), "--out", str(out), "--quiet"]) == 0
+    return out
+
+
+def keys(document: object) -> set[str]:
+    """The keys of all objects in a JSON document."""
+    if isinstance(document, dict):
+        return set(document) | keys(list(document.values()))
+    return {key for value in document for key in keys(value)} if isinstance(document, list) else set()
+
+
 @pytest.mark.parametrize("scenario", [SWITCH, VMQ], ids=["switch", "vmq"])
 def test_everything_a_run_leaves_is_documented(scenario: str, tmp_path: Path) -> None:
     """Each file has a row in the first table that names its columns; sections name the keys of the JSON documents.
 
     Where columns differ in their last part, `latency_ns_p50` `_p90` names two.
     """
-    path, out = tmp_path / "s.toml", tmp_path / "out"
-    path.write_text(scenario)
-    assert cli.main(["run", str(path), "--out", str(out), "--quiet"]) == 0
+    out = results(scenario, tmp_path)
     rows = {name: row for row in TEXT.partition("\n## ")[0].splitlines() for name in re.findall(r"`(\w+\.\w+)`", row)}
     assert {one.name for one in out.iterdir()} <= set(rows)
     for name in (one.name for one in out.glob("*.parquet")):
@@ -76,6 +92,15 @@ def test_everything_a_run_leaves_is_documented(scenario: str, tmp_path: Path) ->
     certificates = [one for one in json.loads((out / "updates.json").read_text("utf-8")) if one["epoch"] is not None]
     assert bool(certificates) is (scenario is SWITCH)
     assert [key for one in certificates for key in one if f"`{key}`" not in section(UPDATES)] == []
+
+
+def test_what_scripts_rely_on_is_there(tmp_path: Path) -> None:
+    """Every key that docs/scenario-format.md promises of `summary.json` and `updates.json`."""
+    out = results(SWITCH, tmp_path)
+    for promise, other_mode in zip(PROMISES.split("\n\n"), (set[str](), {"queue_id"}), strict=True):
+        (name,) = re.findall(r"^`(\w+\.json)`", promise)
+        found = keys(json.loads((out / name).read_text("utf-8")))
+        assert set(re.findall(r"`(\w+)`", promise)) - other_mode - found == set()
 
 
 def test_columns_of_the_per_frame_table_are_documented() -> None:
