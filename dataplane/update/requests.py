@@ -188,19 +188,22 @@ def _fewest_in_use_first(
 ) -> Iterator[ProcessorNumber]:
     """The sources of groups, always next the one whose group leaves the fewest processors in use."""
     in_use = Counter(place for index, place in places.items() if index != PRIMARY_PROCESSOR_INDEX)
-    left = dict(groups)
+    left = {
+        source: Counter(target for index, target in group.items() if index != PRIMARY_PROCESSOR_INDEX)
+        for source, group in groups.items()
+    }
     while left:
-        source = min(left, key=lambda one: len(_after(in_use, one, left[one])))  # the first of equal ones
+        source = min(left, key=lambda one: _more_in_use(in_use, one, left[one]))  # the first of equal ones
         yield source
-        in_use = _after(in_use, source, left.pop(source))
+        targets = left.pop(source)
+        in_use[source] -= targets.total()
+        in_use.update(targets)
 
 
-def _after(
-    in_use: Counter[ProcessorNumber], source: ProcessorNumber, group: Mapping[int, ProcessorNumber]
-) -> Counter[ProcessorNumber]:
-    """How many parameters point to each processor once a group has been moved away from `source`."""
-    moved = Counter(target for index, target in group.items() if index != PRIMARY_PROCESSOR_INDEX)
-    return in_use - Counter({source: moved.total()}) + moved
+def _more_in_use(in_use: Counter[ProcessorNumber], source: ProcessorNumber, targets: Counter[ProcessorNumber]) -> int:
+    """How many more processors are in use once as many parameters have moved from `source` to each of `targets`."""
+    is_left = in_use[source] > targets.total() or source in targets
+    return sum(not in_use[target] for target in targets) - (in_use[source] > 0 and not is_left)
 
 
 # Queue pairs, and requests in general --------------------------------------------------------------------------------
