@@ -84,9 +84,9 @@ class Processor:
             busy_logged=np.zeros(1, np.int64),
         )
         self._accounts = kernels.Accounts(
-            current=new_entries(entry_slots),
+            current=np.zeros(entry_slots, kernels.ENTRY_ROW),
             touched=np.zeros(entry_slots, np.uint32),
-            position=np.array([-1, 0, 0], np.int64),
+            position=np.zeros(3, np.int64),
             entry_log=np.zeros(max(1024, entry_slots), kernels.ENTRY_ROW),
             loads=loads,
         )
@@ -145,7 +145,9 @@ class Processor:
 
     def _open_entries(self) -> npt.NDArray[Any]:
         """ENTRY_ROWs of the open window."""
-        return self._accounts.current[self._accounts.touched[: self._accounts.position[1]]]
+        entries = self._accounts.current[self._accounts.touched[: self._accounts.position[1]]]
+        entries["window"] -= 1
+        return entries
 
     def report(self) -> ProcessorReport:
         """Close the open windows and tell everything; the processor is not used afterwards."""
@@ -175,10 +177,3 @@ class Processor:
 def totals(by_target: npt.NDArray[np.int64]) -> dict[str, int]:
     """What a processor has counted, over all targets; `bytes` are wire bytes of received frames."""
     return dict(zip(COUNTED, by_target.sum(axis=0).tolist(), strict=True))
-
-
-def new_entries(slots: int) -> npt.NDArray[Any]:
-    """ENTRY_ROWs of no window."""
-    entries = np.zeros(slots, kernels.ENTRY_ROW)
-    entries["window"] = -1
-    return entries

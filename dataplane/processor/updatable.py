@@ -19,7 +19,7 @@ from dataplane.processor.fences import Fences, HoldPlan, OldFrames
 from dataplane.processor.flows import FlowTable, enlarged
 from dataplane.processor.log import DROPPED_ROW, HOLD_ROW, MARK_ROW, UpdateLog
 from dataplane.processor.messages import ANSWER_ROW, Marker
-from dataplane.processor.processor import NO_LOADS, Processor, ProcessorReport, Windows, new_entries, totals
+from dataplane.processor.processor import NO_LOADS, Processor, ProcessorReport, Windows, totals
 from dataplane.processor.rows import RowLog
 from dataplane.processor.slot import Slot
 from dataplane.switch.snapshot import SLOTS_PER_TARGET
@@ -184,7 +184,7 @@ class UpdatableProcessor(Processor):
             watch_epoch=watch.epoch,
         )
         self._accounts = accounts._replace(
-            current=np.concatenate([accounts.current, new_entries(max(0, slots - len(accounts.current)))]),
+            current=longer(accounts.current, slots),
             touched=longer(accounts.touched, slots),
             loads=loads,
             entry_log=longer(accounts.entry_log, max(slots, len(accounts.entry_log))),
