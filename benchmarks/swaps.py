@@ -1,7 +1,8 @@
 """What updates cost the traffic: the same run without and with 1,000 of them: `python -m benchmarks.swaps`.
 
 Ten million frames reach eight processors that are busy all the time. Every update moves eight table entries of the one
-VPort, one after the other over the whole run. What is compared is the time of the dataplane: deciding requests is the
+VPort, one after the other over the whole run. Another run has as many ticks of a policy that moves nothing. What is
+compared is the time of the dataplane: deciding requests is the
 control plane's time, and reported apart. The variants take turns, and what counts is the ratio of each to the run
 without updates in the same round.
 """
@@ -58,9 +59,17 @@ move_entries = {{ vport = 1, indices = "{first}-{last}", target = {target} }}
 """
 
 
+#: The table is one of round-robin already.
+_POLICY = """
+[policy]
+name = "round-robin"
+tick_ns = {tick_ns}
+"""
+
+
 def scenario_with(swaps: int, frames: int = FRAMES) -> Scenario:
     """The scenario with that many updates, spread evenly over the run of that many frames."""
-    duration_ns = frames * 1_000_000_000 // _RATE_PPS
+    duration_ns = _duration_ns(frames)
     events = []
     for number in range(swaps):
         first = ENTRIES_MOVED * number % 128
@@ -69,6 +78,16 @@ def scenario_with(swaps: int, frames: int = FRAMES) -> Scenario:
             _EVENT.format(at_ns=at_ns, first=first, last=first + ENTRIES_MOVED - 1, target=(number + number // 16) % 8)
         )
     return load_scenario(_SCENARIO + "".join(events), name="swaps")
+
+
+def scenario_with_ticks(ticks: int, frames: int = FRAMES) -> Scenario:
+    """The scenario with that many ticks of a policy, spread evenly over the run of that many frames."""
+    tick_ns = _duration_ns(frames) // (ticks + 1)
+    return load_scenario(_SCENARIO + _POLICY.format(tick_ns=tick_ns), name="ticks")
+
+
+def _duration_ns(frames: int) -> int:
+    return frames * 1_000_000_000 // _RATE_PPS
 
 
 class Variant(NamedTuple):
@@ -80,7 +99,7 @@ class Variant(NamedTuple):
 
 def variants(swaps: int = SWAPS, frames: int = FRAMES, *, inline_only: bool = False) -> dict[str, dict[str, Variant]]:
     """By engine, then by name; `without` is what the others are compared with."""
-    still, moving = scenario_with(0), scenario_with(swaps, frames)
+    still, moving, watched = scenario_with(0), scenario_with(swaps, frames), scenario_with_ticks(swaps, frames)
     engines: dict[str, tuple[EngineRun, int]] = {
         "inline": (run_inline, DEFAULT_BATCH_FRAMES),
         "ray, 8 actors": (run_on_ray, DEFAULT_BATCH_FRAMES_ON_RAY),
@@ -96,6 +115,7 @@ def variants(swaps: int = SWAPS, frames: int = FRAMES, *, inline_only: bool = Fa
             "without": Variant(without, run),
             "permissive": Variant(permissive, run),
             "ordered": Variant(replace(permissive, hand_over="ordered"), run),
+            "ticks": Variant(experiment(watched, default_batch_frames=batch_frames), run),
         }
     return made
 
@@ -133,7 +153,7 @@ def measure(named: dict[str, Variant], rounds: int = _ROUNDS) -> dict[str, Measu
     for _ in range(rounds + 1):  # the first round warms up
         for name, variant in named.items():
             outcomes[name].append(run_once(variant))
-            assert outcomes[name][-1].updates == (0 if name == "without" else SWAPS)
+            assert outcomes[name][-1].updates == (SWAPS if name in ("permissive", "ordered") else 0)
     measured = {}
     for name, of_variant in outcomes.items():
         ratios = [base.seconds / one.seconds for base, one in zip(outcomes["without"], of_variant, strict=True)]
@@ -162,7 +182,7 @@ def main() -> None:
         else:
             with ray_session(None, actors=10):
                 measured = measure(named)
-        print(f"{engine}: {FRAMES:,} frames, {SWAPS:,} updates")
+        print(f"{engine}: {FRAMES:,} frames, {SWAPS:,} updates or ticks")
         for name, one in measured.items():
             print(
                 f"  {name:<11} {one.frames_per_second / 1e6:6.2f} Mpps  {one.ratio:5.2f} of that without  "

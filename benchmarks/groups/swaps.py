@@ -1,4 +1,4 @@
-"""What updates cost the traffic: the same run without and with 1,000 of them (see `benchmarks.swaps`).
+"""What updates and ticks cost the traffic: the same run without and with 1,000 of them (see `benchmarks.swaps`).
 
 Rates are those of the dataplane; deciding the updates is a fact apart where it does not run beside the traffic.
 """
@@ -33,11 +33,7 @@ def measure(session: Session) -> Iterator[tuple[str, Figure]]:
         with nullcontext() if is_inline else ray_session(None, actors=10):
             measured = session.take_turns(trials, 3, warm_up=is_inline)
         without = f"{prefix}_without"
-        texts = {
-            f"{prefix}_{name}": f"{engine}: {amounts['frames']:,} frames"
-            + (" without updates" if name == "without" else f", {amounts['swaps']:,} updates, {name} hand-over")
-            for name in named
-        }
+        texts = {f"{prefix}_{name}": _text(engine, name, **amounts) for name in named}
         facts = {
             name: {
                 "updates": of_one[-1].updates,
@@ -49,6 +45,11 @@ def measure(session: Session) -> Iterator[tuple[str, Figure]]:
         }
         references = {name: [without] for name in trials if name != without}
         yield from figures(measured, "frames_per_second", texts, references, facts)
+
+
+def _text(engine: str, variant: str, swaps: int, frames: int) -> str:
+    what = {"without": " without updates", "ticks": f", {swaps:,} ticks of a policy that moves nothing"}
+    return f"{engine}: {frames:,} frames" + what.get(variant, f", {swaps:,} updates, {variant} hand-over")
 
 
 def _trial(variant: swaps.Variant, frames: int, outcomes: list[swaps.Outcome]) -> float:
