@@ -1,8 +1,9 @@
 """A directory of finished runs: what is in it need not be run again.
 
-`scale.json` says whose directory it is: the scenario as it was loaded, its capture, and the version of the program.
-Every finished run is a file of its own in `runs/`, named by a digest of all that defines the run. A grid that has grown
-therefore adds to a directory; a scenario that has changed does not go into it.
+`scale.json` says whose directory it is: the scenario as it was loaded, its capture, the source of a policy of the
+user's own, and the version of the program. Every finished run is a file of its own in `runs/`, named by a digest of all
+that defines the run. A grid that has grown therefore adds to a directory; a scenario that has changed does not go into
+it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from dataplane.scale.points import Run
 from dataplane.scale.rows import SCHEMA_VERSION, RunRow, row_from_json
 from dataplane.scale.variants import Base
 from dataplane.scenario.resolve import resolved_toml
+from dataplane.update.policies import policy_source
 
 MANIFEST = "scale.json"
 _RUNS, _FAILED = "runs", "failed"
@@ -77,16 +79,18 @@ class Store:
 
 
 def identity(base: Base) -> dict[str, Any]:
-    """What makes runs comparable: the scenario, its capture, the program."""
+    """What makes runs comparable: the scenario, its capture, the file of a policy of the user's own, the program."""
     traffic = base.scenario.traffic
     capture = Path(traffic.capture) if traffic is not None and traffic.capture is not None else None
     status = capture.stat() if capture is not None and capture.exists() else None
+    source = policy_source(base.scenario.policy.name)
     return {
         "schema_version": SCHEMA_VERSION,
         "version": version("vmmq-dataplane"),
         "name": base.name,
         "scenario": _digest(resolved_toml(base.scenario)),
         "capture": status and f"{capture}, {status.st_size} bytes, {status.st_mtime_ns}",
+        **({"policy": _digest(source)} if source is not None else {}),
     }
 
 
@@ -97,8 +101,8 @@ def _differing(manifest: Path, wanted: Mapping[str, Any]) -> str | None:
     except (ValueError, TypeError):
         return "program (scale.json cannot be read)"
     names = {"schema_version": "version of the program", "version": "version of the program", "name": "scenario",
-             "scenario": "scenario", "capture": "capture"}  # fmt: skip
-    return next((what for key, what in names.items() if found.get(key) != wanted[key]), None)
+             "scenario": "scenario", "capture": "capture", "policy": "version of the policy"}  # fmt: skip
+    return next((what for key, what in names.items() if found.get(key) != wanted.get(key)), None)
 
 
 def _write(path: Path, text: str) -> None:

@@ -17,6 +17,12 @@ from dataplane.scale.schedule import Assignment, Done, Failed, Lost, Outcome
 from tests.scale.examples import NIC, SCENARIO, written
 from tests.traffic.captures import Packet, pcap
 
+POLICY = """from dataplane.update.policy import Policy
+
+class Mine(Policy):
+    def rebalance(self, window):
+        return []
+"""
 GRID = GridOptions(processors="1,2,4", nics="1,2", repeat=2)
 
 
@@ -112,6 +118,19 @@ def test_another_capture_is_refused(tmp_path: Path) -> None:
     plan(options(tmp_path, text=text))
     capture.write_bytes(pcap([Packet.whole(moment, bytes(60)) for moment in (0, 1)]))
     with pytest.raises(UserError, match="another capture: give another --out"):
+        plan(options(tmp_path, text=text))
+
+
+def test_another_version_of_a_policy_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file that a policy of the user's own is in belongs to what the runs are of."""
+    module = tmp_path / "mine_and_scaled.py"
+    module.write_text(POLICY)
+    monkeypatch.syspath_prepend(tmp_path)
+    text = SCENARIO + '[policy]\nname = "mine_and_scaled:Mine"\n'
+    plan(options(tmp_path, text=text))
+    plan(options(tmp_path, text=text))
+    module.write_text(POLICY + "# another\n")
+    with pytest.raises(UserError, match="another version of the policy: give another --out"):
         plan(options(tmp_path, text=text))
 
 

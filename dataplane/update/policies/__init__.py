@@ -91,6 +91,19 @@ def find_policy(name: str) -> type[Policy]:
     return policy_class  # type: ignore[no-any-return]  # _is_policy
 
 
+def policy_source(name: str) -> str | None:
+    """The file that a policy of the user's is in; None of the model's own, and where there is no such file.
+
+    UserError when there is no policy of that name.
+    """
+    if name in POLICIES:
+        return None
+    try:
+        return inspect.getsource(sys.modules[find_policy(name).__module__])
+    except (OSError, TypeError):  # compiled, or made by a program
+        return None
+
+
 def _is_policy(value: Any) -> bool:
     return isinstance(value, type) and issubclass(value, Policy) and value.rebalance is not Policy.rebalance
 
