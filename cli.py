@@ -2,16 +2,16 @@
 
 Human text goes to standard output, progress and log lines to standard error; `--json` prints one JSON document. The
 exit statuses are those of `ExitCode`. An error is one line; `main` turns everything that can go wrong into one.
-Commands import what they need inside, so that a short command does not wait for what only a long one uses. Annotations
-are not strings here: typer would evaluate those of all commands, twice, whichever is called.
+Each command imports what it needs inside its function, so that a short command does not wait for imports of a long one.
+Annotations are not strings here: typer would evaluate those of all commands, twice, whichever is called.
 """
 
-# ruff: noqa: E402  # the first thing is to be ready for Ctrl-C
+# ruff: noqa: E402  # the handler of Ctrl-C comes before the imports
 
 import os
 import signal
 
-#: Until `main` knows better, Ctrl-C ends the program as an interruption does, without the traceback of an import.
+#: Until `main` installs its handler, Ctrl-C ends the program as interrupted, without a traceback from an import.
 _STARTS = signal.getsignal(signal.SIGINT) is signal.default_int_handler
 if _STARTS:
     signal.signal(signal.SIGINT, lambda number, frame: os._exit(os.write(2, b"vmmq: interrupted\n") and 3))
@@ -35,42 +35,42 @@ import typer.core
 from dataplane.engine.interrupts import ignore_interrupts, interrupt_when_loaded
 from dataplane.errors import ExitCode, UserError, system_problem
 
-# pydantic looks for plugins in everything that is installed; scenarios have no use for any
+# pydantic searches all installed packages for plugins; scenarios use none
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
 
 app = typer.Typer(
     name="vmmq",
-    help="Where a VMMQ network adapter sends every frame and why, and what that does to its processors.",
+    help="Shows where a VMMQ network adapter sends every frame and why, and what this does to its processors.",
     add_completion=False,
-    pretty_exceptions_enable=False,  # tracebacks are for defects only, and then plain ones
-    rich_markup_mode=None,  # help without rich: it costs more than the rest of the start
+    pretty_exceptions_enable=False,  # only defects show a traceback, and a plain one
+    rich_markup_mode=None,  # help without rich, which takes longer to import than everything else
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-#: What typer raises for wrong usage; typer may bring its own copy of click, so there is no module to import it from.
+#: What typer raises for wrong usage. typer may bring its own copy of click, so there is no module to import it from.
 _WrongUsage: type[BaseException] = next(
     base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException"
 )
 
 Adapter = Annotated[
-    str | None, typer.Option("--adapter", metavar="NIC", help="Which NIC, by name, of a scenario with several.")
+    str | None, typer.Option("--adapter", metavar="NIC", help="Name of the NIC, if the scenario has several.")
 ]
 Config = Annotated[Path, typer.Option(metavar="SCENARIO", help="Scenario file that configures the NIC.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
-OverwriteRun = Annotated[bool, typer.Option("--overwrite", help="Replace a run directory that exists.")]
-ProcessorsPerActor = Annotated[int, typer.Option(min=1, help="Simulated processors in one Ray actor.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")]
+OverwriteRun = Annotated[bool, typer.Option("--overwrite", help="Replace an existing run directory.")]
+ProcessorsPerActor = Annotated[int, typer.Option(min=1, help="Simulated processors in each Ray actor.")]
 FirstSeed = Annotated[
-    int | None, typer.Option(min=0, max=2**63 - 1, help="The first one, instead of the scenario's [run] seed.")
+    int | None, typer.Option(min=0, max=2**63 - 1, help="First seed, instead of the scenario's [run] seed.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks on standard error.")]
 
 
 def program() -> int:
-    """The program `vmmq`: `main` in a process of its own.
+    """The program `vmmq`: `main` in its own process.
 
-    Looking through all that importing has made for something to free, a thousand times and once more at the end, would
-    be a third of a short command.
+    Garbage collection runs rarely here: collecting the objects that imports create, a thousand times and once more at
+    the end, would take a third of the time of a short command.
     """
     gc.set_threshold(200_000, 10, 10)
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
@@ -87,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status."""
     if threading.current_thread() is threading.main_thread():
         interrupt_when_loaded()
-        # a polite end is an interrupt: what was finished is kept, nothing half-written stays
+        # SIGTERM acts like Ctrl-C: finished results are kept, nothing half-written remains
         signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
     try:
         try:
@@ -104,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         return _fail(str(error), error.exit_code)
     except BrokenPipeError:
-        # the reader went away (`vmmq ... | head`): nothing to say, and nothing more to flush at exit
+        # the reader has closed the pipe (`vmmq ... | head`): print no error, and flush nothing at exit
         sys.stdout = sys.stderr
         return ExitCode.INCONCLUSIVE
     except OSError as error:
@@ -131,10 +131,10 @@ def _wrong_usage(error: Any) -> int:
 
 @contextmanager
 def _progress(quiet: bool) -> Iterator[Callable[[int, float], None]]:
-    """A progress bar on standard error, if that is a terminal and the work takes longer than a moment.
+    """A progress bar on standard error, if that is a terminal and the work takes longer than a second.
 
-    Until it is told how far that is, kernels are being loaded or actors started: the bar is there without a share.
-    What a policy prints meanwhile goes to standard error as well.
+    While kernels are loaded or actors started there is no progress to report yet: the bar shows no share. What a policy
+    prints meanwhile goes to standard error as well.
     """
     if quiet or not sys.stderr.isatty():
         with redirect_stdout(sys.stderr):
@@ -163,7 +163,7 @@ def _progress(quiet: bool) -> Iterator[Callable[[int, float], None]]:
 
 @contextmanager
 def _step_progress(quiet: bool) -> Iterator[Callable[[str, float], None]]:
-    """What is being done, on standard error if that is a terminal; drawn only at steps, to disturb no measurement."""
+    """The current step, on standard error if that is a terminal; drawn only at steps, to disturb no measurement."""
     if quiet or not sys.stderr.isatty():
         yield lambda text, share: None
         return
@@ -188,7 +188,7 @@ def _print_rich(renderable: Any) -> None:
     # a pipe has no width of its own: do not fold tables for it
     width = None if sys.stdout.isatty() else 200
     console = Console(width=width, markup=False, emoji=False)  # a name may look like markup
-    with console.capture() as screen:  # writing it, rich would end the program when nobody reads
+    with console.capture() as screen:  # if rich wrote it, a closed pipe would end the program
         print_whole(console, renderable)
     sys.stdout.write(screen.get())
 
@@ -209,10 +209,10 @@ def _print_version(wanted: bool) -> None:
 def vmmq(
     context: typer.Context,
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and leave.", callback=_print_version, is_eager=True)
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Where a VMMQ network adapter sends every frame and why, and what that does to its processors.
+    """Shows where a VMMQ network adapter sends every frame and why, and what this does to its processors.
 
     \b
     Examples:
@@ -229,32 +229,32 @@ def vmmq(
 def run_command(
     *,
     scenario: Annotated[
-        Path | None, typer.Argument(metavar="SCENARIO", help="Scenario file; without one the packaged quick start.")
+        Path | None, typer.Argument(metavar="SCENARIO", help="Scenario file; default: the packaged quick start.")
     ] = None,
-    capture: Annotated[str | None, typer.Option(help="Take the frames from this capture instead; - is stdin.")] = None,
+    capture: Annotated[str | None, typer.Option(help="Use the frames of this capture instead; - is stdin.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Run directory to write; default runs/NAME, with a number if that exists.")
+        Path | None, typer.Option(help="Run directory to write; default: runs/NAME, with a number if that exists.")
     ] = None,
     overwrite: OverwriteRun = False,
-    engine: Annotated[str, typer.Option(help="inline, or ray: every processor an actor.")] = "inline",
+    engine: Annotated[str, typer.Option(help="inline (one process), or ray (each processor an actor).")] = "inline",
     address: Annotated[
-        str | None, typer.Option(help="Ray cluster to join (auto or HOST:PORT); default a local one.")
+        str | None, typer.Option(help="Ray cluster to join (auto or HOST:PORT); default: a local one.")
     ] = None,
     processors_per_actor: ProcessorsPerActor = 1,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of a NIC that steer a batch together.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="Threads with which a NIC steers a batch.")] = 1,
     seed: Annotated[
-        int | None, typer.Option(min=0, max=2**63 - 1, help="Instead of the scenario's [run] seed.")
+        int | None, typer.Option(min=0, max=2**63 - 1, help="Seed, instead of the scenario's [run] seed.")
     ] = None,
     replay: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Repeat the run of this run directory, live requests included.")
+        Path | None, typer.Option(metavar="DIR", help="Repeat the run in this run directory, live requests included.")
     ] = None,
     adapter: Adapter = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> int:
-    """Run an experiment: traffic through the configured NIC to its processors, and what each of them feels.
+    """Run an experiment: send traffic through the configured NIC to its processors, and report the load of each.
 
-    A scenario with several NICs runs them all, on Ray side by side; with --adapter one of them as if it were alone.
+    A scenario with several NICs runs all of them, with Ray at the same time; --adapter runs one of them as if alone.
 
     \b
     Examples:
@@ -285,7 +285,7 @@ def run_command(
         outcome = run_scenario(options, chosen, progress)
     if isinstance(outcome, SeveralOutcome):
         return _print_several(outcome, as_json)
-    # a run that was cut short and is repeated to where it ended is whole this time
+    # the repetition of an interrupted run up to where it ended is complete
     is_repeated = replay is not None and outcome.difference is None
     code = _print_outcome(outcome, as_json, is_repeated=is_repeated)
     if outcome.difference is not None:
@@ -295,7 +295,7 @@ def run_command(
 
 
 def _print_outcome(outcome: Any, as_json: bool, *, is_repeated: bool = False) -> int:
-    """What a run has come to (`commands.RunOutcome`); the exit status."""
+    """Print the outcome of a run (`commands.RunOutcome`); return the exit status."""
     summary = outcome.summary
     if as_json:
         _print_json(summary)
@@ -311,7 +311,7 @@ def _print_outcome(outcome: Any, as_json: bool, *, is_repeated: bool = False) ->
 
 
 def _print_several(outcome: Any, as_json: bool) -> int:
-    """What a run of several NICs has come to (`commands.SeveralOutcome`); the exit status."""
+    """Print the outcome of a run of several NICs (`commands.SeveralOutcome`); return the exit status."""
     if as_json:
         _print_json(outcome.summary)
     else:
@@ -333,14 +333,14 @@ def steer_command(
     *,
     capture: Annotated[str, typer.Argument(metavar="CAPTURE", help="Capture or frame table; - is stdin.")],
     config: Config,
-    output: Annotated[Path | None, typer.Option(help="Write .parquet, .arrow, .csv or .jsonl.")] = None,
+    output: Annotated[Path | None, typer.Option(help="File to write: .parquet, .arrow, .csv or .jsonl.")] = None,
     overwrite: Overwrite = False,
     limit: Annotated[int, typer.Option(min=1, help="Rows of the table on the terminal.")] = 40,
     adapter: Adapter = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> int:
-    """One row for each frame of a capture: where the NIC sends it and why, before any [[event]] or [policy].
+    """Show for each frame of a capture where the NIC sends it and why, before any [[event]] or [policy].
 
     \b
     Examples:
@@ -359,7 +359,7 @@ def steer_command(
             dropped = ", ".join(f"{reason} {count:,}" for reason, count in totals["dropped"].items())
             print(f"{totals['packets']:,} frames steered, dropped: {dropped or 'none'}; written to {output}")
     elif as_json:
-        write = sys.stdout.write  # prints go to standard error there
+        write = sys.stdout.write  # taken before `_progress` redirects prints to standard error
         with _progress(quiet or sys.stdout.isatty()) as steering.progress:
             for piece in steering.json_document():
                 write(piece)
@@ -375,7 +375,7 @@ def steer_command(
 
 
 class _ExplainCommand(typer.core.TyperCommand):
-    """`-:N`, frame N of standard input, is its argument, although it looks like an option."""
+    """Takes `-:N`, frame N of standard input, as its argument, although it looks like an option."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         frames = [arg for arg in args if arg.startswith("-:") and "--" not in args]
@@ -388,15 +388,15 @@ class _ExplainCommand(typer.core.TyperCommand):
 def explain_command(
     *,
     frame: Annotated[
-        str, typer.Argument(metavar="CAPTURE:N|HEX", help="Frame N (from 0) of a capture, - is stdin, or its bytes.")
+        str, typer.Argument(metavar="CAPTURE:N|HEX", help="Frame N (from 0) of a capture (- is stdin), or its bytes.")
     ],
     config: Config,
     adapter: Adapter = None,
     as_json: Json = False,
 ) -> int:
-    """One frame, step by step: filters tried, target, hash input, hash, index, processor, each with its rule.
+    """Explain one frame step by step: filters tried, target, hash input, hash, index, processor, each with its rule.
 
-    As the NIC steers before any [[event]] or [policy].
+    The NIC steers here as before any [[event]] or [policy].
 
     \b
     Examples:
@@ -435,7 +435,7 @@ def show_command(
     adapter: Adapter = None,
     as_json: Json = False,
 ) -> int:
-    """The adapter of a scenario or of a running dataplane, as the Windows tools would show it: VPorts, filters, RSS.
+    """Show the adapter of a scenario or of a running dataplane as the Windows tools would: VPorts, filters, RSS.
 
     \b
     Examples:
@@ -470,11 +470,11 @@ def show_command(
 @app.command("oracle")
 def oracle_command(
     *,
-    script: Annotated[str, typer.Argument(metavar="SCRIPT.jsonl", help="Steps, one JSON object a line; - is stdin.")],
+    script: Annotated[str, typer.Argument(metavar="SCRIPT.jsonl", help="Steps, one JSON object per line; - is stdin.")],
     output: Annotated[Path | None, typer.Option(help="Write the results here instead of standard output.")] = None,
     overwrite: Overwrite = False,
 ) -> int:
-    """Answers OIDs, frames and sends as a correct miniport would: one result line for each step.
+    """Answer OIDs, frames and sends as a correct miniport would: one result line for each step.
 
     \b
     Examples:
@@ -485,7 +485,7 @@ def oracle_command(
 
     def write(line: str) -> None:
         sys.stdout.write(line)
-        sys.stdout.flush()  # whoever drives the oracle through pipes waits for each answer
+        sys.stdout.flush()  # a program that drives the oracle through pipes waits for each answer
 
     if output is not None:
         code = answer_script_to_file(script, output, overwrite=overwrite)
@@ -496,28 +496,30 @@ def oracle_command(
     return code
 
 
-# A dataplane that goes on -----------------------------------------------------------------------------------------
+# A running dataplane ----------------------------------------------------------------------------------------------
 
 _DataplaneName = Annotated[
-    str | None, typer.Option("--name", help="Which dataplane; may be left out when there is only one.")
+    str | None, typer.Option("--name", help="Name of the dataplane; not needed if there is only one.")
 ]
 
 
 @app.command("up")
 def up_command(
     *,
-    scenario: Annotated[Path, typer.Argument(metavar="SCENARIO", help="Scenario file; its traffic goes on for ever.")],
-    name: Annotated[str, typer.Option(help="What the dataplane is to be called.")] = "vmmq",
-    out: Annotated[Path | None, typer.Option(help="Run directory that `down` writes; default runs/NAME.")] = None,
+    scenario: Annotated[
+        Path, typer.Argument(metavar="SCENARIO", help="Scenario file; its traffic continues endlessly.")
+    ],
+    name: Annotated[str, typer.Option(help="Name of the new dataplane.")] = "vmmq",
+    out: Annotated[Path | None, typer.Option(help="Run directory that `down` writes; default: runs/NAME.")] = None,
     overwrite: OverwriteRun = False,
     address: Annotated[
-        str | None, typer.Option(help="Ray cluster to join (auto or HOST:PORT); default one of its own.")
+        str | None, typer.Option(help="Ray cluster to join (auto or HOST:PORT); default: a new one.")
     ] = None,
     processors_per_actor: ProcessorsPerActor = 1,
-    pace: Annotated[str, typer.Option(help="real: model time follows the clock; none: as fast as it goes.")] = "real",
+    pace: Annotated[str, typer.Option(help="real: model time follows the clock; none: as fast as possible.")] = "real",
     adapter: Adapter = None,
 ) -> int:
-    """Start a dataplane that stays and takes requests: every processor a Ray actor, the scenario's traffic endless.
+    """Start a dataplane of Ray actors that runs until `vmmq down` and takes requests; the scenario traffic is endless.
 
     \b
     Example:
@@ -540,7 +542,7 @@ def up_command(
 
 @app.command("down")
 def down_command(*, name: _DataplaneName = None, as_json: Json = False, quiet: Quiet = False) -> int:
-    """Stop a dataplane: finish the frames that were taken, write the run directory, and end its actors.
+    """Stop a dataplane: finish the frames it has taken, write the run directory, and end its actors.
 
     \b
     Example:
@@ -558,10 +560,10 @@ def down_command(*, name: _DataplaneName = None, as_json: Json = False, quiet: Q
 def top_command(
     *,
     name: _DataplaneName = None,
-    once: Annotated[bool, typer.Option("--once", help="One block, and leave.")] = False,
-    interval: Annotated[float, typer.Option(min=0.05, max=3600, help="Seconds between two looks.")] = 1.0,
+    once: Annotated[bool, typer.Option("--once", help="Print one block and exit.")] = False,
+    interval: Annotated[float, typer.Option(min=0.05, max=3600, help="Seconds between two updates.")] = 1.0,
 ) -> int:
-    """Look at a running dataplane: throughput, epoch, every processor and VPort, the latest requests.
+    """Watch a running dataplane: throughput, epoch, every processor and VPort, the latest requests.
 
     \b
     Examples:
@@ -595,10 +597,10 @@ def top_command(
     return ExitCode.DONE
 
 
-rss_app = typer.Typer(help="RSS of a VPort of a running dataplane.", rich_markup_mode=None)
+rss_app = typer.Typer(help="Change RSS of a VPort of a running dataplane.", rich_markup_mode=None)
 app.add_typer(rss_app, name="rss")
 
-_VPort = Annotated[int, typer.Option(help="The VPort; 0 under native RSS.")]
+_VPort = Annotated[int, typer.Option(help="VPort id; 0 with native RSS.")]
 
 
 @rss_app.command("set")
@@ -607,16 +609,18 @@ def rss_set_command(
     name: _DataplaneName = None,
     vport: _VPort = 0,
     table: Annotated[
-        str | None, typer.Option(metavar="PROCESSORS", help="Indirection table: 0,1,2,3; repeated until it is full.")
+        str | None, typer.Option(metavar="PROCESSORS", help="Indirection table: 0,1,2,3; repeated to fill the table.")
     ] = None,
     hash_types: Annotated[str | None, typer.Option(metavar="TYPES", help="ipv4,tcp_ipv4,...")] = None,
-    default_processor: Annotated[str | None, typer.Option(metavar="PROCESSOR", help="For frames without hash.")] = None,
+    default_processor: Annotated[
+        str | None, typer.Option(metavar="PROCESSOR", help="Processor of frames without hash.")
+    ] = None,
     disable: Annotated[bool, typer.Option("--disable", help="Turn RSS off.")] = False,
     as_json: Json = False,
 ) -> int:
-    """Give a VPort other RSS parameters; what is left out stays as it is.
+    """Change RSS parameters of a VPort; omitted parameters keep their values.
 
-    Without --disable RSS is on afterwards, also when it was off before.
+    Without --disable RSS is on afterwards, even if it was off before.
 
     \b
     Examples:
@@ -641,7 +645,7 @@ def rss_move_command(
     name: _DataplaneName = None,
     vport: _VPort = 0,
     indices: Annotated[str, typer.Option(metavar="INDICES", help="0-31, or 0,2,8-11, or default, or primary.")],
-    target: Annotated[str, typer.Option(metavar="PROCESSOR", help="Where they are to point: 3 or 1:16.")],
+    target: Annotated[str, typer.Option(metavar="PROCESSOR", help="Processor that they will point to: 3 or 1:16.")],
     as_json: Json = False,
 ) -> int:
     """Move entries of a VPort's indirection table to another processor (RSSv2).
@@ -673,7 +677,7 @@ def _change(name: str | None, key: str, members: dict[str, Any], as_json: bool) 
 
 
 def _print_answers(documents: Sequence[dict[str, Any]], as_json: bool, *, with_output: bool) -> int:
-    """What became of requests to a running dataplane (`commands.answer_document`); the exit status."""
+    """Print the outcome of requests to a running dataplane (`commands.answer_document`); return the exit status."""
     if as_json:
         _print_json(documents[0] if with_output else documents)
     for one in () if as_json else documents:
@@ -690,7 +694,7 @@ def _print_answers(documents: Sequence[dict[str, Any]], as_json: bool, *, with_o
 
 
 class _OidGroup(typer.core.TyperGroup):
-    """`vmmq oid OID` is short for `vmmq oid send OID`, by name or by code, options in front of the OID included."""
+    """Lets `vmmq oid OID` stand for `vmmq oid send OID`, by name or code, also with options in front of the OID."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         is_short = not {*self.commands, "-h", "--help"} & {*args[:1]} and any(
@@ -701,13 +705,15 @@ class _OidGroup(typer.core.TyperGroup):
 
 oid_app = typer.Typer(
     cls=_OidGroup,
-    help="OID requests to a running dataplane (`vmmq oid OID_...` for short), and their buffers as bytes and as JSON.",
+    help="Send OID requests to a running dataplane (`vmmq oid OID_...` for short); decode and encode their buffers.",
     rich_markup_mode=None,
 )
 app.add_typer(oid_app, name="oid")
 
-_OidName = Annotated[str, typer.Argument(metavar="NAME", help="An OID or a structure: OID_RECEIVE_FILTER_SET_FILTER.")]
-_Output = Annotated[bool, typer.Option("--output", help="The buffer as it comes back, not as it is sent.")]
+_OidName = Annotated[
+    str, typer.Argument(metavar="NAME", help="An OID or a structure, such as OID_RECEIVE_FILTER_SET_FILTER.")
+]
+_Output = Annotated[bool, typer.Option("--output", help="The buffer of the answer, not of the request.")]
 
 
 @oid_app.command("send")
@@ -718,13 +724,13 @@ def oid_send_command(
         str | None, typer.Argument(metavar="JSON", help="The members as a JSON object; - is standard input.")
     ] = None,
     name: _DataplaneName = None,
-    kind: Annotated[str | None, typer.Option(help="query, set or method; by default what the OID is for.")] = None,
-    issuer: Annotated[str, typer.Option(help="The client that asks.")] = "A",
-    vport: Annotated[int | None, typer.Option(help="For this VPort.")] = None,
-    processor: Annotated[str, typer.Option(help="Issued on this processor.")] = "0",
+    kind: Annotated[str | None, typer.Option(help="query, set or method; default: from the OID.")] = None,
+    issuer: Annotated[str, typer.Option(help="Client that issues the request.")] = "A",
+    vport: Annotated[int | None, typer.Option(help="VPort of the request.")] = None,
+    processor: Annotated[str, typer.Option(help="Processor on which the request is issued.")] = "0",
     as_json: Json = False,
 ) -> int:
-    """Issue an OID request to a running dataplane, and show its NDIS status and its output. `send` may be left out.
+    """Issue an OID request to a running dataplane, and print its NDIS status and output. `send` may be omitted.
 
     \b
     Examples:
@@ -756,7 +762,7 @@ def oid_decode_command(
     output: _Output = False,
     as_json: Json = False,
 ) -> int:
-    """What a buffer says, member by member; with --json the structured form that scripts of the oracle use.
+    """Decode a buffer member by member; with --json, print the structured form that oracle scripts use.
 
     \b
     Example:
@@ -782,10 +788,10 @@ def oid_encode_command(
     *,
     name: _OidName,
     members: Annotated[str, typer.Argument(metavar="JSON", help="The members as a JSON object; - is standard input.")],
-    ndis_version: Annotated[str, typer.Option(help="Decides the revision of the structure.")] = "6.80",
+    ndis_version: Annotated[str, typer.Option(help="NDIS version, which decides the structure's revision.")] = "6.80",
     output: _Output = False,
 ) -> int:
-    """The bytes of a buffer from its members, as hexadecimal digits.
+    """Encode the members of a buffer, and print its bytes as hexadecimal digits.
 
     \b
     Example:
@@ -797,7 +803,7 @@ def oid_encode_command(
     return ExitCode.DONE
 
 
-policy_app = typer.Typer(help="Rebalancing policies: what there is, and side by side.", rich_markup_mode=None)
+policy_app = typer.Typer(help="List and compare rebalancing policies.", rich_markup_mode=None)
 app.add_typer(policy_app, name="policy")
 
 
@@ -806,26 +812,24 @@ def policy_compare_command(
     *,
     policies: Annotated[
         list[str] | None,
-        typer.Argument(metavar="POLICY", help="Names, or package.module:Class; also with :key=value,key=value."),
+        typer.Argument(metavar="POLICY", help="Name or package.module:Class, optionally with :key=value,key=value."),
     ] = None,
     scenario: Annotated[Path, typer.Argument(metavar="SCENARIO", help="Scenario file; its [policy] gives the tick.")],
-    seeds: Annotated[
-        int, typer.Option(min=1, max=30, help="Runs of each policy, with the seed and those after it.")
-    ] = 5,
+    seeds: Annotated[int, typer.Option(min=1, max=30, help="Runs of each policy, with consecutive seeds.")] = 5,
     seed: FirstSeed = None,
     hand_over: Annotated[
-        Literal["permissive", "ordered"] | None, typer.Option(help="Instead of the scenario's.")
+        Literal["permissive", "ordered"] | None, typer.Option(help="Hand-over, instead of the scenario's.")
     ] = None,
     tick_ns: Annotated[
         int | None, typer.Option(min=1_000, max=10**15, help="Time between ticks, instead of the scenario's.")
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="Write a row for each policy and seed: .parquet or .csv.")] = None,
+    output: Annotated[Path | None, typer.Option(help="File for a row per policy and seed: .parquet or .csv.")] = None,
     overwrite: Overwrite = False,
     adapter: Adapter = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> int:
-    """The same traffic under several policies: balance, moves, order, loss and latency, with 95 % intervals.
+    """Run the same traffic under several policies: balance, moves, order, loss and latency, with 95 % intervals.
 
     \b
     Examples:
@@ -853,7 +857,7 @@ def policy_compare_command(
 
 @policy_app.command("list")
 def policy_list_command(*, as_json: Json = False) -> int:
-    """The policies that come with the model, a line about each.
+    """List the policies that come with the model, one line each.
 
     \b
     Example:
@@ -879,17 +883,17 @@ def bench_command(
         typer.Option(metavar="GROUP,...", help="kernels, captures, engines, control, swaps, start, memory."),
     ] = None,
     rounds: Annotated[
-        int | None, typer.Option(min=1, max=1000, help="Rounds of each series, instead of its own number.")
+        int | None, typer.Option(min=1, max=1000, help="Rounds of each series, instead of its default.")
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Less of everything, and nothing on Ray: seconds.")] = False,
-    output: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write the JSON document there.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Measure less, and nothing on Ray: seconds.")] = False,
+    output: Annotated[Path | None, typer.Option(metavar="FILE.json", help="File for the JSON document.")] = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> int:
-    """Measure this machine: kernels, captures, engines, control, updates, start-up and memory, and peers beside them.
+    """Measure this machine: kernels, captures, engines, control, updates, start-up and memory, and compare with peers.
 
-    All of it takes some ten minutes and a machine that does nothing else.
+    All groups take about ten minutes on a machine that does nothing else.
 
     \b
     Examples:
@@ -919,43 +923,44 @@ def bench_command(
 @app.command("scale")
 def scale_command(
     *,
-    scenario: Annotated[Path, typer.Argument(metavar="SCENARIO", help="Scenario file that is scaled.")],
+    scenario: Annotated[Path, typer.Argument(metavar="SCENARIO", help="Scenario file to scale.")],
     processors: Annotated[
-        str | None, typer.Option(metavar="N,...", help="RSS processors, with queue pairs and tables over all of them.")
+        str | None, typer.Option(metavar="N,...", help="RSS processors; queue pairs and tables cover all of them.")
     ] = None,
     nics: Annotated[
-        str | None, typer.Option(metavar="N,...", help="Copies of the NIC side by side; default 1.")
+        str | None, typer.Option(metavar="N,...", help="Copies of the NIC that run side by side; default: 1.")
     ] = None,
     batch: Annotated[
-        str | None, typer.Option(metavar="N,...", help="Frames in a batch; default the scenario's, else the engine's.")
+        str | None, typer.Option(metavar="N,...", help="Frames in a batch; default: the scenario's, else the engine's.")
     ] = None,
-    engine: Annotated[str | None, typer.Option(metavar="E,...", help="inline, ray or both; default inline.")] = None,
+    engine: Annotated[str | None, typer.Option(metavar="E,...", help="inline, ray or both; default: inline.")] = None,
     processors_per_actor: Annotated[
-        str | None, typer.Option(metavar="N,...", help="Simulated processors in one Ray actor; default 1.")
+        str | None, typer.Option(metavar="N,...", help="Simulated processors in each Ray actor; default: 1.")
     ] = None,
     grow: Annotated[
         list[str] | None,
         typer.Option(
             metavar="AXIS[=N,...]",
-            help="Instead of a grid: packets, flows, vports, filters, entries or processors grow; may be repeated.",
+            help="Grow one of packets, flows, vports, filters, entries, processors instead of a grid; may be repeated.",
         ),
     ] = None,
-    repeat: Annotated[int, typer.Option(metavar="N", help="Runs of each point, with the seed and those after it.")] = 3,
+    repeat: Annotated[int, typer.Option(metavar="N", help="Runs of each point, with consecutive seeds.")] = 3,
     seed: FirstSeed = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where runs are kept; default runs/scale-NAME. It goes on there.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Directory of finished runs, which are reused; default: runs/scale-NAME."),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Forget the runs of an earlier experiment.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Delete the runs of an earlier experiment.")] = False,
     address: Annotated[
-        str | None, typer.Option(help="Ray cluster to join (auto or HOST:PORT); default this machine.")
+        str | None, typer.Option(help="Ray cluster to join (auto or HOST:PORT); default: this machine.")
     ] = None,
     plots: Annotated[Literal["svg", "png"], typer.Option(help="Format of the plots.")] = "svg",
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> int:
-    """How fast a scenario runs with more processors, NICs and cores, and what a frame costs as the work grows.
+    """Measure how fast a scenario runs with more processors, NICs and cores, and what a frame costs as the work grows.
 
-    Finished runs are kept: the same command after an interruption does what is missing, a larger grid what is new.
+    Finished runs are kept: the same command makes only the missing runs, and a larger grid only the new ones.
 
     \b
     Examples:
@@ -988,15 +993,15 @@ def hash_command(
     source: Annotated[
         str | None, typer.Argument(metavar="SRC", help="ADDRESS or ADDRESS:PORT, IPv6 as [ADDRESS]:PORT.")
     ] = None,
-    destination: Annotated[str | None, typer.Argument(metavar="DST", help="Likewise.")] = None,
+    destination: Annotated[str | None, typer.Argument(metavar="DST", help="The same for the destination.")] = None,
     key: Annotated[str, typer.Option(help="microsoft, symmetric or 80 hexadecimal digits.")] = "microsoft",
     hash_type: Annotated[
-        str | None, typer.Option("--type", help="ipv4, tcp_ipv4, udp_ipv6, ...; by default what fits the tuple.")
+        str | None, typer.Option("--type", help="ipv4, tcp_ipv4, udp_ipv6, ...; default: from the tuple.")
     ] = None,
-    verify: Annotated[bool, typer.Option("--verify", help="Check the published vectors instead.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Check the published test vectors instead.")] = False,
     as_json: Json = False,
 ) -> int:
-    """The RSS hash of a tuple, as a NIC computes it for a received packet.
+    """Compute the RSS hash of a tuple, as a NIC does for a received packet.
 
     \b
     Examples:
@@ -1066,8 +1071,8 @@ def _verify_hash(as_json: bool) -> int:
 @app.command("new")
 def new_command(
     *,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help='Where to write; "-" prints.')] = Path("scenario.toml"),
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that exists.")] = False,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help='File to write; "-" prints it.')] = Path("scenario.toml"),
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
     quiet: Quiet = False,
 ) -> int:
     """Write a commented scenario to start from: every table with its keys, ready to run.
