@@ -30,58 +30,60 @@ _HEAD = """\
 
 <!-- Made by `make benchmarks-document`; to change it, change benchmarks/document.py or benchmarks/remarks/. -->
 
-Every figure here is from one call of `vmmq bench` on the machine below. A figure is the median over rounds; what is
-compared takes turns, round by round, and a ratio is the median of the ratios of each round. The spread is that
-between the quartiles. Figures of other machines differ; ratios differ less.
+Every figure here is from one call of `vmmq bench` on the machine below. A figure is the median over rounds.
+Alternatives that are compared run in turns, round by round, and a ratio is the median of the ratios of each round.
+The spread is the range between the quartiles. Figures of other machines differ; ratios differ less.
 """
 
 _TEXTS = {
     "kernels": """\
-All on one core, in processor time. `steer_64` is the fused kernel of the receive path: parse, match the destination
-address and VLAN, hash, look the table up, and write eleven values for each frame (target, filter, hash, flow key,
-out-of-band data, ...). Peers get the same frames:
+All figures are for one core, in processor time. `steer_64` is the fused kernel of the receive path: parse, match the
+destination address and VLAN, hash, look up the indirection table, and write eleven values for each frame (target,
+filter, hash, flow key, out-of-band data, ...). Peers get the same frames:
 
-- `dpdk_softrss_64`: a C program ([benchmarks/peers/pipeline.c](../benchmarks/peers/pipeline.c)) as one would write it
-  with DPDK: bursts of 32 with prefetch, parsing of Ethernet, VLAN, IPv4 and TCP or UDP, `rte_hash_lookup_bulk_data`
-  for the destination address, `rte_softrss_be` with a converted key, indirection table. It does less: no IPv6, no
-  VLAN or masked filters, no flow keys, two columns. Its hashes and its counts by processor are compared with ours
-  before anything is timed.
+- `dpdk_softrss_64`: a C program ([benchmarks/peers/pipeline.c](../benchmarks/peers/pipeline.c)) in the usual style of
+  DPDK: bursts of 32 with prefetch, parsing of Ethernet, VLAN, IPv4 and TCP or UDP, `rte_hash_lookup_bulk_data` for the
+  destination address, `rte_softrss_be` with a converted key, indirection table. It does less: no IPv6, no VLAN or
+  masked filters, no flow keys, two columns. Before the measurement, its hashes and its counts by processor are
+  compared with ours.
 - `dpdk_gfni_64`: the same with `rte_thash_gfni`, on CPUs with GFNI and AVX-512. `dpdk_byte_tables_64`: the same with
-  a loop over byte tables in place of softrss, which is what a C programmer would do who cares.
-- `steer_64_without_rows`: what a run steers whose rows nobody reads.
-- `numpy_64`: whole-column operations with equal results for these frames. `copy_64`: the bytes of the frames copied.
-- `scapy_64` and `dpkt_64`: only take a frame apart to the tuple that is hashed; there is no Toeplitz hash in them.
+  a loop over byte tables instead of softrss, as a C programmer who cares about speed would write it.
+- `steer_64_without_rows`: what a run steers if nobody reads its rows.
+- `numpy_64`: whole-column operations with equal results for these frames. `copy_64`: only copies the frames' bytes.
+- `scapy_64` and `dpkt_64`: only parse a frame down to the tuple that is hashed. They have no Toeplitz hash.
 
-Frames of `steer_64` and its peers fit the caches; `*_apart` frames lie as in a capture, and there are more of them
-than the caches hold; `*_split` are headers without payload, as a source with header split gives them.
+The frames of `steer_64` and its peers fit into the caches. `*_apart` frames lie as in a capture, and there are more of
+them than the caches hold. `*_split` are headers without payload, as a source with header split gives them.
 """,
     "captures": """\
 Files on disk whose pages are in memory, through `run --engine inline` (reading, steering, service of all processors)
-and through `steer` to Parquet (a row of 15 columns for each frame). Loading the kernels is not in it. `read_*` copies
-the bytes of the file out of the page cache and looks at none of them; a run maps the file and touches headers only.
+and through `steer` to Parquet (a row of 15 columns for each frame). The time to load the kernels is not included.
+`read_*` copies the bytes of the file out of the page cache and does not look at them. A run maps the file and touches
+only headers.
 """,
     "engines": """\
 The quick start's NIC and traffic (zipf, mixed lengths, eight processors). `looped` frames are made once and replayed
-from memory. `inline_*` runs on one core; `processor_share` is how much of the time it had one (more than 1: several
-threads). Starting the actors is apart. `between_cores` is what a cache line took from one core to the other just
-before: some 50 ns where they share a cache, several times that where they are on two dies. On a virtual machine this
-may change from second to second.
+from memory. `inline_*` runs on one core; `processor_share` is the share of the time in which it had a core (more than
+1: several threads). The time to start the actors is given separately. `between_cores` is the time that a cache line
+took from one core to the other just before the run: about 50 ns if they share a cache, several times that if they are
+on two dies. On a virtual machine this may change from second to second.
 """,
     "control": """\
-Requests to a control plane in this process, by kind, in processor time; an *update* is a whole scheduled move of
+Requests to a control plane in this process, by kind, in processor time. An *update* is a whole scheduled move of
 eight table entries: making the request, deciding and applying it, compiling the next snapshot, and finding what
-changes for frames in flight. `live_*` is what a connected client waits for while eight processor actors are
+changes for frames in flight. `live_*` is how long a connected client waits while eight processor actors are
 saturated.
 """,
     "swaps": """\
-The same ten million frames to eight busy processors without updates and with 1,000 of them, each of eight table
-entries. Rates are of the dataplane; deciding is apart where it does not run beside the traffic.
+The same ten million frames to eight busy processors, without updates and with 1,000 updates of eight table entries
+each. Rates are those of the dataplane. The time to decide the updates is given separately if it is not spent in
+parallel with the traffic.
 """,
     "start": """\
 Wall time of whole processes, caches warm.
 """,
     "memory": """\
-Peak resident memory of the largest process of a run, as Linux keeps it; pages of mapped files count.
+Peak resident memory of the largest process of a run, as Linux reports it. Pages of mapped files count.
 """,
 }
 
@@ -93,9 +95,9 @@ vmmq bench --output figures.json            # all groups; --quick, --only GROUP,
 python -m benchmarks.document figures.json  # this document; in a checkout: make benchmarks-document
 ```
 
-Nothing else should run. Peers are optional, and `vmmq bench` says which are missing: `apt-get install libdpdk-dev
-pkg-config gcc`, `pip install scapy dpkt`. The C program needs no huge pages, no network card and no root. The schema
-of the JSON is in [cli.md](cli.md).
+Nothing else should run on the machine. Peers are optional, and `vmmq bench` says which are missing: `apt-get install
+libdpdk-dev pkg-config gcc`, `pip install scapy dpkt`. The C program needs no huge pages, no network card and no root.
+The schema of the JSON is in [cli.md](cli.md).
 """
 
 
@@ -252,9 +254,9 @@ def _machine(document: Mapping[str, Any]) -> Iterator[str]:
     missing = "; ".join(f"{one['name']}: {one['why']} ({one['install']})" for one in document["missing"]) or "none"
     yield f"| missing peers | {missing} |\n"
     if document["quick"]:
-        yield "**A quick measurement: little of everything, and nothing on Ray.**\n"
+        yield "**A quick measurement: few rounds, and nothing on Ray.**\n"
     if document["interrupted"]:
-        yield "**Interrupted: what is not here was not measured.**\n"
+        yield "**Interrupted: missing figures were not measured.**\n"
     for finding in document["findings"]:
         yield f"**{finding}**\n"
 
@@ -317,7 +319,7 @@ def _losses(document: Mapping[str, Any]) -> Iterator[str]:
         for other, compared in one["ratios"].items()
         if other.startswith(_PEERS) and compared["median"] < 1
     ]
-    yield "\n".join(lost or ["Nothing that was measured beside us is faster."]) + "\n"
+    yield "\n".join(lost or ["No measured peer is faster."]) + "\n"
     yield from _remark("losses")
 
 
