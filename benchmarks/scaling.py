@@ -125,8 +125,8 @@ def _machine(summaries: Iterable[Summary]) -> str:
     models = ", ".join(sorted({f"{row.machine_cores} cores of {row.cpu_model}" for row in rows}))
     loads = sorted(row.load_average for row in rows)
     return (
-        f"{models}, Linux {platform.release()}, Python {platform.python_version()}; {len(rows)} runs. The load average "
-        f"before a run was {loads[len(loads) // 2]:.1f} in the middle and {loads[-1]:.1f} at the most."
+        f"{models}, Linux {platform.release()}, Python {platform.python_version()}; {len(rows)} runs. The median load "
+        f"average before a run was {loads[len(loads) // 2]:.1f}, the largest {loads[-1]:.1f}."
     )
 
 
