@@ -1,4 +1,4 @@
-"""The control side of a run: its timeline, made from the experiment, and what it has to report at the end."""
+"""The control side of a run: its timeline, built from the experiment, and its report at the end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dataplane.update.timeline import ControlTimeline
 
 
 class ControlOutcome(NamedTuple):
-    """What the control side has to report."""
+    """The report of the control side."""
 
     requests: tuple[RequestRecord, ...] = ()  # that were made while traffic flowed
     findings: tuple[str, ...] = ()  # what went wrong, one line each
@@ -25,7 +25,7 @@ class ControlOutcome(NamedTuple):
 
 
 class RunControl:
-    """A timeline and the time it needs; what the NIC of a run asks."""
+    """A timeline, and the time spent in it; the NIC of a run calls this."""
 
     def __init__(self, timeline: ControlTimeline, *, cut: bool = False) -> None:
         """`cut` as in `UpdatePlan`."""
@@ -46,7 +46,7 @@ class RunControl:
             self.seconds += time.perf_counter() - started
 
     def outcome(self, last_arrival_ns: int | None, *, interrupted: bool) -> ControlOutcome:
-        """At the end; `last_arrival_ns` is None when nothing arrived."""
+        """The report at the end; `last_arrival_ns` is None if nothing arrived."""
         timeline = self.timeline
         unreached = [] if interrupted or self._cut else timeline.unreached(last_arrival_ns)
         reached = () if last_arrival_ns is None else timeline.reached(last_arrival_ns)
@@ -54,7 +54,7 @@ class RunControl:
 
 
 def run_control(experiment: Experiment) -> RunControl | None:
-    """The control side of an experiment as it stands before the first frame; None when nothing changes."""
+    """The control side of an experiment before the first frame; None if nothing changes."""
     if experiment.updates is None:
         return None
     assert experiment.set_up is not None, "updates need the control plane that they are asked of"
@@ -64,7 +64,7 @@ def run_control(experiment: Experiment) -> RunControl | None:
 
 
 def issue_set_up(control: ControlPlane, requests: Iterable[OidRequest]) -> None:
-    """The requests that set an adapter up; what they lead to is epoch 0."""
+    """The requests that set an adapter up; their result is epoch 0."""
     for request in requests:
         completion = control.request(request)
         assert completion.accepted, f"the set-up of an experiment has been tried before: {completion.why}"
@@ -73,7 +73,7 @@ def issue_set_up(control: ControlPlane, requests: Iterable[OidRequest]) -> None:
 def timeline_of(
     control: ControlPlane, snapshot: SteeringSnapshot, plan: UpdatePlan, *, ahead: int | None = None
 ) -> ControlTimeline:
-    """The timeline of a run; with `ahead` = 0 nothing is decided before its time, so that others may ask in between."""
+    """The timeline of a run; with `ahead` = 0 nothing is decided before its time, so clients may ask in between."""
     policy = plan.policy
     return ControlTimeline(
         control,

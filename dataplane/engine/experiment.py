@@ -1,4 +1,4 @@
-"""What a run is given and what it gives back, for every engine."""
+"""The input and the result of a run, for every engine."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:  # an actor that has no use for the control plane need not loa
 
 HandOver = Literal["permissive", "ordered"]
 
-#: Frames in a batch unless the scenario says otherwise: many enough that calling a kernel costs little for each, and so
-#: few that what steering has written is still in the second-level cache when the processors read it.
+#: Frames in a batch unless the scenario says otherwise: so many that a kernel call costs little per frame, and so few
+#: that the rows written by steering are still in the second-level cache when the processors read them.
 DEFAULT_BATCH_FRAMES = 16_384
-#: The same where NIC and processors are processes: waking them then costs little for each frame.
+#: The same if NIC and processors are processes: so many that waking a process costs little per frame.
 DEFAULT_BATCH_FRAMES_ON_RAY = 65_536
 
 
 @dataclass(frozen=True, slots=True)
 class AdapterSetUp:
-    """How the configuration of an experiment came about: feed the requests to a control plane and it stands there."""
+    """The origin of an experiment's configuration: a control plane that carries out the requests has it."""
 
     specification: AdapterSpecification
     requests: tuple[OidRequest, ...]
@@ -38,13 +38,13 @@ class AdapterSetUp:
 
 @dataclass(frozen=True, slots=True)
 class UpdatePlan:
-    """What changes while traffic flows; picklable, and a new `ControlTimeline` can be made of it for every attempt."""
+    """What changes while traffic flows; picklable, so that every attempt can build a new `ControlTimeline` from it."""
 
     schedule: tuple[ScheduledRequest, ...] = ()
     policy: PolicyPlan | None = None
     tick_ns: int = DEFAULT_TICK_NS
     control_latency_ns: int = 0
-    cut: bool = False  # the traffic ends where a user ended it: what it does not come to is no finding
+    cut: bool = False  # a user ended the traffic: events that it does not reach are no finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +64,14 @@ class Experiment:
     transmit_by_source: bool
     window_ns: int
     batch_frames: int = DEFAULT_BATCH_FRAMES
-    set_up: AdapterSetUp | None = None  # None: the configuration of the snapshot is all there is
+    set_up: AdapterSetUp | None = None  # None: there is only the configuration of the snapshot
     hand_over: HandOver = "permissive"  # EPO-06, EPO-07
-    updates: UpdatePlan | None = None  # None: nothing changes, and processors remember nothing for it
+    updates: UpdatePlan | None = None  # None: nothing changes, and processors keep no records about updates
 
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What a finished run knows; `results` turns it into summary and tables."""
+    """The result of a finished run; `results` turns it into summary and tables."""
 
     experiment: Experiment
     start_ns: int  # first arrival; 0 when nothing arrived
@@ -82,12 +82,12 @@ class RunResult:
     findings: tuple[str, ...]  # what was wrong with the input, one line each
     processors: tuple[ProcessorReport, ...]  # by row of `snapshot.processors`
     flows: FlowItems  # that processors accepted
-    target_ids: tuple[int, ...]  # VPort or queue ids by target row, those that came later included
+    target_ids: tuple[int, ...]  # VPort or queue ids by target row, including those created under traffic
     target_names: tuple[str, ...]
     updates: tuple[UpdateRecord, ...] = ()  # that were adopted
     requests: tuple[RequestRecord, ...] = ()  # that were made while traffic flowed
-    interrupted: bool = False  # ended early by the user: what was processed is whole
-    control_seconds: float = 0.0  # deciding requests and asking the policy, where that does not run beside the traffic
+    interrupted: bool = False  # ended early by the user: the processed part is complete
+    control_seconds: float = 0.0  # deciding requests and asking the policy, unless that runs parallel to the traffic
     remarks: tuple[str, ...] = ()  # what a clock showed; no result depends on it
     startup_seconds: float = 0.0  # before the first frame: opening the source, loading kernels, starting actors
     engine_facts: Mapping[str, Any] = field(default_factory=dict)  # for the `wall` section: engine, actors, transport
@@ -136,12 +136,12 @@ class NicRun:
 
 @dataclass(frozen=True, slots=True)
 class SideBySide:
-    """What several NICs have come to."""
+    """The results of several NICs."""
 
     results: tuple[RunResult, ...]  # in the order of the runs; after an interrupt those that had begun
-    seconds: tuple[float, ...]  # that each took, its `startup_seconds` included
-    working_seconds: float  # from the moment at which the first was let begin to the last result
+    seconds: tuple[float, ...]  # of each run, its `startup_seconds` included
+    working_seconds: float  # from the start of the first run to the last result
 
 
-#: Runs NICs that have nothing to do with each other; told frames of all and their mean share.
+#: Runs NICs that do not affect each other; its progress function gets the frames of all NICs and their mean share.
 EngineRunAll = Callable[[Sequence[NicRun], Progress], SideBySide]

@@ -31,9 +31,9 @@ def run_inline(
     *,
     threads: int = 1,
 ) -> RunResult:
-    """Run an experiment to its end, or to the user's Ctrl-C: then what was taken in is finished and reported.
+    """Run an experiment to its end, or until the user's Ctrl-C: then the frames taken so far are finished and reported.
 
-    KeyboardInterrupt when the user did not wait for the batch to end, and pressed it again.
+    Raises KeyboardInterrupt if the user presses Ctrl-C again before the current batch has ended.
 
     `threads` steer each batch together; results are the same.
     """

@@ -1,4 +1,4 @@
-"""Ctrl-C between things that have to be whole, as batches, never inside one."""
+"""Ctrl-C takes effect between units that must be complete, such as batches, and never inside one."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
-#: How long after an interrupt that had to wait the next attempt is, and for how long an import may keep it.
+#: Time until a delayed interrupt is tried again, and the longest time for which an import may delay it.
 _AGAIN_S = 0.02
 _IMPORT_S = 3.0
 
 
 def interrupt_when_loaded() -> None:
-    """Let Ctrl-C wait for the end of imports and of what LLVM calls back.
+    """Let Ctrl-C wait for the end of imports and of callbacks from LLVM.
 
-    C code takes a KeyboardInterrupt there for a module that cannot be imported, loses it, or jumps to a kernel that is
-    not there. A process that ignores SIGINT goes on doing so.
+    There, C code would take a KeyboardInterrupt for a failed import, lose it, or jump to a kernel that does not exist.
+    A process that ignores SIGINT continues to ignore it.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _WhenLoaded())
 
 
 def ignore_interrupts() -> None:
-    """From now on Ctrl-C comes too late: what it would undo is done, and the exit status has to say so."""
+    """From now on Ctrl-C has no effect: the work that it would stop is done, and the exit status has to say so."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
@@ -51,7 +51,7 @@ class _WhenLoaded:
 
 
 def _loading(frame: FrameType | None) -> tuple[bool, bool]:
-    """Whether an import is under way, and whether LLVM is."""
+    """Whether an import is in progress, and whether LLVM is running."""
     is_importing = is_in_llvm = False
     while frame is not None:
         is_importing |= frame.f_code.co_filename.startswith("<frozen importlib")
@@ -62,16 +62,16 @@ def _loading(frame: FrameType | None) -> tuple[bool, bool]:
 
 @contextmanager
 def uninterrupted() -> Iterator[InterruptShield]:
-    """Ctrl-C takes effect behind the block; a second one in the middle of it. The shield says whether one waits."""
+    """Ctrl-C takes effect after the block, a second one immediately. The shield says whether one is pending."""
     with interrupt_shield() as shield, shield:
         yield shield
 
 
 @contextmanager
 def last_steps() -> Iterator[Callable[[], None]]:
-    """Gives what to call when nothing is left but to write results and clear up: from then on one Ctrl-C has no effect.
+    """Gives a function to call before the last steps, writing results and cleaning up: then one Ctrl-C has no effect.
 
-    It would come too late to spare any work, and would cost the results. A second one is as ever.
+    It would save no work and would lose the results. A second one takes effect as usual.
     """
     with interrupt_shield() as shield:
         yield shield.raise_only_second
@@ -79,9 +79,9 @@ def last_steps() -> Iterator[Callable[[], None]]:
 
 @contextmanager
 def interrupt_shield() -> Iterator[InterruptShield]:
-    """A shield in the place of the handler of SIGINT, for the block.
+    """A shield that replaces the handler of SIGINT during the block.
 
-    Outside the main thread, where no signal is ever delivered, it does nothing.
+    Outside the main thread, where signals are never delivered, it does nothing.
     """
     before = signal.getsignal(signal.SIGINT)
     shield = InterruptShield(before)
@@ -96,25 +96,25 @@ def interrupt_shield() -> Iterator[InterruptShield]:
 
 
 class InterruptShield:
-    """While entered, SIGINT waits; leaving raises the KeyboardInterrupt that came meanwhile.
+    """While entered, it holds SIGINT back; leaving it raises the pending KeyboardInterrupt.
 
-    Whoever does not want to wait sends another one, which is not held up: `torn` says that it came out of the inside.
+    A second SIGINT is not held back: `torn` says that its KeyboardInterrupt was raised inside the block.
     """
 
     def __init__(self, before: Any) -> None:
-        """`before`: the handler that the shield stands in front of."""
+        """`before`: the handler that the shield replaces."""
         self.torn = False
         self._busy = False
         self._pending = False
         self._before = before
 
     def raise_only_second(self) -> None:
-        """One that comes from now on is forgotten."""
+        """Ignore a SIGINT that arrives from now on."""
         self._busy = True
 
     @property
     def pending(self) -> bool:
-        """Whether a KeyboardInterrupt waits to be raised."""
+        """Whether a KeyboardInterrupt is pending."""
         return self._pending
 
     def on_interrupt(self, number: int, frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""Kernels made ready before the first frame: compiled, or out of the cache. It counts as start-up, not as work."""
+"""Loads kernels before the first frame: compiles them, or takes them from the cache. This counts as start-up."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dataplane.traffic.batch import FrameBatch
 
 
 def load_steering_kernels(snapshot: SteeringSnapshot) -> None:
-    """Have the kernels of the NIC front end ready."""
+    """Load the kernels of the NIC front end."""
     one = np.zeros(1, np.uint32)
     frame = FrameBatch(0, np.zeros(1, np.int64), one, one, np.zeros(1, np.int64), np.zeros(64, np.uint8))
     offsets = np.zeros((1, len(snapshot.processors) + 1), np.int64)
@@ -25,7 +25,7 @@ def load_steering_kernels(snapshot: SteeringSnapshot) -> None:
 
 
 def load_processor_kernels(plan: HostPlan) -> None:
-    """Have the kernels of a host's processors ready."""
+    """Load the kernels of a host's processors."""
     host = ProcessorHost(replace(plan, first_processor=0, costs=plan.costs[:1], processors=1))
     host.start(0)
     slot = slot_of(new_work_columns(1, rows_wanted=plan.rows_wanted), np.array([[0, 1]]), np.zeros(1, np.uint32))

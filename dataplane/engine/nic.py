@@ -1,8 +1,9 @@
 """The NIC of a run: cuts batches where the steering changes, steers the pieces, and talks to processors and control.
 
-One batch's way: `take` cuts it at the moments at which control has to be asked; `_send` cuts the rest at adoptions,
-has each piece steered with the snapshot in force, and sends it with the markers in front; what processors answer goes
-through the hand-over desk back to all of them; the rows desk gives rows out when nothing is missing any more.
+The path of one batch: `take` cuts it at the moments at which the NIC must ask control. `_send` cuts these pieces at
+adoptions, steers each segment with the snapshot in force, and sends it with the markers in front. The hand-over desk
+passes the answers of the processors on to all of them. The rows desk delivers the rows of a batch when they are
+complete.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ from dataplane.traffic.batch import FrameBatch
 from dataplane.update.hand_over import HandOverDesk
 from dataplane.update.records import SteeringUpdate, Stretch, UpdateRecord
 
-if TYPE_CHECKING:  # an actor that has no use for the control plane need not load it
+if TYPE_CHECKING:  # an actor that does not use the control plane need not load it
     from dataplane.engine.control import ControlOutcome
     from dataplane.processor.host import HostReport
 
@@ -54,11 +55,11 @@ class Control(Protocol):
         """Model time of the first arrival."""
 
     def advance(self, loads: Loads | None, next_arrival_ns: int) -> Stretch:
-        """What happens next, when everything before `next_arrival_ns` has arrived."""
+        """What happens next, after everything before `next_arrival_ns` has arrived."""
 
 
 class NicResult(NamedTuple):
-    """What the NIC knows at the end."""
+    """The NIC's part of the result."""
 
     start_ns: int  # first arrival; 0 when nothing arrived
     last_arrival_ns: int
@@ -83,9 +84,9 @@ class NicResult(NamedTuple):
         findings: Sequence[str],
         interrupted: bool,
     ) -> RunResult:
-        """The result of the run, but for what a clock measured and `engine_facts`.
+        """The result of the run, without `engine_facts` and the values that a clock measured.
 
-        `hosts` are in the order of their processors, and `findings` the source's.
+        `hosts` are in the order of their processors; `findings` are those of the source.
         """
         return RunResult(
             experiment=experiment,
@@ -120,7 +121,7 @@ class Nic:
         ordered: bool = False,
         threads: int = 1,
     ) -> None:
-        """`deliver` is given every batch once its rows are complete, in order; they are overwritten afterwards.
+        """`deliver` gets every batch in order, when its rows are complete; the rows are overwritten afterwards.
 
         `threads` steer a batch together.
         """
@@ -132,7 +133,7 @@ class Nic:
         self._desk = HandOverDesk(transport.hosts, snapshot)
         self._rows = RowsDesk(deliver) if deliver is not None else None
         self._pending: deque[SteeringUpdate] = deque()  # published, not adopted
-        self._until_ns: int | None = None  # when control has to be asked
+        self._until_ns: int | None = None  # when to ask control
         self._wants_loads = False
         self._settled: list[Settle] = []  # news that can wait for the next work
         self._loads: list[Loads] = []  # of hosts, at a tick
@@ -174,16 +175,16 @@ class Nic:
         self._next_frame = batch.first_frame + len(batch)
 
     def interject(self, ask: Callable[[int], SteeringUpdate | None]) -> bool:
-        """Let somebody outside the run ask control for something, behind the last frame that was taken.
+        """Let a client outside the run make a request to control, after the last frame that was taken.
 
-        `ask` is given the moment, and gives back the update that it leads to. False when nothing has arrived yet: then
-        there is no moment. What is scheduled up to that moment comes first.
+        `ask` gets the moment and returns the update that the request leads to. Everything scheduled up to that moment
+        comes first. Returns False if no frame has arrived yet, because then there is no moment.
         """
         if not self.arrived:
             return False
         now_ns = self._last_arrival_ns + 1
         while self._until_ns is not None and self._until_ns <= now_ns:
-            now_ns = max(now_ns, self._until_ns + 1)  # not at the moment of something that is decided already
+            now_ns = max(now_ns, self._until_ns + 1)  # not at a moment that is decided already
             self._ask_control(now_ns)
         update = ask(now_ns)
         if update is not None:
@@ -193,11 +194,11 @@ class Nic:
         return True
 
     def listen(self) -> None:
-        """Take what the processors have to say meanwhile."""
+        """Take the messages that the processors have sent."""
         self._hear(wait=False)
 
     def finish(self) -> None:
-        """Nothing comes any more: adopt what was requested up to the last arrival, and wait for everything to end."""
+        """After the last frame: adopt what was requested up to the last arrival, and wait for all hosts to end."""
         self._begin(0)
         self._adopt_while(lambda update: update.requested_at_ns <= self._last_arrival_ns)
         self._transport.end()
@@ -206,7 +207,7 @@ class Nic:
         self._take_back()
 
     def result(self) -> NicResult:
-        """What there is to report."""
+        """The NIC's part of the result, after `finish`."""
         snapshot = self._snapshot
         return NicResult(
             self._start_ns,
@@ -269,7 +270,7 @@ class Nic:
     # Processors
 
     def _send(self, frames: FrameBatch) -> None:
-        """Steer frames among which control need not be asked."""
+        """Steer frames with no moment among them at which to ask control."""
         self._next_frame = frames.first_frame
         while len(frames):
             slot = self._wait_for_slot(len(frames))
@@ -304,7 +305,7 @@ class Nic:
         return self._transport.next_slot(rows)
 
     def _dispatch(self, batch: Sent, spans: Sequence[Span]) -> None:
-        # while something is open every processor has to know how far time has come
+        # while an update is open, every processor has to know how far time has advanced
         everywhere = self._desk.is_open or any(segment.marks for segment in batch.segments)
         settled, self._settled = self._settled, []
         if self._rows is not None:
@@ -314,7 +315,7 @@ class Nic:
         self._hear(wait=False)
 
     def _hear(self, *, wait: bool) -> None:
-        """Take what the processors say, and pass on what others have to know."""
+        """Take the messages of the processors, and pass on what other processors have to know."""
         while messages := self._transport.receive(wait=wait):
             wait = False
             for host, message in messages:
@@ -359,11 +360,11 @@ class _Batch:
 
 
 class RowsDesk:
-    """Gives out the rows of every batch when they are complete, in order (EPO-07: held frames complete late)."""
+    """Delivers the rows of every batch in order, when they are complete (EPO-07: held frames complete late)."""
 
     def __init__(self, deliver: Callable[[CompleteRows], object]) -> None:
         self._deliver = deliver
-        self._batches: deque[_Batch] = deque()  # not given out
+        self._batches: deque[_Batch] = deque()  # not delivered
         self._late = np.zeros(0, LATE_ROW)  # completions whose batch is not back
 
     def sent(self, batch: Sent, spans: tuple[EpochSpan, ...]) -> None:
@@ -376,7 +377,7 @@ class RowsDesk:
         entry.back = True
         work = first_rows(batch.slot.work, 0, batch.rows)
         entry.missing = int(np.count_nonzero(work.completion_ns == HELD_NS))
-        if at or entry.missing:  # it has to wait, and its slot will not
+        if at or entry.missing:  # it has to wait, and its slot will be overwritten
             columns: list[Any] = [column.copy() for column in work]
             work = WorkColumns(*columns)
         entry.complete = entry.complete._replace(work=work)

@@ -1,4 +1,4 @@
-"""Which process owns which simulated processors, and what is asked of it."""
+"""Which process owns which simulated processors, and what the run needs from it."""
 
 from __future__ import annotations
 

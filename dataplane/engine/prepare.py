@@ -44,7 +44,7 @@ def experiment(scenario: Scenario, *, default_batch_frames: int = DEFAULT_BATCH_
 
 
 def _update_plan(scenario: Scenario) -> UpdatePlan | None:
-    """What changes while traffic flows; None when nothing does."""
+    """What changes while traffic flows; None if nothing changes."""
     name, parameters = scenario.policy.name, dict(scenario.policy.parameters)
     make_policy(name, parameters)  # wrong parameters are told before anything starts
     policy = None if name == "none" else PolicyPlan(name, parameters)
@@ -54,6 +54,6 @@ def _update_plan(scenario: Scenario) -> UpdatePlan | None:
 
 
 def _processors(control: ControlPlane, updates: UpdatePlan | None) -> tuple[ProcessorNumber, ...]:
-    """Every processor that steering may name during the run, ascending; this uses `control` up."""
+    """Every processor that steering may name during the run, ascending; `control` cannot be used afterwards."""
     scheduled = updates.schedule if updates is not None else ()
     return tuple(sorted(named_processors(control, scheduled)))

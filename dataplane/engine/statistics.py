@@ -1,4 +1,4 @@
-"""What a dataplane at work has counted so far, for people to look at: no result depends on it."""
+"""What a running dataplane has counted so far, for display only: no result depends on it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataplane.update.records import RequestRecord
 
 
 class NicStatistics(NamedTuple):
-    """What the NIC knows between two batches."""
+    """The NIC's counts between two batches."""
 
     arrived: int
     start_ns: int  # first arrival
@@ -22,7 +22,7 @@ class NicStatistics(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """How a dataplane stands at a time of the clock."""
+    """The counts of a dataplane at one wall-clock time."""
 
     seconds: float  # of a clock
     nic: NicStatistics

@@ -1,4 +1,4 @@
-"""What a NIC front end needs to reach its processors, wherever they are; and the way to those in this process."""
+"""The interface through which a NIC front end reaches its processors, and its form for those in this process."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Transport(Protocol):
     hosts: int
 
     def start(self, start_ns: int) -> None:
-        """Tell every host when the run starts; comes once, before everything else."""
+        """Tell every host when the run starts; called once, before everything else."""
 
     def has_slot(self) -> bool:
         """Whether there is a credit for another batch."""
@@ -37,19 +37,19 @@ class Transport(Protocol):
         """Buffers for a batch of that many frames; `has_slot` must be true."""
 
     def send(self, batch: Sent, settled: Sequence[Settle], *, everywhere: bool) -> None:
-        """Tell the hosts that have rows of a batch, or all of them; it lies in the buffers that `next_slot` gave."""
+        """Send a batch, in the buffers from `next_slot`, to the hosts that have rows of it, or to all hosts."""
 
     def tell(self, message: Settle | Tick) -> None:
         """Tell every host at once."""
 
     def receive(self, *, wait: bool) -> list[tuple[int, FromHost]]:
-        """Messages by host that have come; with `wait` at least one. PeerLostError when a host is gone."""
+        """Messages that have arrived, by host; with `wait`, at least one. PeerLostError if a host is gone."""
 
     def settle(self) -> list[Sent]:
-        """Batches that have come back, in order; their buffers are used again by the next `next_slot`."""
+        """Batches that have come back, in order; the next `next_slot` uses their buffers again."""
 
     def end(self) -> None:
-        """Tell every host that no more comes; each answers `Ended` when it has done everything."""
+        """Tell every host that no more batches come; each answers `Ended` when it has done everything."""
 
 
 class LocalTransport:
@@ -108,7 +108,7 @@ class LocalTransport:
         self._take(self.host.receive(End(self._works)))
 
     def report(self) -> HostReport:
-        """What the host has to say at the end."""
+        """The report of the host at the end."""
         return self.host.report()
 
     def _take(self, messages: list[FromHost]) -> None:

@@ -1,1 +1,1 @@
-"""What is configured, as immutable values, and the snapshot of it that the receive path reads."""
+"""The configuration as immutable values, and the snapshot compiled from it, which the receive path reads."""

@@ -44,12 +44,11 @@ _PRIMARY_INDEX = read_only(np.array([PRIMARY_PROCESSOR_INDEX]))
 
 @dataclass(frozen=True, slots=True)
 class SteeringChange:
-    """The difference of two snapshots, seen from the frames.
+    """The difference between two snapshots, seen from the frames.
 
-    Slots are divided into *groups* such that a flow whose frames were steered by an old slot of a group is steered by a
-    new slot of the same group afterwards. A moved entry is a group of its own; when the flows of a VPort are spread
-    anew (key, types, RSS on or off) all its slots are one group. Groups are left out when their members are what they
-    were and their frames stay where they were.
+    Slots are divided into *groups*: if an old slot of a group steered a flow, a new slot of the same group steers it
+    afterwards. A moved entry is its own group. If any flow of a VPort may get another slot (key, types, RSS on or off),
+    all slots of the VPort are one group. Groups are left out if neither their members nor their processors change.
     """
 
     moved: npt.NDArray[Any]  # MOVED_ROW, by target, then table index
@@ -58,12 +57,12 @@ class SteeringChange:
     groups: int  # numbered from 0
 
     def packed(self) -> tuple[bytes, bytes, bytes, int]:
-        """The same without arrays: in another process an array costs more than the few rows that most of these have."""
+        """The same without arrays: sending an array costs more than the few rows that most of these have."""
         return self.moved.tobytes(), self.old.tobytes(), self.new.tobytes(), self.groups
 
     @classmethod
     def unpacked(cls, moved: bytes, old: bytes, new: bytes, groups: int) -> SteeringChange:
-        """What `packed` was made of."""
+        """The inverse of `packed`."""
         arrays = (np.frombuffer(moved, MOVED_ROW), np.frombuffer(old, GROUP_ROW), np.frombuffer(new, HEIR_ROW))
         return cls(*arrays, groups)
 
@@ -72,7 +71,7 @@ class SteeringChange:
 
 
 def steering_change(before: SteeringSnapshot, after: SteeringSnapshot) -> SteeringChange:
-    """What changes for frames in flight from one snapshot to the next one, which was compiled with `before`."""
+    """What changes for frames in flight between `before` and the next snapshot, which was compiled with it."""
     moved: list[npt.NDArray[Any]] = []
     old: list[npt.NDArray[Any]] = []
     new: list[npt.NDArray[Any]] = []
@@ -126,7 +125,7 @@ def _spread_slots(entries: int) -> npt.NDArray[np.int64]:
 
 
 def _spread_alike(was: Target, now: Target) -> bool:
-    """Whether a flow's table index is what it was, up to the size of the table."""
+    """Whether a flow keeps its table index, apart from the size of the table."""
     if not was.spread and not now.spread:
         return True
     hashing = (was.rss.hash_types, was.rss.hash_secret_key) == (now.rss.hash_types, now.rss.hash_secret_key)
@@ -140,7 +139,7 @@ def _moved(
     old_processors: npt.NDArray[np.uint16],
     new_processors: npt.NDArray[np.uint16],
 ) -> npt.NDArray[Any]:
-    """MOVED_ROWs of one target: parameters in force before and after, or, when RSS goes on or off, its entries."""
+    """MOVED_ROWs of one target: parameters in force before and after, or its entries if RSS is turned on or off."""
     if was.spread and now.spread:
         entries = np.arange(max(len(was.table), len(now.table)))
         index = np.append(entries, DEFAULT_PROCESSOR_INDEX)

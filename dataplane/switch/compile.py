@@ -1,7 +1,7 @@
-"""From a configuration to the steering snapshot that follows from it (EPO-01, EPO-02).
+"""Compiles a configuration into a steering snapshot (EPO-01, EPO-02).
 
-What has not changed since the snapshot before is not looked at where the configuration shares it, and arrays in which
-nothing changes are shared.
+Objects that the configuration shares with the previous one are not looked at, and arrays without a change are shared
+with the previous snapshot.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ _OF_SETTINGS = ("settings", "multicast_list")
 def processors_of(
     configuration: AdapterConfiguration, known: AdapterConfiguration | None = None
 ) -> tuple[ProcessorNumber, ...]:
-    """Every processor the configuration can interrupt: RSS processors and all that are named by what is active.
+    """Every processor the configuration can interrupt, ascending: RSS processors and those that active objects name.
 
-    They ascend. What the configuration shares with `known` is not looked into.
+    Objects that the configuration shares with `known` are not looked at.
     """
     named: set[ProcessorNumber] = {configuration.rss_base_processor}
     if known is None or configuration.rss_processors is not known.rss_processors:
@@ -88,9 +88,9 @@ def compile_snapshot(
 ) -> SteeringSnapshot:
     """Compile a configuration; `processors` fixes the row of each processor (default: `processors_of`).
 
-    With the snapshot `before`, processors and targets keep their rows, and arrays in which nothing changes are shared.
-    What the configuration shares with that of `before` is not looked into. Raises KeyError when the configuration names
-    a processor that has no row.
+    With the snapshot `before`, processors and targets keep their rows, and arrays without a change are shared. Objects
+    that the configuration shares with that of `before` are not looked at. Raises KeyError if the configuration names a
+    processor that has no row.
     """
     if before is not None:
         processors, processor_rows = before.processors, before.processor_rows
@@ -110,7 +110,7 @@ def compile_snapshot(
 def _compile_settings(
     configuration: AdapterConfiguration, before: SteeringSnapshot | None
 ) -> dict[str, npt.NDArray[Any]]:
-    """What belongs to no filter and no target."""
+    """The values that belong to no filter and no target."""
     if before is not None and _settings(configuration) == _settings(before.configuration):
         return {name: getattr(before.arrays, name) for name in _OF_SETTINGS}
     *settings, multicast_list = _settings(configuration)
@@ -147,7 +147,7 @@ def hash_kind_by_class(hash_types: HashType) -> tuple[int, ...]:
 
 
 def _targets(configuration: AdapterConfiguration, known: AdapterConfiguration | None = None) -> Iterator[Target]:
-    """The targets of a configuration; those of VPorts and queues that it shares with `known` may be missing."""
+    """The targets of a configuration; VPorts and queues that it shares with `known` may be missing."""
     if configuration.mode is Mode.SWITCH:
         for vport in _others(configuration.vports, known.vports if known else ()):
             yield Target(
@@ -174,7 +174,7 @@ class _Targets(NamedTuple):
 
 
 def _targets_by_row(configuration: AdapterConfiguration, before: SteeringSnapshot | None) -> _Targets:
-    """The targets of a configuration in the rows they have had; new ones behind them."""
+    """The targets of a configuration in their previous rows, followed by new ones."""
     if before is None:
         targets = list(_targets(configuration))
         rows = {target.target_id: row for row, target in enumerate(targets)}
@@ -197,7 +197,7 @@ def _targets_by_row(configuration: AdapterConfiguration, before: SteeringSnapsho
 def _keys_by_row(
     targets: Sequence[Target], changed: Sequence[int], before: SteeringSnapshot | None
 ) -> tuple[bytes, ...]:
-    """The hash secret keys in use; those of `before` when they are enough."""
+    """The hash secret keys in use; those of `before` if they include all."""
     if before is not None and _keys(targets[row] for row in changed).keys() <= set(before.hash_secret_keys):
         return before.hash_secret_keys
     return tuple(_keys(targets))
@@ -220,7 +220,7 @@ def _compile_targets(
     rows: Mapping[ProcessorNumber, int],
     before: SteeringSnapshot | None,
 ) -> dict[str, npt.NDArray[Any]]:
-    """The arrays about targets; what is in rows that have not changed is taken from `before`."""
+    """The arrays about targets; rows that have not changed are taken from `before`."""
     if before is None or keys != before.hash_secret_keys:
         before, changed = None, range(len(targets))
         windows = read_only(np.concatenate([np.zeros(WINDOWS, np.uint64), *map(_windows_of, keys)]))
@@ -262,14 +262,14 @@ def _hashed_by(target: Target) -> tuple[Any, ...]:
 
 
 def _pointed_to(target: Target) -> tuple[ProcessorNumber, ...]:
-    """Where the slots in force point to: the entries and the default processor, or the primary processor alone."""
+    """The processors of the slots in force: entries and default processor, or only the primary processor."""
     if not target.spread:
         return (target.primary_processor,)
     return (*target.table, target.rss.default_processor or target.primary_processor)
 
 
 def _slot_processors(target: Target, rows: Mapping[ProcessorNumber, int]) -> list[int]:
-    """Where the slots of a target point to; those that are not in force, to row 0."""
+    """The processors of a target's slots; row 0 for slots that are not in force."""
     *table, last = [rows[processor] for processor in _pointed_to(target)]
     if not target.spread:
         return [*[0] * PRIMARY_SLOT, last]
@@ -309,9 +309,9 @@ def _class_rows(row: int, target: Target, keys: tuple[bytes, ...]) -> list[tuple
 def _with_rows(
     before: npt.NDArray[Any] | None, dtype: npt.DTypeLike, count: int, width: int, rows: Mapping[int, Sequence[Any]]
 ) -> npt.NDArray[Any]:
-    """A flat array of that many rows: those of `before`, with the given values where some rows begin.
+    """A flat array of that many rows: the rows of `before`, with the given values written at some rows.
 
-    It is `before` itself when nothing differs; a row of no values has zeros.
+    It is `before` itself if nothing differs; a row without values has zeros.
     """
     if before is not None and not rows and len(before) == count * width:
         return before
@@ -325,9 +325,9 @@ def _with_rows(
 
 @lru_cache(maxsize=1024)
 def _windows_of(key: bytes) -> npt.NDArray[np.uint64]:
-    """A key's windows for inputs with ports, for IPv4 addresses alone, for IPv6 addresses alone; what is left out is 0.
+    """A key's windows for inputs with ports, for IPv4 addresses alone, and for IPv6 addresses alone.
 
-    So the same multiplications hash a packet with its ports and without.
+    Windows of unused input are 0, so the same multiplications hash a packet with or without its ports.
     """
     windows = np.tile(np.array(toeplitz_windows(key), np.uint64), (3, 1))
     windows[1, _IPV4_BYTES // 4 :] = 0

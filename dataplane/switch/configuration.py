@@ -13,7 +13,7 @@ from dataplane.ids import NdisVersion, ProcessorNumber
 
 
 class Mode(Enum):
-    """What the adapter has been made into (MOD-02); native is neutral without either interface."""
+    """The mode of the adapter (MOD-02); native RSS is neutral mode without either interface."""
 
     SWITCH = "switch"
     VMQ = "vmq"

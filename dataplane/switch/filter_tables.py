@@ -28,14 +28,14 @@ _NAMES = ("macs", "mac_shift", "filters", "general_filters", "general_tests")
 
 
 def _attracting(configuration: AdapterConfiguration) -> set[int]:
-    """Ids of the targets whose filters attract frames now (RX-03)."""
+    """Ids of the targets whose filters are active now (RX-03)."""
     if configuration.mode is Mode.SWITCH:
         return {vport.vport_id for vport in configuration.vports if vport.activated}
     return {0, *(queue.queue_id for queue in configuration.queues if queue.running)}
 
 
 def _attract_alike(one: AdapterConfiguration, other: AdapterConfiguration) -> bool:
-    """Whether the same targets attract frames; in most cases known without looking at all of them."""
+    """Whether the filters of the same targets are active; usually known without looking at all targets."""
     if one.mode is other.mode and (len(one.vports), len(one.queues)) == (len(other.vports), len(other.queues)):
         vports = zip(one.vports, other.vports, strict=True)
         queues = zip(one.queues, other.queues, strict=True)
@@ -49,7 +49,7 @@ def _attract_alike(one: AdapterConfiguration, other: AdapterConfiguration) -> bo
 def compile_filters(
     configuration: AdapterConfiguration, target_rows: Mapping[int, int], before: SteeringSnapshot | None
 ) -> dict[str, npt.NDArray[Any]]:
-    """The arrays of a snapshot that say which frames reach which target; those of `before` where that has not changed.
+    """The arrays of a snapshot that assign frames to targets; shared with `before` where nothing has changed.
 
     `target_rows` is by VPort or queue id.
     """

@@ -1,7 +1,7 @@
-"""The steering snapshot: the one thing the receive and transmit paths read (EPO-01).
+"""The steering snapshot: the only configuration that the receive and transmit paths read (EPO-01).
 
-It is flat read-only arrays, which `switch.compile` makes of an `AdapterConfiguration`. A snapshot is never edited; a
-change of configuration makes the next one, with the next epoch.
+It consists of flat read-only arrays, which `switch.compile` makes from an `AdapterConfiguration`. A snapshot is never
+edited; a change of configuration makes the next snapshot, with the next epoch.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ HASH_KIND_NAMES = tuple("none" if kind is HashType.NONE else str(kind.name).lowe
 #: Entries of the largest indirection table (RSS-15).
 TABLE_ENTRIES_MAX = 128
 
-#: Every target has so many steering parameters (*slots*), whatever the size of its table: its entries, then the default
-#: and the primary processor. A slot keeps its number over all epochs of a run.
+#: Number of steering parameters (*slots*) of every target, whatever the size of its table: its entries, then the
+#: default and the primary processor. A slot keeps its number over all epochs of a run.
 SLOTS_PER_TARGET = TABLE_ENTRIES_MAX + 2
 DEFAULT_SLOT = TABLE_ENTRIES_MAX
 PRIMARY_SLOT = TABLE_ENTRIES_MAX + 1
@@ -84,7 +84,7 @@ class Target(NamedTuple):
 
 
 class KernelTable(NamedTuple):
-    """What the steering kernel is given of a snapshot."""
+    """The form of a snapshot that the steering kernel gets."""
 
     addresses: npt.NDArray[np.int64]  # see `kernels.steer.describe_snapshot`
     address: int  # of these
@@ -105,7 +105,7 @@ class SteeringSnapshot:
     target_rows: Mapping[int, int]  # by VPort or queue id
 
     def bytes_beside(self, other: SteeringSnapshot) -> int:
-        """Bytes of the arrays that it does not share with another snapshot."""
+        """Bytes of the arrays that are not shared with the other snapshot."""
         pairs = ((getattr(self.arrays, name), getattr(other.arrays, name)) for name in SnapshotArrays._fields)
         return sum(one.nbytes for one, its in pairs if one is not its)
 
@@ -116,7 +116,7 @@ class SteeringSnapshot:
         return KernelTable(*describe_snapshot(self.arrays, byte_tables), byte_tables)
 
     def __getstate__(self) -> dict[str, Any]:
-        """What another process gets: no addresses of this one."""
+        """The pickled form, without the addresses of this process."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @property
@@ -148,7 +148,7 @@ def slot_names(slots: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], npt.NDAr
 
 @lru_cache(maxsize=8)
 def _byte_tables(keys: tuple[bytes, ...]) -> npt.NDArray[np.uint32]:
-    """The byte tables of some keys, one behind the other."""
+    """The byte tables of some keys, one after the other."""
     return read_only(np.concatenate([np.zeros(0, np.uint32), *(_byte_table(key) for key in keys)]))
 
 
