@@ -109,7 +109,7 @@ class InterruptShield:
         self._before = before
 
     def raise_only_second(self) -> None:
-        """Ignore a SIGINT that arrives from now on."""
+        """Ignore the first SIGINT that arrives from now on."""
         self._busy = True
 
     @property

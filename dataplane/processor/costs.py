@@ -17,9 +17,9 @@ WIRE_LENGTH_MAX = (1 << 32) - 1
 
 @dataclass(frozen=True, slots=True)
 class CostModel:
-    """What work costs a processor; every value may be 0. The defaults are those of the scenario format."""
+    """The cost of work on a processor; every value may be 0. The defaults are those of the scenario format."""
 
-    dpc_queue_depth: int = 1024  # work items the queue holds, the one in service included; 0 = unbounded
+    dpc_queue_depth: int = 1024  # work items the queue holds, including the one in service; 0 = unbounded
     receive_cost_ns: int = 500
     receive_cost_per_byte_ps: int = 0
     completion_cost_ns: int = 200
@@ -30,7 +30,7 @@ class CostModel:
 
     @property
     def drain_ns_max(self) -> int:
-        """The longest time until a full queue is empty when nothing more comes; FOREVER without a bound."""
+        """The longest time until a full queue is empty if nothing more arrives; FOREVER without a bound."""
         if not self.dpc_queue_depth:
             return int(FOREVER)
         per_byte_ns = -(-WIRE_LENGTH_MAX * self.receive_cost_per_byte_ps // 1000)

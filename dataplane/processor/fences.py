@@ -1,4 +1,4 @@
-"""What frames of moved groups wait for under `ordered` (EPO-07): fences, and how they become known."""
+"""Fences: what frames of moved groups wait for under `ordered` (EPO-07), and how their ends become known."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dataplane.switch.snapshot import SLOTS_PER_TARGET
 
 
 class OldFrames:
-    """What a host knows of the older frames of one update: when the last one of each group completes, and where."""
+    """A host's knowledge about the older frames of one update: when the last one of each group completes, and where."""
 
     def __init__(self, marker: Marker) -> None:
         self.epoch = marker.epoch
@@ -25,12 +25,12 @@ class OldFrames:
         self._elsewhere: dict[int, list[tuple[int, bool]]] = {}  # by processor
 
     def settle(self, answers: npt.NDArray[Any]) -> None:
-        """Take in what all processors say now; it replaces what they said before."""
+        """Take the present answers of all processors; they replace earlier answers."""
         self._answers = answers
         self._elsewhere.clear()
 
     def elsewhere(self, processor: int) -> list[tuple[int, bool]]:
-        """By group: when its last frame on the other processors completes, at least; and whether that is exact."""
+        """By group: a lower bound of when its last frame on the other processors completes, and whether it is exact."""
         if self._answers is None:
             return self._unsettled
         if processor not in self._elsewhere:
@@ -50,25 +50,25 @@ class Wait(NamedTuple):
     group: int
 
 
-#: What the frames of a group wait for: for an update of theirs, and for earlier ones that are not over.
+#: What the frames of a group wait for: an update of the group, and earlier updates that are not over.
 Waits = frozenset[Wait]
 
 
 class HoldPlan(NamedTuple):
-    """What an update makes wait, the same on every processor."""
+    """The waits that an update causes, the same on every processor."""
 
     marker: Marker
     waits: tuple[Waits, ...]  # by group
 
 
 class Lineage:
-    """Which waits the frames of each slot are under, as updates follow each other; one for a host."""
+    """The waits of the frames of each slot, over successive updates; one object for each host."""
 
     def __init__(self) -> None:
         self._waits_of_slot: dict[int, Waits] = {}
 
     def adopt(self, marker: Marker, frames: OldFrames, live: Iterable[int]) -> HoldPlan:
-        """Plan for an update. `live` are the epochs with older frames that may not have been completed before it."""
+        """Plan for an update. `live` are the epochs with older frames that may be incomplete at the update."""
         change = marker.change
         waits: list[set[Wait]] = [{Wait(frames, group)} for group in range(change.groups)]
         for slot, group in change.old.tolist():
@@ -84,27 +84,27 @@ class _Fence:
     number: int
     epoch: int
     waits: Collection[Wait]  # whose ends are not known
-    over_ns: int = int(NEVER)  # when the last of all others was over
+    over_ns: int = int(NEVER)  # when the last of all other waits was over
 
 
 class Fences:
-    """The fences of one processor. Writes the arrays of a `Tracking` that say who waits until when."""
+    """The fences of one processor. Writes the arrays of a `Tracking` that say which frames wait until when."""
 
     def __init__(self, processor: int) -> None:
         self._processor = processor
-        self._count = 1  # fence 0 holds nobody
+        self._count = 1  # fence 0 holds no frame
         self._open: list[_Fence] = []  # whose end is not known
         self._end_ns = int(NEVER)  # of all others
         self._awaited: set[OldFrames] = set()  # by open fences
         self._transmit_waits: dict[int, Waits] = {}  # by target row
 
     def adopt(self, plan: HoldPlan, tracking: Tracking) -> Tracking:
-        """Raise the fences of an update that this processor has reached; the arrays may be new ones."""
+        """Raise the fences of an update that this processor has reached; the returned arrays may be new."""
         marker = plan.marker
         heirs = marker.change.new[marker.change.new["processor"] == self._processor]
         if not len(heirs):
             return tracking
-        if self._count + 2 * len(heirs) > len(tracking.fences):  # that many may be raised
+        if self._count + 2 * len(heirs) > len(tracking.fences):  # at most this many are raised
             self._forget_those_over(tracking, marker.adopted_at_ns)
         fence_of_group: dict[int, int] = {}
         arriving: dict[int, Waits] = {}  # by target row
@@ -122,11 +122,11 @@ class Fences:
         return self._write(tracking)
 
     def wait_for(self, frames: OldFrames) -> bool:
-        """Whether the end of a fence depends on what is known of those frames."""
+        """Whether the end of a fence depends on these frames."""
         return frames in self._awaited
 
     def settle(self, tracking: Tracking) -> Tracking:
-        """More is known of an update; the arrays may be new ones."""
+        """More is known about an update; the returned arrays may be new."""
         return self._write(tracking)
 
     def _raise(self, epoch: int, waits: Waits) -> int:
@@ -139,7 +139,7 @@ class Fences:
         return exact and at_least_ns <= moment_ns
 
     def _forget_those_over(self, tracking: Tracking, moment_ns: int) -> None:
-        """Number the fences anew, without those over by a moment: what they held has entered, and nothing comes."""
+        """Renumber the fences without those over by a moment: their held frames have entered, and no more come."""
         fences, held = tracking.fences[: self._count], tracking.held[: tracking.counts[HELD]]
         is_left = fences["release_ns"] > moment_ns
         is_left[0] = True
@@ -152,7 +152,7 @@ class Fences:
             fence.number = int(number[fence.number])
 
     def _moment(self, fence: _Fence) -> int:
-        """When the last of its waits is over, at least; those whose end is exact are over for good."""
+        """A lower bound of when the last of its waits is over; waits with an exact end are removed."""
         moment_ns, left = fence.over_ns, []
         for wait in fence.waits:
             at_least_ns, exact = wait.frames.elsewhere(self._processor)[wait.group]
@@ -165,7 +165,7 @@ class Fences:
         return moment_ns
 
     def _write(self, tracking: Tracking) -> Tracking:
-        """Look at the open fences again."""
+        """Write the open fences again."""
         if self._count > len(tracking.fences):
             longer = np.zeros(2 * self._count, FENCE_ROW)
             longer[: len(tracking.fences)] = tracking.fences

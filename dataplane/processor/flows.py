@@ -1,4 +1,4 @@
-"""How many items the processors of a host accepted of each flow (ORD-01)."""
+"""The number of items of each flow that the processors of a host accepted (ORD-01)."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class FlowItems(NamedTuple):
 class FlowTable:
     """The flows of all processors of a host.
 
-    One table for all of them: flows that move from one to another, as they do when an indirection table changes, take
-    room in the caches of a core once and not on every processor.
+    All processors share one table. So a flow that moves to another processor, because an indirection table changes,
+    occupies the caches of a core once and not for every processor.
     """
 
     def __init__(self) -> None:
@@ -41,11 +41,11 @@ class FlowTable:
         self.used = np.zeros(1, np.int64)
 
     def load_kernels(self) -> None:
-        """Have ready what the first frames do not need; changes nothing."""
+        """Load the kernels that the first frames do not need; changes nothing."""
         enlarged(self.rows[:2])
 
     def make_room(self) -> bool:
-        """Enlarge the table if it is half full; whether it was."""
+        """Enlarge the table if it is half full; return whether it was."""
         if 2 * self.used[0] < len(self.rows):
             return False
         self.rows = enlarged(self.rows)

@@ -1,7 +1,7 @@
 """Mergeable log-linear latency histograms (PRC-06).
 
-128 buckets for each power of two: a quantile is off by less than 1/256 (0.4 %) of its value, and exact below 256 ns.
-Count, sum, minimum and maximum are exact. Merging adds buckets: it is associative and commutative.
+There are 128 buckets for each power of two. The error of a quantile is less than 1/256 (0.4 %) of its value; below
+256 ns it is exact. Count, sum, minimum and maximum are exact. Merging adds buckets: it is associative and commutative.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class LatencyHistogram:
     def of_kernel(
         cls, buckets: npt.NDArray[np.int64], wrapped_sum_ns: int, min_ns: int, max_ns: int
     ) -> LatencyHistogram:
-        """What a kernel has counted; its sum is modulo 2^64.
+        """The counts of a kernel; its sum is modulo 2^64.
 
-        The buckets say the sum within 1/256 of it, which tells how often it has wrapped, up to 2^70 ns.
+        The buckets give the sum within 1/256, which shows how often it has wrapped, up to 2^70 ns.
         """
         nearly_ns = int(buckets @ _MIDDLES_NS)
         sum_ns = nearly_ns + (wrapped_sum_ns - nearly_ns + 2**63) % 2**64 - 2**63

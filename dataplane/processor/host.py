@@ -1,7 +1,7 @@
 """The processors of one host process: a state machine of messages, the same on every transport.
 
-`receive` takes a message and gives the answers to send. Whatever has to wait for somebody else waits in here, in order;
-nothing blocks.
+`receive` takes a message and returns the messages to send. Work that has to wait for other hosts waits in this object,
+in order; no call blocks.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ from dataplane.switch.snapshot import SLOTS_PER_TARGET
 
 @dataclass(frozen=True, slots=True)
 class HostPlan:
-    """What one host process owns, and what is asked of it."""
+    """What one host process owns, and what the run needs from it."""
 
     host: int  # number among those of the simulated host
     first_processor: int  # row of the snapshot's processors; the others follow it
@@ -73,37 +73,37 @@ class HostPlan:
     targets: int  # at the start
     updates: bool = False  # the steering may change
     ordered: bool = False  # EPO-07
-    ticks: bool = False  # somebody will ask for loads
-    drain_ns_max: int = int(FOREVER)  # how long a queue of the simulated host takes at most to drain
-    rows_wanted: bool = False  # somebody reads them: tell the completions of frames that were held as well
+    ticks: bool = False  # the run asks for loads
+    drain_ns_max: int = int(FOREVER)  # the longest time that a queue of the simulated host takes to drain
+    rows_wanted: bool = False  # somebody reads the rows: also report the completions of held frames
 
     @property
     def end_processor(self) -> int:
-        """The row behind those of this host."""
+        """The row after the last one of this host."""
         return self.first_processor + len(self.costs)
 
 
 class HostReport(NamedTuple):
-    """Everything a host has to say at the end of a run."""
+    """The report of a host at the end of a run."""
 
     processors: tuple[ProcessorReport, ...]  # by row
     flows: FlowItems
 
 
 class ProcessorHost:
-    """The processors of one process; knows nothing of how messages reach it."""
+    """The processors of one process; independent of how messages reach it."""
 
     def __init__(self, plan: HostPlan) -> None:
         self._plan = plan
         self._started = False
         self._processors: list[Processor] = []
-        self._updatable: list[UpdatableProcessor] = []  # the same where the steering may change
+        self._updatable: list[UpdatableProcessor] = []  # the same processors if the steering may change
         self._addresses = np.zeros((len(plan.costs), PROCESSOR_ADDRESSES), np.int64)  # of their arrays
         self._windows = Windows(0, plan.window_ns)
         self._flows = FlowTable()
         self._expected = 0  # number of the next work
-        self._queue: deque[PreparedWork] = deque()  # works that not all processors have done
-        self._end = self._ended = False  # heard of it, told it
+        self._queue: deque[PreparedWork] = deque()  # works that not all processors have finished
+        self._end = self._ended = False  # `End` was received, `Ended` was sent
         self._tick_ns: int | None = None  # when the loads are wanted
         self._loads = np.zeros(plan.targets * SLOTS_PER_TARGET if plan.ticks else 0, LOAD_ROW)  # since the tick before
         self._loads_told = np.zeros((len(plan.costs), LOADS_TOLD), np.int64)
@@ -112,8 +112,9 @@ class ProcessorHost:
         self._lineage = Lineage()
         self._watched: dict[int, npt.NDArray[Any]] = {}  # slots by epoch, until it is retired
         self._live: dict[int, int | None] = {}  # when older frames are completed, by epoch; None: not known
-        #: Of ordered updates, by epoch: what is known of their older frames; what the processors say, when all of them
-        #: have got there, without those that held frames; and what these say, by number. Kept while that may change.
+        #: For ordered updates, by epoch: the knowledge about their older frames; the joint answer of the processors
+        #: that held no frames, once all have reached the update; and the answers of the others, by processor number.
+        #: Kept while any of that may change.
         self._old_frames: dict[int, OldFrames] = {}
         self._reached: dict[int, OwnAnswer] = {}
         self._holding: dict[int, dict[int, OwnAnswer]] = {}
@@ -148,7 +149,7 @@ class ProcessorHost:
             processor.write_addresses()
 
     def load_kernels(self) -> None:
-        """Have ready what the first frames do not need, and later ones would wait for; changes nothing."""
+        """Load the kernels that the first frames do not need, so that later frames need not wait; changes nothing."""
         self._flows.load_kernels()
         for processor in self._processors:
             processor.load_kernels()
@@ -158,7 +159,7 @@ class ProcessorHost:
             take_loads(0, self._addresses[:0], 0, self._loads_told[:0], np.zeros(0, PROCESSOR_LOAD_ROW))
 
     def receive(self, message: ToHost, slot: Slot | None = None) -> list[FromHost]:
-        """Take a message, `Work` with its slot; what is to be sent, in order."""
+        """Take a message, `Work` with its slot; return the messages to send, in order."""
         if isinstance(message, Work):
             assert slot is not None, "work comes with a slot"
             assert message.number == self._expected, f"work {message.number}, not {self._expected}: a gap or a repeat"
@@ -186,11 +187,11 @@ class ProcessorHost:
         )
 
     def statistics(self) -> list[ProcessorStatistics]:
-        """What every processor has counted so far, by row; of a host in whose run the steering may change."""
+        """What every processor has counted so far, by row; only in a run in which the steering may change."""
         return [one.statistics() for one in self._updatable]
 
     def report(self) -> HostReport:
-        """What there is to say at the end; the host is not used afterwards."""
+        """The report at the end; the host is not used afterwards."""
         return HostReport(tuple(processor.report() for processor in self._processors), self._flows.items())
 
     def _serve(self, work: Work, slot: Slot) -> Acknowledge:
@@ -208,7 +209,7 @@ class ProcessorHost:
         return Acknowledge(work.number, _NOTHING_LATE)
 
     def _prepare(self, work: Work, slot: Slot) -> PreparedWork:
-        """A batch in the form of the kernels, with plans for what its updates make wait."""
+        """A batch in the form for the kernels, with plans for the waits that its updates cause."""
         marks: list[HoldPlan] = []
         rows: list[tuple[int, ...]] = []
         old: list[npt.NDArray[Any]] = []
@@ -283,7 +284,7 @@ class ProcessorHost:
             processor.settle(frames)
 
     def _go_on(self) -> list[FromHost]:
-        """Let every processor do what it can, and say what has come of it."""
+        """Let every processor serve as much as it can, and return the messages that result."""
         if not self._plan.updates:
             return [Ended(_NOTHING_LATE)] if self._end else []
         processors = self._updatable
@@ -320,7 +321,7 @@ class ProcessorHost:
         return out
 
     def _serve_up_to_date(self, batch: PreparedWork, waits: npt.NDArray[np.bool_]) -> None:
-        """Serve a batch as far as it gets; processors that wait in one before it do so in this one as well."""
+        """Serve a batch as far as possible; processors that wait in an earlier batch also wait in this one."""
         plan, flows, (start_ns, length_ns) = self._plan, self._flows, self._windows
         waited = waits.tolist()
         while True:
@@ -353,7 +354,7 @@ class ProcessorHost:
         return Loads(processors, entries)
 
     def _answers(self) -> list[Answer]:
-        """What is new about ordered updates that all processors have reached."""
+        """The news about ordered updates that all processors have reached."""
         touched: dict[int, None] = {}  # epochs, in order
         for number, processor in enumerate(self._updatable):
             for own in processor.answers:
@@ -380,7 +381,7 @@ class ProcessorHost:
         return out
 
     def _answer_at_once(self, batch: PreparedWork, mark: int, marker: Marker) -> OwnAnswer:
-        """What the processors say of an update that held no frames at it."""
+        """The answer about an update of the processors that held no frames at it."""
         groups = marker.change.groups
         completion_ns, unknown = batch.completion_ns[:, mark, :groups], batch.unknown[:, mark, :groups]
         completion_ns[list(self._holding.get(marker.epoch, ()))] = NEVER
@@ -388,7 +389,7 @@ class ProcessorHost:
         return OwnAnswer(marker.epoch, int(batch.drained_ns[mark]), rows)
 
     def _late(self) -> npt.NDArray[Any]:
-        """Completions of frames that were held, since the last time."""
+        """Completions of held frames since the last call."""
         parts = [part for processor in self._updatable for part in processor.late]
         for processor in self._updatable:
             processor.late.clear()

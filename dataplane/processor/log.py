@@ -1,4 +1,4 @@
-"""What a processor writes down about updates while it serves; `update.certificates` reads it (EPO-09, ORD-02)."""
+"""The records that a processor keeps about updates while it serves; `update.certificates` reads them (EPO-09, ORD-02)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["DROPPED_ROW", "FOLLOWER_ROW", "HOLD_ROW", "MARK_ROW", "OVERTAKABLE_R
 MARK_ROW = np.dtype(
     [
         ("epoch", np.uint32),  # the new one
-        ("old_frames", np.int64),  # in the queue at the adoption or held, steered by older epochs
-        ("drained_ns", np.int64),  # when the last of them completed; the adoption time when there was none
-        ("new_frames", np.int64),  # that arrived here before that moment, dropped ones included
-        ("lost", np.int64),  # taken before the adoption, and neither completed, dropped, queued nor held then
+        ("old_frames", np.int64),  # steered by older epochs, and queued or held at the adoption
+        ("drained_ns", np.int64),  # when the last of them completed; the adoption time if there was none
+        ("new_frames", np.int64),  # of newer epochs, arrived here before that moment, including dropped ones
+        ("lost", np.int64),  # taken before the adoption, and then neither completed, dropped, queued nor held
     ]
 )
 
@@ -38,20 +38,20 @@ HOLD_ROW = np.dtype(
 
 @dataclass(frozen=True, slots=True)
 class UpdateLog:
-    """The rows of one processor; plain arrays, so that they can travel."""
+    """The rows of one processor; plain arrays, so that they can be sent."""
 
     marks: npt.NDArray[Any]  # MARK_ROW, ascending by epoch: one for every epoch that was adopted
     holds: npt.NDArray[Any]  # HOLD_ROW
-    #: OVERTAKABLE_ROW: frames in the queue, or held, when an update moved their group; one row for each, with the first
-    #: update that did.
+    #: OVERTAKABLE_ROW: frames that were queued or held when an update moved their group; one row for each frame, with
+    #: the first such update.
     overtakable: npt.NDArray[Any]
-    #: FOLLOWER_ROW: frames of moved groups that complete while older ones may still be in a queue: they may overtake
-    #: those; a frame may be in `overtakable` as well.
+    #: FOLLOWER_ROW: frames of moved groups that complete while older frames may still be in a queue, and so may
+    #: overtake them; a frame may be in `overtakable` as well.
     followers: npt.NDArray[Any]
     dropped_behind_holds: npt.NDArray[Any]  # DROPPED_ROW
-    reordered: int = 0  # that were held, and served behind a later frame of their flow on this processor (ORD-02)
-    late_ns_max: int = 0  # by which one of them was late
+    reordered: int = 0  # held frames that this processor served after a later frame of their flow (ORD-02)
+    late_ns_max: int = 0  # the longest delay of one of them
 
 
-#: Frames dropped from a queue that had room but for held frames (EPO-07: they count against the depth).
+#: Frames dropped by a queue that would have had room without the held frames (EPO-07: they count against the depth).
 DROPPED_ROW = np.dtype([("epoch", np.uint32), ("frames", np.int64)])  # epoch: the latest one adopted then

@@ -1,1 +1,1 @@
-"""A batch's way through the NIC: match, hash, index, assign, then grouped by processor."""
+"""The receive path of the NIC: match, hash, index, assign, and group the rows of a batch by processor."""

@@ -1,6 +1,6 @@
-"""One frame, step by step: what was tried, what it came to, and the rule behind each step.
+"""One frame, step by step: what was tried, the result, and the rule of each step.
 
-The outcome is the steering kernel's; this module only tells how it came about.
+The steering kernel computes the outcome; this module only explains it.
 """
 
 from __future__ import annotations

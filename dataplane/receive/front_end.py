@@ -20,11 +20,11 @@ _DESCRIBED_MAX = 64  # work columns; a transport has a handful
 
 
 class NicFrontEnd:
-    """Classifies and hashes frames with the snapshots in force; counts what arrived and what it dropped.
+    """Classifies and hashes frames with the snapshots in force; counts arrived and dropped frames.
 
-    With `threads` above 1 a large batch is divided into as many parts of contiguous frames, which are steered at the
-    same time. Results are the same: a frame's row depends on nothing but the frame and its snapshot, and each
-    processor's rows are put together in the order of the parts.
+    With `threads` above 1, that many threads steer contiguous parts of a large batch at the same time. The results are
+    the same: a row depends only on its frame and snapshot, and the rows of each processor are joined in the order of
+    the parts.
     """
 
     def __init__(self, *, transmit_by_source: bool = False, threads: int = 1) -> None:
@@ -45,10 +45,10 @@ class NicFrontEnd:
         offsets: npt.NDArray[np.int64],
         selection: npt.NDArray[np.uint32],
     ) -> None:
-        """Steer the frames of all spans into the first rows of `work`, and group these by span and processor.
+        """Steer the frames of all spans into the first rows of `work`, and group these rows by span and processor.
 
-        Rows of processor p in span s are `selection[offsets[s, p]:offsets[s, p + 1]]`; `offsets` may have
-        room for more spans. A stable counting sort: rows ascend within a processor, and dropped ones are left out.
+        Rows of processor p in span s are `selection[offsets[s, p]:offsets[s, p + 1]]`; `offsets` may have room for more
+        spans. The counting sort is stable: rows ascend within a processor. Dropped rows are left out.
         """
         count = spans[-1].end
         assert count <= len(work.processor), "each frame has its row"
@@ -81,14 +81,14 @@ class NicFrontEnd:
         return {reason: int(n) for code, (reason, n) in enumerate(counts) if n and code not in (0, QUEUE_FULL)}
 
     def _in_parts(self, do: Callable[[int], None], parts: int) -> None:
-        """Do all parts at the same time, the first one here."""
+        """Run all parts at the same time, the first one in this thread."""
         others = [self._others.submit(do, part) for part in range(1, parts)] if self._others is not None else []
         do(0)
         for other in others:
             other.result()
 
     def _columns(self, work: WorkColumns) -> npt.NDArray[np.int64]:
-        """Where the columns lie: described once for each slot of a transport."""
+        """The addresses of the columns, made once for each slot of a transport."""
         known = self._described.get(id(work))
         if known is None:
             if len(self._described) >= _DESCRIBED_MAX:

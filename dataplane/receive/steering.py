@@ -28,20 +28,20 @@ def describe_columns(work: WorkColumns) -> npt.NDArray[np.int64]:
 class Span(NamedTuple):
     """Consecutive frames of a batch that one snapshot steers; the first span begins with frame 0."""
 
-    end: int  # the first frame behind it, where the next one begins
+    end: int  # the frame after its last one, where the next span begins
     snapshot: SteeringSnapshot
 
 
 class SpanTable(NamedTuple):
-    """The spans of a batch in the form of the kernels."""
+    """The spans of a batch in the form for the kernels."""
 
     ends: npt.NDArray[np.int64]  # (spans,)
     tables: npt.NDArray[np.int64]  # (spans,) addresses of what `describe_snapshot` says
-    snapshots: tuple[SteeringSnapshot, ...]  # where that lies
+    snapshots: tuple[SteeringSnapshot, ...]  # keep the memory at these addresses alive
 
     @classmethod
     def of(cls, spans: Sequence[Span]) -> SpanTable:
-        """That of these spans."""
+        """The table of these spans."""
         ends, tables = [span.end for span in spans], [span.snapshot.kernel_table.address for span in spans]
         return cls(np.array(ends, np.int64), np.array(tables, np.int64), tuple(span.snapshot for span in spans))
 
@@ -56,10 +56,10 @@ def steer_frames(
     *,
     transmit_by_source: bool,
 ) -> None:
-    """Match, hash, index and assign frames `first` to `end` - 1 of `batch`, into the rows of the same numbers.
+    """Match, hash, index and assign frames `first` to `end` - 1 of `batch`, into the rows with the same numbers.
 
-    `columns` is what `describe_columns` says of the work columns, which have the room; `counts` (spans, processors + 1)
-    is filled with the frames of each processor and, last, of dropped ones. Several threads may steer one batch.
+    `columns` comes from `describe_columns` for work columns with enough room. `counts` (spans, processors + 1) gets the
+    number of frames of each processor and, last, of dropped frames. Several threads may steer one batch.
     """
     kernels.steer(
         read_only(batch.data),
@@ -87,7 +87,7 @@ def steer_batch(batch: FrameBatch, snapshot: SteeringSnapshot, work: WorkColumns
 
 @dataclass(frozen=True, slots=True)
 class SteeredFrame:
-    """Where one frame goes and with what out-of-band data."""
+    """Where one frame goes, and its out-of-band data."""
 
     target_id: int | None  # VPort or queue id, None when dropped
     drop_reason: str | None  # "runt" or "packet filter"

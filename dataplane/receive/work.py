@@ -1,10 +1,10 @@
-"""Work columns: what the NIC front end says about each frame of a batch, and what the processors add.
+"""Work columns: what the NIC front end writes about each frame of a batch, and what the processors add.
 
-One row for each frame, in arrival order. What processors read of a frame lies side by side (`WORK_ROW`): each of them
-takes rows from all over a batch, and would otherwise fetch a cache line for every column of every frame. So does what a
-reader of rows wants beside (`OUT_OF_BAND_ROW`): steering has fewer addresses to keep at hand. The arrays may
-lie anywhere: in this process for the inline engine, in a slot of the descriptor ring for the Ray engine. Rows grouped
-by processor are a *selection vector* (row numbers) with offsets; nothing is gathered.
+There is one row for each frame, in arrival order. The values that processors read lie side by side (`WORK_ROW`): a
+processor takes rows from all over a batch, and would otherwise fetch a cache line for every column of every frame. The
+further values for a reader of rows also lie side by side (`OUT_OF_BAND_ROW`), so that the steering kernel needs fewer
+addresses. The arrays may lie anywhere: in this process for the inline engine, in a slot of the descriptor ring for the
+Ray engine. Rows grouped by processor are a *selection vector* (row numbers) with offsets; rows are not copied.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import numpy.typing as npt
 
 from dataplane.kernels.work import OUT_OF_BAND_ROW, WORK_ROW
 
-#: What users read for the codes of the `drop` column.
+#: Names for users of the codes of the `drop` column.
 DROP_REASONS = ("", "runt", "packet filter", "queue_full")
 
 
 class WorkColumns(NamedTuple):
-    """Columns of a batch, all of the same length; those that only a reader of rows wants are empty without one."""
+    """Columns of a batch, all of the same length; columns for a reader of rows are empty if there is no such reader."""
 
     rows: npt.NDArray[Any]  # WORK_ROW; its fields are properties of this class
     processor: npt.NDArray[np.uint16]  # row of the snapshot's processors, NO_PROCESSOR when dropped
@@ -36,7 +36,7 @@ class WorkColumns(NamedTuple):
 
     @property
     def flow_key(self) -> npt.NDArray[np.uint64]:
-        """What tells flows apart (ORD-01)."""
+        """The flow key (ORD-01)."""
         return self._field("flow_key")
 
     @property
