@@ -27,7 +27,7 @@ def joined(dtype: np.dtype[Any], parts: Sequence[npt.NDArray[Any]]) -> npt.NDArr
 
 
 def longer(array: npt.NDArray[Any], length: int, filling: int = 0) -> npt.NDArray[Any]:
-    """The array with rows of `filling` behind it; itself when it is long enough."""
+    """The array, extended by rows of `filling`; the array itself if it is long enough."""
     if len(array) >= length:
         return array
     enlarged = np.zeros((length, *array.shape[1:]), array.dtype)

@@ -1,4 +1,4 @@
-"""The records that a processor keeps about updates while it serves; `update.certificates` reads them (EPO-09, ORD-02)."""
+"""A processor's records about updates, made while it serves; `update.certificates` reads them (EPO-09, ORD-02)."""
 
 from __future__ import annotations
 

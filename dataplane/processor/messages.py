@@ -1,7 +1,7 @@
-"""What the NIC front end and the processors of a simulated host tell each other, on every transport (EPO-05).
+"""The messages between the NIC front end and the processors of a simulated host, on every transport (EPO-05).
 
-Messages to one host keep their order; so do those that one host sends. No other order is needed for equal results.
-Frames and work columns are no message: they lie in the slot that `Work` names.
+Messages to one host keep their order, and so do the messages from one host. Equal results need no other order. Frames
+and work columns are not messages: they lie in the slot that `Work` names.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from dataplane.switch.change import SteeringChange
 
-#: What a processor says of the frames of a group it took before an adoption: when the last one completes.
+#: A processor's answer about the frames of a group that it took before an adoption: when the last one completes.
 ANSWER_ROW = np.dtype(
     [
         ("processor", np.uint16),
@@ -46,7 +46,7 @@ ENTRY_LOAD_ROW = np.dtype(
 
 
 class Marker(NamedTuple):
-    """The boundary between two epochs, behind the last work of the old one."""
+    """The boundary between two epochs, after the last work of the old one."""
 
     epoch: int  # the new one
     adopted_at_ns: int
@@ -56,7 +56,7 @@ class Marker(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """Consecutive rows of a batch that one snapshot has steered, behind what separates them from those before."""
+    """Consecutive rows of a batch that one snapshot has steered, with the marks in front of them."""
 
     first_row: int
     end_row: int
@@ -64,18 +64,18 @@ class Segment(NamedTuple):
 
 
 class Work(NamedTuple):
-    """A batch lies in a slot; the offsets of segment s say where the rows of each processor are."""
+    """A batch in a slot; the offsets of segment s give the rows of each processor."""
 
     number: int  # counts the works of one host from 0
     slot: int
     rows: int  # frames of the batch
     first_frame: int  # number of row 0
     segments: tuple[Segment, ...]  # at least one
-    settled: tuple[Settle, ...] = ()  # news that were not urgent
+    settled: tuple[Settle, ...] = ()  # news that could wait for this work
 
 
 class Settle(NamedTuple):
-    """Everything that is known of the old frames of an update, from all processors."""
+    """The combined answers of all processors about the old frames of an update."""
 
     epoch: int
     retired_ns: int | None  # when the last of them completes; None while that is not known
@@ -99,9 +99,9 @@ LATE_ROW = np.dtype([("frame", np.int64), ("completion_ns", np.int64)])
 
 
 class Answer(NamedTuple):
-    """What the processors of a host say about an update, when all of them have reached it.
+    """The answer of a host's processors about an update, when all of them have reached it.
 
-    While something is not known, more follow; each replaces the one before.
+    While something is not known, further answers follow; each replaces the previous one.
     """
 
     epoch: int
@@ -110,7 +110,7 @@ class Answer(NamedTuple):
 
 
 def latest(moments_ns: Iterable[int | None]) -> int | None:
-    """The latest of some moments; None when one of them is not known."""
+    """The latest of some moments; None if one of them is not known."""
     latest_ns: int | None = None
     for moment_ns in moments_ns:
         if moment_ns is None:
@@ -120,15 +120,14 @@ def latest(moments_ns: Iterable[int | None]) -> int | None:
 
 
 class Acknowledge(NamedTuple):
-    """All rows of one `Work` are served, held or dropped, and nothing in the slot is needed any more.
+    """All rows of one `Work` are served, held or dropped, and the host does not need the slot any more.
 
-    A row that is held has HELD_NS in the slot's `completion_ns`; its completion comes in `late` of this message or of a
-    later one.
+    A held row has HELD_NS in the slot's `completion_ns`; its completion comes in `late` of this message or a later one.
     """
 
     number: int
     late: npt.NDArray[Any]  # LATE_ROW
-    answers: tuple[Answer, ...] = ()  # that nobody waits for
+    answers: tuple[Answer, ...] = ()  # for which no processor waits
 
 
 class Loads(NamedTuple):

@@ -1,4 +1,4 @@
-"""One simulated processor (PRC): serves its rows of every batch and keeps what the run is to report about it."""
+"""One simulated processor (PRC): serves its rows of every batch and keeps the counts for its report."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Windows(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ProcessorReport:
-    """Everything one processor has to say at the end of a run; plain arrays and numbers, so that it can travel."""
+    """The report of one processor at the end of a run; plain arrays and numbers, so that it can be sent."""
 
     counters: dict[str, int]  # fields of kernels.serve.STATE, busy_ns, and the sums of `by_target`
     histogram: LatencyHistogram
@@ -49,8 +49,8 @@ class ProcessorReport:
 class Processor:
     """A simulated processor that owns its DPC queue.
 
-    The kernels find its arrays by `addresses`, once `write_addresses` has been called, and serve rows in arrival order.
-    State, counters and results do not depend on how rows are cut into calls.
+    The kernels find its arrays through `addresses`, after a call of `write_addresses`, and serve rows in arrival order.
+    State, counters and results do not depend on how the rows are divided into calls.
     """
 
     def __init__(
@@ -63,9 +63,9 @@ class Processor:
         loads: npt.NDArray[Any] = NO_LOADS,
         addresses: npt.NDArray[np.int64] | None = None,
     ) -> None:
-        """`flows` is that of its host, and `loads` (slots,) LOAD_ROW as well, or empty when nobody will ask for them.
+        """`flows` is the table of its host; `loads` (slots,) LOAD_ROW too, empty if the run does not ask for loads.
 
-        `addresses`: where to write its row for the kernels of a host.
+        `addresses`: its row in the host's table for the kernels.
         """
         self.addresses = np.zeros(PROCESSOR_ADDRESSES, np.int64) if addresses is None else addresses
         self._flows = flows
@@ -96,11 +96,11 @@ class Processor:
         self._entry_rows = RowLog(kernels.ENTRY_ROW)
 
     def write_addresses(self) -> None:
-        """Tell the kernels where the arrays are; to be called whenever one has been replaced."""
+        """Write the addresses of the arrays for the kernels; call this whenever an array has been replaced."""
         write_addresses(self.addresses, (self._costs, *self._service, *self._accounts))
 
     def load_kernels(self) -> None:
-        """Have ready what the first frames do not need; changes nothing."""
+        """Load the kernels that the first frames do not need; changes nothing."""
         self._by_target()
 
     def make_room(self) -> None:
@@ -109,7 +109,7 @@ class Processor:
             self._enlarge()
 
     def _make_room(self) -> bool:
-        """Empty the logs, and enlarge the flow table when it is half full; false when there was nothing to do."""
+        """Empty the logs, and enlarge the flow table if it is half full; false if there was nothing to do."""
         logged = bool(self._service.busy_logged[0] or self._accounts.position[2])
         self._drain_busy_log()
         self._drain_entry_log()
@@ -150,7 +150,7 @@ class Processor:
         return entries
 
     def report(self) -> ProcessorReport:
-        """Close the open windows and tell everything; the processor is not used afterwards."""
+        """Close the open windows and report everything; the processor is not used afterwards."""
         state = self._service.state[0]
         self._drain_busy_log()
         if state["busy_window_ns"]:

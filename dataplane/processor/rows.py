@@ -1,4 +1,4 @@
-"""Rows that a processor puts aside until the end of the run, in memory that does not grow with it (ENG-04)."""
+"""Rows that a processor keeps until the end of the run, without memory that grows with the run (ENG-04)."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _MEMORY_BYTES = 1 << 20
 class RowLog:
     """Rows of one dtype in the order in which they were added: the latest in memory, many older ones in a file.
 
-    The file lies in the folder for temporary files (`$TMPDIR`), has no name, and goes when nobody looks at its rows any
-    more, however the process ends.
+    The file is in the folder for temporary files (`$TMPDIR`) and has no name. It vanishes when its rows are not used
+    any more, however the process ends.
     """
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
@@ -26,14 +26,14 @@ class RowLog:
         self._file: IO[bytes] | None = None
 
     def append(self, rows: npt.NDArray[Any]) -> None:
-        """Add a copy of the rows; raises OSError when there is no room for them."""
+        """Add a copy of the rows; raises OSError if there is no room for them."""
         self._parts.append(rows.copy())
         self._bytes += rows.nbytes
         if self._bytes >= _MEMORY_BYTES:
             self._write()
 
     def rows(self) -> npt.NDArray[Any]:
-        """All rows, mapped where they are in the file; nothing may be added afterwards."""
+        """All rows, memory-mapped if they are in the file; nothing may be added afterwards."""
         if self._file is None:
             return np.concatenate([np.zeros(0, self._dtype), *self._parts])
         self._write()

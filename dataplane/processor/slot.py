@@ -15,7 +15,7 @@ SEGMENTS_MAX = 64
 
 
 class Slot(NamedTuple):
-    """Work columns, and their rows as processors take them."""
+    """Work columns, and their rows in the order in which processors take them."""
 
     work: WorkColumns
     offsets: npt.NDArray[np.int64]  # (SEGMENTS_MAX, processors + 1)

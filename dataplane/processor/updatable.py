@@ -24,12 +24,12 @@ from dataplane.processor.rows import RowLog
 from dataplane.processor.slot import Slot
 from dataplane.switch.snapshot import SLOTS_PER_TARGET
 
-#: Rows of the logs and of what is held, to begin with: they are emptied, or grow.
+#: Initial rows of the logs and of the table of held frames: they are emptied, or grow.
 LOG_ROWS, HELD_ROWS, MARK_ROWS, FENCE_ROWS, ORDER_ROWS = 16_384, 64, 256, 256, 64
 
 
 class Watch(NamedTuple):
-    """Frames of each slot count as followers that complete before; shared by the processors of a host."""
+    """Frames of each slot that complete before `until_ns` count as followers; shared by the processors of a host."""
 
     until_ns: npt.NDArray[np.int64]  # (slots,)
     epoch: npt.NDArray[np.int64]  # (slots,) update that set it
@@ -42,7 +42,7 @@ class Watch(NamedTuple):
 
 
 class MarkRows(NamedTuple):
-    """What separates the segments of a batch, in the form of the kernels."""
+    """The marks between the segments of a batch, in the form for the kernels."""
 
     marks: npt.NDArray[Any]  # MARKER_ROW, ascending by segment
     old: npt.NDArray[Any]  # GROUP_ROWs of all marks
@@ -51,7 +51,7 @@ class MarkRows(NamedTuple):
 
 @dataclass(slots=True)
 class PreparedWork:
-    """A batch as the processors of a host take it, and how far they have come with it."""
+    """A batch in the form in which the processors of a host take it, and how far each has served it."""
 
     number: int  # of the work
     slot: Slot
@@ -59,19 +59,20 @@ class PreparedWork:
     rows: MarkRows
     marks: tuple[HoldPlan, ...]  # as the rows of `rows.marks`
     first_frame: int
-    end_ns: int  # nothing that comes later arrives before
-    drained_ns: npt.NDArray[np.int64]  # (marks,) when older epochs are done: on the processors that have got there
-    #: What each processor of the host says to each mark, as `kernels.tracking.mark` raises it: (processors, marks,
-    #: groups of the update with the most).
+    end_ns: int  # later batches arrive at or after this time
+    #: (marks,) when older epochs are done on the processors that have reached the mark
+    drained_ns: npt.NDArray[np.int64]
+    #: The answer of each processor of the host to each mark, as `kernels.tracking.mark` raises it: (processors, marks,
+    #: largest number of groups in an update).
     completion_ns: npt.NDArray[np.int64]
     unknown: npt.NDArray[np.bool_]
     at: npt.NDArray[np.int64]  # (processors, PLACES) of `kernels.host.serve_processors`
-    unfinished: list[int]  # numbers of the processors that have not done all of it
-    told: int = 0  # marks that all processors have reached, and whose answers are given
+    unfinished: list[int]  # numbers of the processors that have not finished it
+    told: int = 0  # marks that all processors have reached and answered
 
 
 class OwnAnswer(NamedTuple):
-    """What processors of a host say about an update: all that held no frames at it, or one that did, now or later."""
+    """An answer about an update: of all processors of a host that held no frames at it, or of one that did."""
 
     epoch: int
     drained_ns: int | None
@@ -80,15 +81,15 @@ class OwnAnswer(NamedTuple):
 
 @dataclass(slots=True)
 class _Unanswered:
-    """Groups of an update with frames that are held here, so that the last completion is not known."""
+    """Groups of an update with frames that are held here: their last completion is not known."""
 
     marker: Marker
-    completion_ns: npt.NDArray[np.int64]  # (groups,) of those that have entered
+    completion_ns: npt.NDArray[np.int64]  # (groups,) of the frames that have entered
     told: OwnAnswer
 
 
 class ProcessorStatistics(NamedTuple):
-    """What a processor at work has counted so far; for people to look at."""
+    """What a processor has counted so far; for display only."""
 
     received: int
     completions: int
@@ -101,11 +102,11 @@ class ProcessorStatistics(NamedTuple):
 
 
 class UpdatableProcessor(Processor):
-    """A processor that keeps what updates need to know of single frames.
+    """A processor that keeps the information about single frames that updates need.
 
-    Its host has the kernels serve a batch for all processors, and `attend` where they stop. One that has to `pause`
-    because a release is not known yet goes on when `settle` has told it. Then it is `finished` with the batch. What it
-    has to say is in `answers` and `late`, which the caller empties.
+    The host calls the kernels to serve a batch for all processors, and `attend` where they stop. A processor that does
+    not know a release yet must `pause`; it continues when `settle` brings the release. When it has served the batch,
+    the host calls `finished`. Its messages are in `answers` and `late`, which the caller empties.
     """
 
     def __init__(
@@ -122,9 +123,9 @@ class UpdatableProcessor(Processor):
         drain_ns_max: int = int(tracks.FOREVER),
         addresses: npt.NDArray[np.int64] | None = None,
     ) -> None:
-        """`drain_ns_max`: how long it takes at most until any queue of the run is empty when nothing more comes."""
+        """`drain_ns_max`: the longest time until any queue of the run is empty if nothing more arrives."""
         super().__init__(costs, windows, targets, flows, loads=loads, addresses=addresses)
-        self.answers: list[OwnAnswer] = []  # a later one replaces those before it about the same update
+        self.answers: list[OwnAnswer] = []  # a later answer replaces earlier ones about the same update
         self.late: list[npt.NDArray[Any]] = []  # ENTERED_ROWs
         self._row = row
         self._ordered = ordered
@@ -161,7 +162,7 @@ class UpdatableProcessor(Processor):
         self._overtakable = RowLog(tracks.OVERTAKABLE_ROW)
         self._entered = RowLog(tracks.ENTERED_ROW)
         self._marks: list[npt.NDArray[Any]] = []
-        self._end_ns = int(tracks.NEVER)  # nothing that comes later arrives before
+        self._end_ns = int(tracks.NEVER)  # later frames arrive at or after this time
 
     def load_kernels(self) -> None:
         """As `Processor.load_kernels`."""
@@ -172,7 +173,7 @@ class UpdatableProcessor(Processor):
         tracks.queued_at(int(tracks.NEVER), self._service, self._tracking)
 
     def reserve(self, targets: int, watch: Watch, loads: npt.NDArray[Any]) -> None:
-        """From now on frames may name that many targets."""
+        """Make room for that many targets."""
         tracking, accounts = self._tracking, self._accounts
         slots = targets * SLOTS_PER_TARGET
         self._tracking = tracking._replace(
@@ -198,13 +199,13 @@ class UpdatableProcessor(Processor):
         write_addresses(self.addresses, arrays)
 
     def _track(self, tracking: tracks.Tracking) -> None:
-        """From now on with these arrays."""
+        """Use these arrays from now on."""
         if tracking is not self._tracking:
             self._tracking = tracking
             self.write_addresses()
 
     def attend(self, batch: PreparedWork, number: int) -> None:
-        """See to what the kernels have stopped for; `number` is that among the processors of the host."""
+        """Handle the reason for which the kernels have stopped; `number` is the processor's number in its host."""
         at = batch.at[number]
         how_far = at[kernels.HOW_FAR]
         if how_far == kernels.MARKED:
@@ -216,26 +217,26 @@ class UpdatableProcessor(Processor):
             self.make_room()
 
     def pause(self) -> None:
-        """It depends on others how a batch goes on."""
+        """Wait with a batch, because it depends on other processors how the batch continues."""
         self._take_entered()
         self._tell_news()
 
     def finished(self, end_ns: int) -> bool:
-        """All that has come is done, and nothing that comes later arrives before `end_ns`; as `advance`."""
+        """Everything received so far is served; later frames arrive at or after `end_ns`. Returns as `advance`."""
         self._end_ns = end_ns
         return not self._ordered or self.advance(end_ns)
 
     def advance(self, moment_ns: int) -> bool:
-        """Held frames that are released up to a moment, before which nothing arrives any more, enter.
+        """Let in held frames that are released up to a moment; no more frames arrive before that moment.
 
-        False when some may be left because their release is not known yet.
+        False if some may be left because their release is not known yet.
         """
         counts = self._tracking.counts
         while counts[tracks.HELD] or counts[tracks.ENTERED]:
             is_full = self._let_in_until(moment_ns)
             if not self._take_entered():
                 if not is_full:
-                    break  # the others wait for longer
+                    break  # the other frames wait for longer
                 self.make_room()
         self._tell_news()
         return not counts[tracks.HELD] or counts[tracks.BOUND_NS] > moment_ns
@@ -244,20 +245,20 @@ class UpdatableProcessor(Processor):
         return kernels.let_in_until(moment_ns, self.addresses, self._flows.rows, self._flows.used, *self._windows)
 
     def settle(self, frames: OldFrames) -> None:
-        """More is known of the older frames of an update."""
+        """More is known about the older frames of an update."""
         if self._fences.wait_for(frames):
             self._track(self._fences.settle(self._tracking))
             self._may_have_news = True
-            self.advance(self._end_ns)  # time has come that far, and there may be no other work for now
+            self.advance(self._end_ns)  # time has advanced that far, and there may be no more work for now
 
     # Updates
 
     def _adopt(self, plan: HoldPlan, completion_ns: npt.NDArray[np.int64], unknown: npt.NDArray[np.bool_]) -> None:
-        """Behind the mark of an ordered update: hold what has to wait for others, and say for what they have to."""
+        """After the mark of an ordered update: hold frames that must wait for other processors, and answer these."""
         if self._tracking.marks["old_held"][self._tracking.counts[tracks.MARKS] - 1]:
             told = self._own_answer(plan.marker, completion_ns, unknown)
             self.answers.append(told)
-            # what is known of held frames is a bound, and not a completion
+            # for held frames only a bound is known, and not a completion
             entered = np.where(unknown, tracks.NEVER, completion_ns)
             self._unanswered.append(_Unanswered(plan.marker, entered, told))
         self._track(self._fences.adopt(plan, self._tracking))
@@ -271,7 +272,7 @@ class UpdatableProcessor(Processor):
         return OwnAnswer(marker.epoch, None if mark["old_held"] else int(mark["drained_ns"]), rows)
 
     def _tell_news(self) -> None:
-        """Answers that have become known, or whose bounds have risen, since they were given."""
+        """Answer again if completions have become known, or bounds have risen, since the last answer."""
         if not (self._unanswered and self._may_have_news):
             return
         self._may_have_news = False
@@ -342,7 +343,7 @@ class UpdatableProcessor(Processor):
         return changed
 
     def _take_marks(self) -> bool:
-        """Take marks that are over out of their log when it is full, and enlarge it if there are many others."""
+        """Take finished marks out of their log if it is full, and enlarge the log if many others remain."""
         tracking = self._tracking
         counts = tracking.counts
         count, over = int(counts[tracks.MARKS]), int(counts[tracks.OPEN_MARK])
@@ -371,7 +372,7 @@ class UpdatableProcessor(Processor):
             self._track(tracking._replace(items=larger(tracking.items, np.zeros(2 * capacity, tracks.ITEM_ROW))))
 
     def _take_entered(self) -> bool:
-        """Frames that have entered the queue since: their completions, and the answers that waited for them, if any."""
+        """Take the frames that have entered the queue: their completions, and the answers that waited for them."""
         counts = self._tracking.counts
         if not counts[tracks.ENTERED]:
             return False
@@ -395,7 +396,7 @@ class UpdatableProcessor(Processor):
         told = np.zeros(len(marks), MARK_ROW)
         for name in MARK_ROW.names or ():
             told[name] = marks[name]
-        behind = np.zeros(len(marks) + 1, DROPPED_ROW)  # a mark says what was dropped before it
+        behind = np.zeros(len(marks) + 1, DROPPED_ROW)  # a mark has the number of frames dropped before it
         behind["epoch"] = [0, *marks["epoch"]]
         behind["frames"] = [*marks["dropped_behind"], counts[tracks.DROPPED_BEHIND]]
         log = UpdateLog(
@@ -441,7 +442,7 @@ def _holds(entered: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _groups(old: npt.NDArray[Any], slots: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
-    """Groups of those slots that are among `old` (GROUP_ROW, ascending by slot), and which those are."""
+    """The groups of the slots that are among `old` (GROUP_ROW, ascending by slot), and which slots these are."""
     if not len(old):
         return np.zeros(0, np.int64), np.zeros(len(slots), np.bool_)
     at = np.minimum(np.searchsorted(old["slot"], slots), len(old) - 1)
