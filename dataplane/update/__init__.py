@@ -1,1 +1,1 @@
-"""Changes while traffic flows: when they happen, what they cost the traffic, and policies that ask for them."""
+"""Changes under traffic: when they happen, what they cost the traffic, and policies that request them."""

@@ -1,6 +1,6 @@
 """Update certificates: what every update did to the frames in flight, measured from the processors' logs (EPO-09).
 
-Nothing here is known beforehand: a number is a sum, a maximum or a difference of logged rows; verdicts can be false.
+Every value is measured: it is a sum, a maximum or a difference of logged rows. Verdicts can be false.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ class Certificate:
     """One update, as `updates.json` has it; times are ns of model time after the first arrival of the run."""
 
     epoch: int
-    requested_at_ns: int  # the first request that led to it
+    requested_at_ns: int  # time of the first request that led to it
     adopted_at_ns: int
-    #: When the frames of older epochs were done where entries were moved from; the adoption if none were.
+    #: When the frames of older epochs were done on the processors that entries left; the adoption time if none moved.
     drained_at_ns: int
-    retired_at_ns: int  # when they were done on all processors, and not before those of earlier updates (EPO-04)
+    retired_at_ns: int  # when they were done on all processors, but not before earlier epochs retired (EPO-04)
     hand_over: str  # permissive | ordered
     entries: tuple[Json, ...]  # `vport_id` or `queue_id`, `index` (number, "default", "primary"), `source`, `target`
-    frames_old_epoch_after_adoption: int  # of older epochs, queued or held at the adoption
-    frames_new_epoch_before_drained: int  # that reached a processor before it had drained the older epochs
+    frames_old_epoch_after_adoption: int  # frames of older epochs, queued or held at the adoption
+    frames_new_epoch_before_drained: int  # frames that reached a processor before it had drained the older epochs
     frames_held: int
     longest_hold_ns: int
     blocked_time_ns: int  # ORD-05: the hold of the first held frame, summed over the moved entries
     blocked_time_lost_over_rate_ns: int | None  # ORD-05, CSIT: lost frames over the offered rate; None without a rate
     frames_lost: int
-    frames_dropped_behind_holds: int  # there was room but for held frames (EPO-07)
-    frames_reordered: int  # that were queued or held at the adoption and were overtaken by later frames of their flow
+    frames_dropped_behind_holds: int  # without held frames there would have been room (EPO-07)
+    frames_reordered: int  # queued or held at the adoption, and overtaken by later frames of their flow
     flows_reordered: int
     max_extent: int
     max_late_ns: int
@@ -58,14 +58,14 @@ class Certificate:
     verdicts: dict[str, bool]
 
     def document(self) -> Json:
-        """The object of `updates.json`, keys in the order of the fields."""
+        """The object in `updates.json`, with its keys in the order of the fields."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {**values, "entries": list(self.entries), "requests": list(self.requests)}
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateTotals:
-    """All updates of a run: the sums of their certificates, and the largest for `longest` and `max`."""
+    """All updates of a run: sums over their certificates, and maxima for `longest` and `max`."""
 
     updates: int
     entries_moved: int
@@ -77,7 +77,7 @@ class UpdateTotals:
     blocked_time_lost_over_rate_ns: int | None
     frames_lost: int
     frames_dropped_behind_holds: int
-    frames_reordered: int  # also those that were neither queued nor held at an update, which no certificate counts
+    frames_reordered: int  # also frames that were neither queued nor held at an update, which no certificate counts
     flows_reordered: int  # distinct ones
     max_extent: int
     max_late_ns: int
@@ -89,8 +89,8 @@ class UpdateReport:
 
     certificates: tuple[Certificate, ...]  # by epoch
     totals: UpdateTotals
-    other_requests: tuple[Json, ...]  # that led to no update: refused ones, and those that change no steering
-    failed_requests: tuple[Json, ...]  # of events and policies, that did not end as they were to
+    other_requests: tuple[Json, ...]  # requests without an update: refused, or without a change of steering
+    failed_requests: tuple[Json, ...]  # requests of events and policies that did not end as expected
 
 
 def certify(
@@ -108,11 +108,11 @@ def certify(
 ) -> UpdateReport:
     """The certificates of a finished run: every frame is completed or dropped.
 
-    `updates` are epochs 1, 2, ...; `requests` all that were made while traffic flowed, with the epochs they led to;
-    `logs` are by processor row (None: a processor without a log). `processors` and `target_ids` name the rows of the
-    last snapshot, and `target_key` says whether those are a `vport_id` or a `queue_id`. `start_ns` and
-    `last_arrival_ns` are the first and the last arrival of the `arrived` frames. All times given are model time as
-    frames have it; those given back count from the first arrival.
+    `updates` are epochs 1, 2, ...; `requests` are all requests made under traffic, with the epochs they led to; `logs`
+    are by processor row (None: a processor without a log). `processors` and `target_ids` name the rows of the last
+    snapshot, and `target_key` says whether target ids are a `vport_id` or a `queue_id`. `start_ns` and
+    `last_arrival_ns` are the first and the last arrival of the `arrived` frames. All arguments are in model time like
+    the frames' timestamps; returned times count from the first arrival.
     """
     epochs = 1 + max((update.epoch for update in updates), default=0)  # arrays are indexed by epoch; 0: of no update
     marks = _marks(logs, epochs)
@@ -195,7 +195,7 @@ def certify(
 
 
 def request_document(record: RequestRecord, start_ns: int) -> Json:
-    """A request and how it ended: OID and status by name, null when no request could be made."""
+    """A request and how it ended: OID and status by name, null if no request could be made."""
     oid = record.request.oid if record.request else None
     return {
         "requested_at_ns": record.requested_at_ns - start_ns,
@@ -280,10 +280,10 @@ class _Order(NamedTuple):
 
 
 def _order(overtakable: npt.NDArray[Any], followers: npt.NDArray[Any], epochs: int) -> _Order:
-    """RFC 4737 over everything that an update could reorder (ORD-02); a frame counts for the first update that did.
+    """RFC 4737 over all frames that updates could reorder (ORD-02); a frame counts for the first update that did.
 
-    All frames of a flow that complete between an overtaken frame and what overtook it are among the rows, so that an
-    extent is that of the whole flow.
+    The rows include all frames of a flow that complete between an overtaken frame and the frame that overtook it. So an
+    extent is the extent in the whole flow.
     """
     frame = np.concatenate([overtakable["frame"], followers["frame"]])
     frame, row = np.unique(frame, return_index=True)  # the first of equal ones, which is the overtakable one
@@ -325,7 +325,7 @@ def _largest(epoch: npt.NDArray[Any], values: npt.NDArray[Any], epochs: int) -> 
 
 
 def _over_rate(frames: int, arrived: int, duration_ns: int) -> int | None:
-    """Time in which so many frames arrive at the run's mean rate, to the nearest ns (ORD-05)."""
+    """Time in which that many frames arrive at the run's mean rate, to the nearest ns (ORD-05)."""
     if arrived == 0 or duration_ns <= 0:
         return None
     return (2 * frames * duration_ns + arrived) // (2 * arrived)

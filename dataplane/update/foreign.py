@@ -1,4 +1,4 @@
-"""Somebody else's code, as that of a policy: it ends, and standard output stays ours."""
+"""Runs foreign code, such as a policy: within a time limit, and without its prints on standard output."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from time import monotonic
 
-#: How long a policy may take for anything that it is asked, on the wall's clock.
+#: The longest wall-clock time that a policy may take for one call.
 FOREIGN_SECONDS = 30.0
 
 _LOOK_SECONDS = 1.0
 
 
 class OverdueError(BaseException):
-    """Foreign code did not end in time. No `Exception`: code that catches all of those would go on."""
+    """Foreign code did not end in time. Not an `Exception`, because code that catches every `Exception` would go on."""
 
 
 @contextmanager
 def foreign_code(seconds: float = FOREIGN_SECONDS) -> Iterator[None]:
-    """Run the block with its prints on standard error; OverdueError inside it when it takes longer than `seconds`.
+    """Run the block with its prints on standard error; raises OverdueError in it if it takes longer than `seconds`.
 
-    A block that waits inside a function written in C notices when that comes back, not before.
+    If the block waits inside a C function, the error is raised only when that function returns.
     """
     _watchdog.watch(seconds)
     try:
@@ -35,7 +35,7 @@ def foreign_code(seconds: float = FOREIGN_SECONDS) -> Iterator[None]:
 
 
 class _Watchdog:
-    """A thread that looks at the clock every second: a policy is asked too often to start one each time."""
+    """A thread that looks at the clock every second: policies are asked too often to start a thread each time."""
 
     def __init__(self) -> None:
         # plain, and so released whole: an error from outside can come in the middle of anything written in Python
@@ -46,7 +46,7 @@ class _Watchdog:
         self._thread: threading.Thread | None = None
 
     def watch(self, seconds: float) -> None:
-        """From now on the thread that calls has so long."""
+        """Start the time limit of the calling thread."""
         deadline = monotonic() + seconds
         with self._lock:
             self._deadlines[threading.get_ident()] = deadline
@@ -62,7 +62,7 @@ class _Watchdog:
             self._sooner.set()
 
     def release(self) -> None:
-        """The thread that calls is done."""
+        """End the time limit of the calling thread."""
         with self._lock:
             self._deadlines.pop(threading.get_ident(), None)
 

@@ -1,6 +1,6 @@
-"""The hand-over desk of the NIC front end: collects what processors say about updates and passes it on (EPO-07).
+"""The hand-over desk of the NIC front end: collects the processors' answers about updates and passes them on (EPO-07).
 
-It also keeps the life of epochs: an old snapshot is let go when its epoch is retired, and not before (EPO-04).
+It also tracks the life of epochs: it releases an old snapshot when its epoch is retired, and not before (EPO-04).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataplane.switch.snapshot import SteeringSnapshot
 
 
 class HandOverDesk:
-    """Answers of all hosts in, news for all hosts out."""
+    """Takes the answers of all hosts, and returns news for all hosts."""
 
     def __init__(self, hosts: int, snapshot: SteeringSnapshot) -> None:
         self._hosts = hosts
@@ -20,12 +20,12 @@ class HandOverDesk:
 
     @property
     def is_open(self) -> bool:
-        """Whether some processor may still have something to say about an update."""
+        """Whether some processor may still send an answer about an update."""
         return bool(self._answers)
 
     @property
     def live_epochs(self) -> list[int]:
-        """Epochs that are not retired: that of the snapshot in force is the last."""
+        """Epochs that are not retired; the last is that of the snapshot in force."""
         return list(self._snapshots)
 
     def adopt(self, snapshot: SteeringSnapshot) -> None:
@@ -35,7 +35,7 @@ class HandOverDesk:
         self._answers[snapshot.epoch] = {}
 
     def answer(self, host: int, answer: Answer) -> list[Settle]:
-        """What a host says about an update; what all hosts have to know now."""
+        """Take a host's answer about an update; return the news for all hosts."""
         assert answer.epoch in self._answers, f"epoch {answer.epoch} is retired already"
         answers = self._answers[answer.epoch]
         answers[host] = answer

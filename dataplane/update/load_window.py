@@ -1,4 +1,4 @@
-"""What the processors had to do since the tick before, as policies are told it (POL-02)."""
+"""The loads of the processors since the previous tick, in the form for policies (POL-02)."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def load_window(
     start_ns: int,
     end_ns: int,
 ) -> LoadWindow:
-    """What happened between two ticks, in the words of policies; times count from the first arrival.
+    """What happened between two ticks, in the form for policies; times count from the first arrival.
 
-    `snapshot` is that of the configuration in force, which names the slots of the loads.
+    `snapshot` is that of the configuration in force; it maps the slots of the loads to VPorts and entries.
     """
     length_ns = end_ns - start_ns
     told = {
@@ -75,5 +75,5 @@ def _vport_windows(
 
 
 def is_idle(loads: Loads) -> bool:
-    """Whether nothing arrived, nothing was done and nothing waits."""
+    """Whether nothing arrived, nothing was served and nothing waits."""
     return not any(loads.processors[name].any() for name in ("packets", "busy_ns", "queue_depth"))

@@ -1,4 +1,4 @@
-"""The interface of rebalancing policies (POL-01): loads in, wishes out; the control plane decides about the wishes."""
+"""The interface of rebalancing policies (POL-01): loads in, wishes out. The control plane decides on the wishes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from dataplane.ids import ProcessorNumber
 
-#: Time between ticks: the least and the most that a scenario or a policy may ask for, and what is used otherwise.
+#: Time between ticks: the shortest and the longest that a scenario or a policy may choose, and the default.
 TICK_NS_MIN, TICK_NS_MAX = 1_000, 10**15
 DEFAULT_TICK_NS = 100_000_000
 
@@ -30,14 +30,14 @@ class ProcessorWindow:
 
 @dataclass(frozen=True, slots=True)
 class VPortWindow:
-    """One VPort (VPort 0: the adapter under native RSS) with RSS enabled, and what its table entries had to do."""
+    """One VPort with RSS enabled (with native RSS: VPort 0, the adapter), and the load of its table entries."""
 
     vport_id: int
     number_of_queues: int  # distinct processors that table and default processor may use
     indirection_table: tuple[ProcessorNumber, ...]
     default_processor: ProcessorNumber
     packets: npt.NDArray[np.int64]  # (entries,) arrivals in the window, dropped ones included
-    busy_ns: npt.NDArray[np.int64]  # (entries,) service cost of those that were not dropped
+    busy_ns: npt.NDArray[np.int64]  # (entries,) service cost of the arrivals that were not dropped
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,8 @@ class Table(NamedTuple):
 class Policy:
     """A policy; subclasses take their parameters as keyword arguments and override `rebalance`.
 
-    One object serves a whole run, and is made anew for every run: what it remembers it may keep in attributes. It must
-    not use anything but what it is given: no clock, no randomness of its own.
+    Every run gets a new object, which may keep its memory in attributes. A policy must use nothing but its arguments:
+    no clock, no randomness of its own.
     """
 
     #: Time to the next tick in ns when the policy adapts it; None: the scenario's `tick_ns`.

@@ -1,4 +1,4 @@
-"""What happens to the steering of a run: requests with their answers, and the updates they lead to (EPO rules)."""
+"""The records of changes in a run: requests with their answers, and the updates they lead to (EPO rules)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # an actor that has no use for the control plane need not loa
     from dataplane.control.requests import Completion, OidRequest
     from dataplane.ndis.status import NdisStatus
 
-#: What the origin of a request from outside begins with; the name of the client follows.
+#: The origin of a request from outside begins with this; the name of the client follows.
 CLIENT_ORIGIN = "client "
 
 
@@ -22,37 +22,37 @@ class RequestRecord:
 
     origin: str  # who asked: "[[event]] 3", "policy rsspp", "client A"
     requested_at_ns: int  # model time
-    request: OidRequest | None  # None when no request could be made of what was asked, see `why`
+    request: OidRequest | None  # None if no request could be built, see `why`
     completion: Completion | None
     why: str = ""  # of a failure: "UPD-41: 5 processors in use, 4 queues"
-    expect: NdisStatus | None = None  # the status that was to come
-    epoch: int | None = None  # that it led to, with others of the same moment; None: it changed no steering
+    expect: NdisStatus | None = None  # the expected status
+    epoch: int | None = None  # the epoch it led to, with others of the same moment; None: it changed no steering
 
     @property
     def status(self) -> NdisStatus | None:
-        """How the request ended; None when it could not be made."""
+        """How the request ended; None if it could not be made."""
         return self.completion.status if self.completion else None
 
     @property
     def as_expected(self) -> bool:
-        """Whether it succeeded, or failed as it was to."""
+        """Whether it succeeded, or failed as expected."""
         if self.expect is not None:
             return self.status is self.expect
         return self.completion is not None and self.completion.accepted
 
     @property
     def is_of_client(self) -> bool:
-        """Whether it came from outside: whoever asked has had the answer, and no scenario says what it should be."""
+        """Whether it came from outside: its client has the answer, and no scenario says which answer is expected."""
         return self.origin.startswith(CLIENT_ORIGIN)
 
     def later(self, time_ns: int) -> RequestRecord:
-        """The same so much later, as `Stretch.later`."""
+        """The same, later by that time; see `Stretch.later`."""
         return replace(self, requested_at_ns=self.requested_at_ns + time_ns)
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateRecord:
-    """What is kept of an update when its snapshot is not needed any more."""
+    """The part of an update that is kept when its snapshot is not needed any more."""
 
     epoch: int  # the new one
     requested_at_ns: int  # of the first request that led to it
@@ -84,8 +84,8 @@ class SteeringUpdate:
 class Stretch:
     """What is known of the control side up to a moment.
 
-    Everything that is adopted before `until_ns` is among `updates` of this stretch or of an earlier one; at `until_ns`
-    control has to be asked again, with the loads at that moment if `wants_loads`.
+    Every update adopted before `until_ns` is in `updates` of this stretch or of an earlier one. At `until_ns` the NIC
+    must ask control again, with the loads at that moment if `wants_loads`.
     """
 
     updates: tuple[SteeringUpdate, ...]  # by time of adoption, which may lie at or behind `until_ns`
@@ -93,7 +93,7 @@ class Stretch:
     wants_loads: bool = False
 
     def later(self, time_ns: int) -> Stretch:
-        """The same so much later: for one whose times count from the first arrival, which was at `time_ns`."""
+        """The same, with times that counted from the first arrival converted to model time; it was at `time_ns`."""
         updates = tuple(
             replace(one, requested_at_ns=one.requested_at_ns + time_ns, adopted_at_ns=one.adopted_at_ns + time_ns)
             for one in self.updates

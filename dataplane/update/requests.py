@@ -1,7 +1,7 @@
-"""RSS and its queues in the language of the driver boundary: the requests that change them, in both generations.
+"""The OID requests that change RSS and its queues, in both generations.
 
-Nothing is judged here, and nothing is issued. Requests that belong together are given in the order in which they have
-to be issued.
+This module neither checks nor issues requests. Requests that belong together are returned in the order in which they
+must be issued.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class ScalingParameters(NamedTuple):
 
     @property
     def by_index(self) -> dict[int, ProcessorNumber]:
-        """Where each parameter points to, by the index that names it in a move command (UPD-37)."""
+        """The processor of each parameter, by the parameter's index in a move command (UPD-37)."""
         places = dict(enumerate(self.rss.indirection_table))
         places[PRIMARY_PROCESSOR_INDEX] = self.primary_processor
         if self.rss.default_processor is not None:
@@ -52,7 +52,7 @@ class ScalingParameters(NamedTuple):
 
 
 def scaling_parameters(configuration: AdapterConfiguration, vport_id: int) -> ScalingParameters | None:
-    """Those of a VPort, None when there is no such VPort; VPort 0 is the adapter when there is no switch (UPD-49)."""
+    """Those of a VPort, or None if it does not exist; without a switch, VPort 0 is the adapter (UPD-49)."""
     if configuration.mode is not Mode.SWITCH:
         if vport_id != DEFAULT_VPORT_ID:
             return None
@@ -62,7 +62,7 @@ def scaling_parameters(configuration: AdapterConfiguration, vport_id: int) -> Sc
 
 
 def repeated(table: Sequence[ProcessorNumber], entries: int) -> tuple[ProcessorNumber, ...]:
-    """A table of so many entries that begins like `table` and repeats it (UPD-26)."""
+    """A table of that many entries, which repeats `table` (UPD-26)."""
     return tuple(table[i % len(table)] for i in range(entries))
 
 
@@ -78,7 +78,7 @@ def set_parameters(
     hash_secret_key: bytes | None = None,
     default_processor: ProcessorNumber | None = None,
 ) -> OidRequest:
-    """OID_GEN_RECEIVE_SCALE_PARAMETERS: RSS on, with what is given; the rest is flagged unchanged (RSS-09)."""
+    """OID_GEN_RECEIVE_SCALE_PARAMETERS: RSS on, with the given members; the others are flagged unchanged (RSS-09)."""
     given: dict[RssParametersFlags, dict[str, Any]] = {
         RssParametersFlags.HASH_INFO_UNCHANGED: {"hash_information": hash_information},
         RssParametersFlags.ITABLE_UNCHANGED: {"indirection_table": indirection_table},
@@ -117,7 +117,7 @@ def set_parameters_v2(
     entries: int | None = None,
     queues: int | None = None,
 ) -> OidRequest:
-    """OID_GEN_RECEIVE_SCALE_PARAMETERS_V2: the state that is wanted, and what is given as changed (UPD-21, UPD-22)."""
+    """OID_GEN_RECEIVE_SCALE_PARAMETERS_V2: RSS on or off, with the given members as changed (UPD-21, UPD-22)."""
     given: dict[RssParametersV2Flags, dict[str, Any]] = {
         RssParametersV2Flags.HASH_INFO_CHANGED: {"hash_information": hash_information},
         RssParametersV2Flags.HASH_KEY_CHANGED: {"hash_secret_key": hash_secret_key},
@@ -141,9 +141,9 @@ def move_entries(
     version: NdisVersion,
     vport_id: int = DEFAULT_VPORT_ID,
 ) -> Iterator[OidRequest]:
-    """OID_GEN_RSS_SET_INDIRECTION_TABLE_ENTRIES: whatever leads from `current` to `table` and `default`.
+    """OID_GEN_RSS_SET_INDIRECTION_TABLE_ENTRIES: the requests that lead from `current` to `table` and `default`.
 
-    VPort 0 is the adapter when there is no switch (UPD-49).
+    Without a switch, VPort 0 is the adapter (UPD-49).
     """
     assert current.default_processor is not None, "an RSSv2 entity has a default processor from the start (UPD-15)"
     places = dict(enumerate(current.indirection_table)) | {DEFAULT_PROCESSOR_INDEX: current.default_processor}
@@ -160,9 +160,10 @@ def move_parameters(
 ) -> Iterator[OidRequest]:
     """OID_GEN_RSS_SET_INDIRECTION_TABLE_ENTRIES for the parameters of `targets`, by index (UPD-37).
 
-    `places` says where all parameters point to now. A parameter is moved by a request on that processor (UPD-38): there
-    is one request for each of those, with one group of commands (UPD-31). As each group is judged by the processors
-    that are in use after it (UPD-41), the one that leaves the fewest in use comes first.
+    `places` are the present processors of all parameters. A parameter is moved by a request on its present processor
+    (UPD-38). So there is one request for each of these processors, with one group of commands (UPD-31). A group is
+    checked against the processors in use after it (UPD-41); therefore the group that leaves the fewest in use comes
+    first.
     """
     groups: dict[ProcessorNumber, dict[int, ProcessorNumber]] = {}
     for index, target in targets.items():
@@ -186,7 +187,7 @@ def move_parameters(
 def _fewest_in_use_first(
     groups: Mapping[ProcessorNumber, Mapping[int, ProcessorNumber]], places: Mapping[int, ProcessorNumber]
 ) -> Iterator[ProcessorNumber]:
-    """The sources of groups, always next the one whose group leaves the fewest processors in use."""
+    """The sources of groups; the next one is always that whose group leaves the fewest processors in use."""
     in_use = Counter(place for index, place in places.items() if index != PRIMARY_PROCESSOR_INDEX)
     left = {
         source: Counter(target for index, target in group.items() if index != PRIMARY_PROCESSOR_INDEX)
@@ -226,5 +227,5 @@ def oid_request(
     issuer: str = CLIENT,
     **members: Any,
 ) -> OidRequest:
-    """A request that carries a structure; `members` are further ones of OidRequest."""
+    """A request that carries a structure; `members` are further members of OidRequest."""
     return OidRequest(oid, kind, issuer, encode_output(parameters, version), **members)

@@ -1,4 +1,4 @@
-"""What is asked of the control plane at a moment of a run (TIM rules)."""
+"""Requests to the control plane that are scheduled for a moment of a run (TIM rules)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataplane.control.records import Entry, Requested
 from dataplane.ndis.status import NdisStatus
 from dataplane.switch.configuration import AdapterConfiguration
 
-#: Turns the configuration in force into the requests that are to be issued, in this order.
+#: Makes the requests to issue, in this order, from the configuration in force.
 RequestMaker = Callable[[AdapterConfiguration], Sequence[OidRequest]]
 
 
@@ -27,22 +27,22 @@ class FixedRequests:
 
 @dataclass(frozen=True, slots=True)
 class ScheduledRequest:
-    """Something that is asked for at a moment.
+    """A change that is scheduled for a moment.
 
-    The requests that `make` gives follow each other; the first one that fails ends it. That one, or else the last one,
-    is the one that `expect` speaks of. It can be pickled if `make` can.
+    The requests from `make` are issued one after the other; the first one that fails ends the change. `expect` is the
+    status of the failed request, or of the last one if none fails. The object can be pickled if `make` can.
     """
 
     at_ns: int  # relative to the first arrival
     origin: str  # who asks: "[[event]] 3"
     make: RequestMaker
-    expect: NdisStatus | None = None  # how it is to end; None: successfully
+    expect: NdisStatus | None = None  # the expected status; None: success
 
     @classmethod
     def repeating(cls, entry: Entry, origin: str, *, start_ns: int, control_latency_ns: int) -> ScheduledRequest:
-        """A request that a journal kept, at the moment it was made in a run that began at `start_ns`.
+        """A request from a journal, at the moment at which it was made in a run that began at `start_ns`.
 
-        Raises ValueError for an entry that is no request or has no adoption time.
+        Raises ValueError if the entry is not a request or has no adoption time.
         """
         if not isinstance(entry.record, Requested) or entry.adoption_ns is None:
             raise ValueError("only a request with an adoption time can be repeated")

@@ -1,8 +1,8 @@
 """The control side of a run: which requests are made when, how they end, and which epochs follow (TIM, EPO, POL rules).
 
-A `ControlTimeline` decides and never waits: whoever runs the traffic asks it how far the steering is known, and asks
-again there. All its answers follow from the requests, the policy and the loads it is given, never from how the time
-between them was cut into stretches.
+A `ControlTimeline` decides and never waits. The NIC asks it up to which time the steering is known, and asks again at
+that time. Its answers depend only on the requests, the policy and the loads, and never on how time is divided into
+stretches.
 """
 
 from __future__ import annotations
@@ -30,26 +30,26 @@ from dataplane.update.requests import move_parameters, scaling_parameters, set_p
 from dataplane.update.schedule import ScheduledRequest, milliseconds
 from dataplane.update.wishes import AskedPolicy, Places
 
-#: Moments that are decided ahead of the traffic unless it is said otherwise.
+#: Moments that are decided ahead of the traffic by default.
 MOMENTS_AHEAD = 1024
-#: What their snapshots may add to those before: with large tables fewer moments are decided ahead.
+#: Bytes that the snapshots decided ahead may add: with large tables fewer moments are decided ahead.
 SNAPSHOT_BYTES_AHEAD = 16 << 20
-#: Idle ticks after which ticks are left out until something arrives.
+#: Idle ticks in a row after which ticks are skipped until something arrives.
 IDLE_TICKS = 64
 
 
 class ControlTimeline:
-    """The control plane of a run, what is scheduled for it, and a policy.
+    """The control plane of a run, its schedule, and a policy.
 
-    - What is scheduled is asked for in the order of time, ties in the order given (TIM-03); at the moment of a tick the
-      policy comes after it. All that one moment changes is one epoch (EPO-03), whatever was asked for and refused.
+    - Scheduled requests are issued in the order of time, ties in the given order (TIM-03). At the moment of a tick, the
+      policy comes after them. All changes of one moment are one epoch (EPO-03), even if some requests were refused.
     - Ticks are at start + k * tick (k = 1, 2, ...), or as far apart as the policy's `next_tick_ns` says. A tick sees
       what the processors did up to its moment, and nothing after it (POL-02).
-    - A tick is *idle* when no processor had anything to do since the tick before and nothing waits. After 64 idle ticks
-      in a row the ticks that come before the next arrival are left out: the next tick is the first one on the grid at
-      or after it. As nothing happens in between, windows and numbers of ticks are what they would have been.
-    - A request for something that the running processors cannot do, a processor that has no row in the snapshot, is
-      refused before it is applied.
+    - A tick is *idle* if no processor had work since the previous tick and nothing waits. After 64 idle ticks in a row,
+      the ticks before the next arrival are skipped: the next tick is the first one on the grid at or after that
+      arrival. Nothing happens in between, so windows and tick numbers are the same as without skipping.
+    - A request that names a processor without a row in the snapshot is refused before it is applied, because no such
+      processor runs.
     - Nothing is outstanding in the sense of QUE-24 and VPT-27: queues are freed and VPorts deleted at once.
     """
 
@@ -68,10 +68,10 @@ class ControlTimeline:
     ) -> None:
         """Take over `control`, whose configuration `snapshot` is.
 
-        `policy_name` is what records and findings call the policy (default: module and class). `ahead` is the number of
-        moments that may be decided before the traffic has reached them (default `MOMENTS_AHEAD`); with 0 a moment is
-        decided when it is reached, as a dataplane needs that takes requests while it runs. `clock` counts ns and is
-        asked for nothing but `remarks`.
+        `policy_name` is the policy's name in records and findings (default: module and class). `ahead` is the number of
+        moments that may be decided before the traffic has reached them (default `MOMENTS_AHEAD`). With 0 a moment is
+        decided when it is reached; a dataplane that takes requests while it runs needs this. `clock` counts ns and is
+        used only for `remarks`.
         """
         self.control = control
         self.snapshot = snapshot  #: of the latest epoch
@@ -83,9 +83,9 @@ class ControlTimeline:
         self._ahead = MOMENTS_AHEAD if ahead is None else ahead
         # until `begin` all moments count from the first arrival
         self._start_ns: int | None = None
-        self._due_ns: int | None = 0  # when `advance` is to be called
+        self._due_ns: int | None = 0  # when to call `advance`
         self._decided_ns: int | None = None  # the latest moment that was decided
-        self._open_ns: int | None = None  # the earliest moment whose adoption time no epoch has, None: any
+        self._open_ns: int | None = None  # the earliest moment whose adoption time belongs to no epoch, None: any
         self._tick = 0  # number of the next one
         self._next_tick_ns: int | None = None if policy is None else tick_ns
         self._window_start_ns = 0
@@ -104,7 +104,7 @@ class ControlTimeline:
     # The course of time -----------------------------------------------------------------------------------------------
 
     def begin(self, start_ns: int) -> None:
-        """The first frame arrives at `start_ns`, in model time: what is scheduled counts from there."""
+        """The first frame arrives at `start_ns`, in model time; scheduled times count from there."""
         if self._start_ns is not None:
             raise ValueError("the timeline has begun")
         self._start_ns = start_ns
@@ -116,10 +116,10 @@ class ControlTimeline:
         self.records = [record.later(start_ns) for record in self.records]
 
     def foresee(self) -> Stretch:
-        """The first stretch, before anybody knows when the first frame arrives: its times count from there.
+        """The first stretch, before the time of the first arrival is known; its times count from that arrival.
 
-        `advance` gives the one behind it. A journal has to know the time of what it records: it is asked for nothing
-        before `begin`, and neither is a timeline that decides nothing ahead.
+        `advance` gives the following stretch. The stretch has no updates if the control plane keeps a journal, which
+        must record the time of each request, or if the timeline decides nothing ahead.
         """
         if self._start_ns is not None:
             raise ValueError("the timeline has begun")
@@ -128,11 +128,11 @@ class ControlTimeline:
         return self._stretch(None, None)
 
     def advance(self, loads: Loads | None = None, next_arrival_ns: int | None = None) -> Stretch:
-        """The next stretch; to be called after `begin`, and then at the `until_ns` of the stretch before.
+        """The next stretch; called after `begin`, and then at the `until_ns` of the previous stretch.
 
-        Where that stretch `wants_loads`, `loads` are those of all processors since the time it was wanted before, in
-        any order; processors that did nothing may be left out. `next_arrival_ns` is the arrival time of the first frame
-        that is not before that moment (default: no ticks are left out).
+        If that stretch `wants_loads`, `loads` are those of all processors since the previous time they were wanted, in
+        any order; processors without work may be omitted. `next_arrival_ns` is the arrival time of the first frame at
+        or after that moment (default: no ticks are skipped).
         """
         if self._start_ns is None:
             raise ValueError("the timeline has not begun")
@@ -162,10 +162,10 @@ class ControlTimeline:
     def request(
         self, request: OidRequest, now_ns: int, origin: str = "client"
     ) -> tuple[RequestRecord, SteeringUpdate | None]:
-        """Decide a request from outside at model time `now_ns`; the update it leads to is in no stretch.
+        """Decide a request from outside at model time `now_ns`; its update is in no stretch.
 
-        A moment whose epoch has been given away takes no more changes: the request counts as made one ns later, see its
-        record. Raises ValueError when something that comes before it has not been decided, or something after it has.
+        A moment whose epoch is already published takes no more changes: the request then counts as made one ns later,
+        see its record. Raises ValueError if an earlier moment has not been decided, or a later one has.
         """
         coming_ns = self._coming_ns()
         if coming_ns is not None and coming_ns <= now_ns:
@@ -182,7 +182,7 @@ class ControlTimeline:
         return tuple(record for record in self.records if record.requested_at_ns <= last_arrival_ns)
 
     def unreached(self, last_arrival_ns: int | None) -> list[str]:
-        """One line for all that comes behind the last arrival, of ticks only the first; None: nothing arrived."""
+        """One line for each scheduled request, and for a first tick, after the last arrival; None: nothing arrived."""
         if self._start_ns is None or last_arrival_ns is None:
             return [
                 f"{one.origin} at {milliseconds(one.at_ns)} is not reached: nothing arrived" for one in self._schedule
@@ -203,7 +203,7 @@ class ControlTimeline:
         return (self._start_ns or 0) + self._schedule[self._next].at_ns
 
     def _coming_ns(self) -> int | None:
-        """The next moment at which anything is to be decided."""
+        """The next moment at which anything must be decided."""
         return min(
             (at_ns for at_ns in (self._next_request_ns(), self._next_tick_ns) if at_ns is not None), default=None
         )
@@ -213,7 +213,7 @@ class ControlTimeline:
     def _moment(
         self, at_ns: int, loads: Loads | None = None, next_arrival_ns: int | None = None
     ) -> SteeringUpdate | None:
-        """Everything that is asked for at one moment, and the epoch it leads to (TIM-03, EPO-03)."""
+        """Issue all requests of one moment; return the epoch they lead to (TIM-03, EPO-03)."""
         self._decided_ns = at_ns
         made_at_ns = self._opened(at_ns)
         first = len(self.records)
@@ -226,7 +226,7 @@ class ControlTimeline:
         return self._published(made_at_ns, self.records[first:])
 
     def _opened(self, at_ns: int) -> int:
-        """The moment, or the first one after it whose adoption time no epoch has."""
+        """The moment, or the first one after it whose adoption time belongs to no epoch."""
         return at_ns if self._open_ns is None else max(at_ns, self._open_ns)
 
     def _published(self, at_ns: int, records: Iterable[RequestRecord]) -> SteeringUpdate | None:
@@ -283,7 +283,7 @@ class ControlTimeline:
     # The policy -------------------------------------------------------------------------------------------------------
 
     def _rebalance(self, at_ns: int, made_at_ns: int, loads: Loads, next_arrival_ns: int | None) -> None:
-        """Let the policy ask for what it wants, and set the next tick."""
+        """Let the policy make its requests, and set the next tick."""
         assert self._start_ns is not None, "nothing happens before the beginning"
         assert self._policy is not None, "without a policy there are no ticks"
         window = load_window(
@@ -309,7 +309,7 @@ class ControlTimeline:
         self._window_start_ns = self._next_tick_ns - step_ns
 
     def _requests_for(self, vport_id: int, wanted: Places) -> Iterable[OidRequest]:
-        """The requests that point the parameters of a VPort, or of the adapter, to where the policy wants them."""
+        """The requests that point the parameters of a VPort, or of the adapter, to the processors the policy wants."""
         control = self.control
         version, current = control.specification.ndis_version, scaling_parameters(control.configuration, vport_id)
         assert current is not None, "the policy was shown it"
@@ -324,7 +324,7 @@ class ControlTimeline:
 
 
 def _judged(request: OidRequest, completion: Completion) -> Completion:
-    """A completion with the status of the first command that failed: moves succeed as a request even then (UPD-36)."""
+    """A completion with the status of the first failed command: a request to move succeeds even then (UPD-36)."""
     if request.oid != Oid.OID_GEN_RSS_SET_INDIRECTION_TABLE_ENTRIES or not completion.why or completion.output is None:
         return completion  # without a reason nothing failed
     result = decode(SetIndirectionEntries, completion.output, output=True)

@@ -1,6 +1,6 @@
-"""A policy at its ticks: it is asked for its wishes, and what it answers is judged (POL rules).
+"""Asks a policy for its wishes at its ticks, and checks the answers (POL rules).
 
-A policy is somebody else's program: it may raise, wish for nonsense, or never end.
+A policy is foreign code: it may raise, return nonsense, or never end.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from dataplane.update.foreign import FOREIGN_SECONDS, OverdueError, foreign_code
 from dataplane.update.policy import TICK_NS_MAX, TICK_NS_MIN, LoadWindow, Move, Policy, Table
 from dataplane.update.schedule import milliseconds
 
-#: Wishes of one tick; a policy that never ends wishing is found out.
+#: The largest number of wishes of one tick; it stops a policy whose wishes never end.
 _WISHES_MAX = 1 << 16
 
 
 class Places(NamedTuple):
-    """Where the entries and the default processor of a VPort point to."""
+    """The processors of the entries and the default processor of a VPort."""
 
     indirection_table: tuple[ProcessorNumber, ...]
     default_processor: ProcessorNumber
@@ -37,7 +37,7 @@ class AskedPolicy:
     """The policy of a run; once it has failed it is not asked again."""
 
     def __init__(self, policy: Policy, name: str | None, tick_ns: int, clock: Callable[[], int]) -> None:
-        """`name` is what findings call it (default: module and class); `clock` counts ns for `remarks` alone."""
+        """`name` is its name in findings (default: module and class); `clock` counts ns and serves only `remarks`."""
         cls = type(policy)
         self.name = f"{cls.__module__}:{cls.__qualname__}" if name is None else name
         self.step_ns = tick_ns  #: from a tick to the next one
@@ -49,7 +49,7 @@ class AskedPolicy:
         self._clock = clock
 
     def wishes(self, window: LoadWindow) -> dict[int, Places]:
-        """Where parameters are to point, for the VPorts in which it wants something changed; nothing when it fails."""
+        """The wanted processors of parameters, for the VPorts that it wants to change; empty if it fails."""
         self.was_asked = True
         step_ns, began_ns = self.step_ns, self._clock()
         try:
@@ -70,11 +70,11 @@ class AskedPolicy:
 
 
 class _NonsenseError(ValueError):
-    """What a policy wants makes no sense."""
+    """A wish of a policy is invalid."""
 
 
 def _reason(error: BaseException, policy: Policy) -> str:
-    """What a policy ended with, in one line, and where."""
+    """The error with which a policy ended and its place, in one line."""
     if isinstance(error, OverdueError):
         return f"did not answer within {FOREIGN_SECONDS:.0f} s"
     if isinstance(error, KeyboardInterrupt):
@@ -106,7 +106,7 @@ def _listed(answer: object) -> list[object]:
 
 
 def _wanted(wishes: Sequence[object], window: LoadWindow) -> dict[int, Places]:
-    """Where parameters are to point after all wishes in their order, for the VPorts that change; _NonsenseError."""
+    """The wanted processors after all wishes in their order, for the VPorts that change; raises _NonsenseError."""
     if len(wishes) > _WISHES_MAX:
         raise _NonsenseError(f"has more than {_WISHES_MAX} wishes")
     known = {vport.vport_id: Places(vport.indirection_table, vport.default_processor) for vport in window.vports}
@@ -150,7 +150,7 @@ def _entries(wish: Move) -> Iterator[int]:
 
 
 def _processor(wished: ProcessorNumber) -> ProcessorNumber:
-    """The processor, whose numbers somebody else may have made of anything that counts; _NonsenseError."""
+    """The processor with plain ints, as foreign code may use any integer type; _NonsenseError if they are no integers."""
     try:
         group, number = wished
         return ProcessorNumber(index(group), index(number))
@@ -161,7 +161,7 @@ def _processor(wished: ProcessorNumber) -> ProcessorNumber:
 
 
 def _step(policy: Policy, tick_ns: int) -> int:
-    """The time to the next tick; _NonsenseError."""
+    """The time to the next tick; raises _NonsenseError."""
     try:
         step_ns = tick_ns if policy.next_tick_ns is None else index(policy.next_tick_ns)
     except TypeError:
