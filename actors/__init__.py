@@ -1,9 +1,9 @@
 """The Ray engine: actors are shells around the dataplane's objects.
 
-Importing this package does not import Ray. It only says how Ray is to start, which must be settled before Ray is
-imported: actors run at the driver's priority (by default a busy driver starves them), calls that fail because another
-actor died are not reported a second time, warnings of Ray do not go to standard output, nothing is reported to the
-makers of Ray, and clusters are shown the user's token.
+Importing this package does not import Ray. It only sets how Ray starts, which must happen before Ray is imported:
+actors run at the driver's priority (by default a busy driver starves them), calls that fail because another actor died
+are not reported a second time, warnings of Ray do not go to standard output, no usage statistics are sent to the Ray
+project, and clusters get the user's token.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 
 os.environ.setdefault("RAY_worker_niceness", "0")
 os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
-# lines to leave out: "8 PYTHON worker processes have been started" is said in spite of log_to_driver=False
+# lines to suppress: Ray prints "8 PYTHON worker processes have been started" in spite of log_to_driver=False
 os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 # clusters want a token unless told otherwise, but Ray 2.60 offers none to an address of the form HOST:PORT

@@ -1,11 +1,11 @@
-"""The control actor: owns the configuration of a simulated host and compiles what its NIC front end steers with.
+"""The control actor: owns the configuration of a simulated host, and compiles the snapshots for its NIC front end.
 
-It is the only one that does: requests that change the configuration come here, and what changes steering at one moment
-makes the next snapshot with the next epoch. The NIC adopts a snapshot between two frames, and tells the processors by
-a marker. A run whose configuration never changes has epoch 0 only.
+All requests that change the configuration come to this actor. The changes of steering at one moment make the next
+snapshot, with the next epoch. The NIC adopts a snapshot between two frames, and tells the processors with a marker. A
+run whose configuration never changes has only epoch 0.
 
-With a journal every change is on file before it is answered, and a control actor that is started again on the same
-journal stands where the one before it stood. A request that was never answered may have taken effect or not.
+With a journal, every change is on file before its request is answered, and a control actor that is restarted on the
+same journal continues where the previous one was. A request that was never answered may or may not have taken effect.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ from dataplane.switch.snapshot import SteeringSnapshot
 from dataplane.update.records import RequestRecord
 from dataplane.update.schedule import FixedRequests, RequestMaker
 
-#: Requests that are kept to be looked at.
+#: Requests that are kept for display.
 _RECENT = 16
 
 
 class OidCall(NamedTuple):
-    """What a caller sends with a request."""
+    """The message of a caller with a request."""
 
     request: OidRequest
     outstanding: frozenset[int] = frozenset()  # queues (VPorts in switch mode) with NBLs not returned
@@ -52,21 +52,21 @@ def encode_call(call: OidCall) -> bytes:
 
 
 def decode_completion(answer: bytes) -> Completion:
-    """The completion that `ControlActor.request` answered with; ValueError for anything else."""
+    """The completion in an answer of `ControlActor.request`; ValueError for anything else."""
     return unpacked(answer, Completion)
 
 
 def encode_maker(make: RequestMaker) -> bytes:
-    """What makes requests, as bytes for `ControlActor.request_at`."""
+    """A maker of requests as bytes, for `ControlActor.request_at`."""
     return pickle.dumps(make)
 
 
 class DecidedAt(NamedTuple):
-    """What became of the first of several requests, and the others."""
+    """The outcome of the first of several requests, and the remaining ones."""
 
     record: RequestRecord
     update: bytes | None  # as `UpdateWriter.update`; None: it changed no steering
-    rest: bytes | None  # as `encode_maker`; None: no other, or this one failed
+    rest: bytes | None  # as `encode_maker`; None: no others remain, or this one failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +74,10 @@ class ControlPlan:
     """The adapter a control actor owns."""
 
     specification: AdapterSpecification
-    journal: str | None = None  # path of its journal, recovered when it is there; None: changes die with the actor
-    requests: tuple[OidRequest, ...] = ()  # set the adapter up, unless its journal already has
-    fsync: bool = True  # what was answered survives a power failure, not just the death of the actor
-    updates: UpdatePlan | None = None  # what changes in a run; None: nothing but what others request
+    journal: str | None = None  # path of its journal, recovered if it exists; None: changes die with the actor
+    requests: tuple[OidRequest, ...] = ()  # set the adapter up, unless its journal already has them
+    fsync: bool = True  # answered requests survive a power failure, not just the death of the actor
+    updates: UpdatePlan | None = None  # what changes in a run; None: only what clients request
     ahead: int | None = None  # as of `ControlTimeline`; 0: others may request at any time
 
 
@@ -92,7 +92,7 @@ class ControlActor:
     """Owns the control plane of one adapter, or one configuration that never changes.
 
     `processors` fixes the rows of the processors for the whole run; None: those that the configuration names. `epoch`
-    is that of a configuration; a control plane counts its own. Raises what `recover_or_create` raises.
+    is that of a fixed configuration; a control plane counts its own epochs. Raises what `recover_or_create` raises.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class ControlActor:
             timeline = timeline_of(self._control, snapshot, owned.updates, ahead=owned.ahead)
             self._run = RunControl(timeline, cut=owned.updates.cut)
             self._writer = UpdateWriter(snapshot)
-        gc.freeze()  # what was imported is not looked through again whenever some updates have been decided
+        gc.freeze()  # garbage collection skips imported objects when it runs between updates
 
     def recovered(self) -> Recovered:
         """What was found in the journal when the actor started."""
@@ -139,8 +139,8 @@ class ControlActor:
     def request(self, call: bytes) -> bytes:
         """Decide and apply a request (`encode_call`), and answer with its completion (`decode_completion`).
 
-        Raises ValueError for bytes that are no call, and OSError when the journal cannot be written: then nothing has
-        been changed, and nothing will be.
+        Raises ValueError for bytes that are no call, and OSError if the journal cannot be written: then nothing has
+        changed, and nothing will.
         """
         request, outstanding = unpacked(call, OidCall)
         assert isinstance(self._control, ControlPlane), "a fixed configuration takes no requests"
@@ -166,11 +166,11 @@ class ControlActor:
         return self._writer.stretch(self._of_run.advance(loads, next_arrival_ns))
 
     def request_at(self, make: bytes, now_ns: int, origin: str) -> DecidedAt:
-        """Decide the first request that somebody outside makes (`encode_maker`) at a moment of the run.
+        """Decide the first request of a client (`encode_maker`) at a moment of the run.
 
-        See `ControlTimeline.request`. With a journal, what leaves no record in it, as queries and what was refused, is
-        no part of the run: whoever asked gets the answer. Raises what the maker raises, and OSError when the journal
-        cannot be written: then nothing has been changed.
+        See `ControlTimeline.request`. With a journal, requests without a record in it (queries and refused requests)
+        are not part of the run; only their client gets the answer. Raises what the maker raises, and OSError if the
+        journal cannot be written: then nothing has changed.
         """
         maker: RequestMaker = pickle.loads(make)
         assert isinstance(self._control, ControlPlane), "a fixed configuration takes no requests"
@@ -204,7 +204,7 @@ class ControlActor:
         return self._control.recorded if isinstance(self._control, JournaledControlPlane) else None
 
     def outcome(self, last_arrival_ns: int | None, *, interrupted: bool) -> bytes:
-        """What the control side has to report at the end of the run: a ControlOutcome from `encode_report`."""
+        """The report of the control side at the end of the run: a ControlOutcome from `encode_report`."""
         return encode_report(self._of_run.outcome(last_arrival_ns, interrupted=interrupted))
 
     @property

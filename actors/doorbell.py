@@ -1,12 +1,12 @@
 """Doorbells: Unix-domain sockets between the NIC front end and its processors.
 
-Sequenced-packet sockets keep boundaries, wait without spinning, order slot writes before the message that announces
-them, and report the death of the other side as an end-of-file. A message goes in packets of bounded size, each with a
-byte in front that says whether more follow. The listener's name lives in the abstract namespace: it vanishes with the
-process, and peers of another user are turned away.
+Sequenced-packet sockets keep message boundaries, wait without spinning, order slot writes before the message that
+announces them, and report the death of the other side as an end-of-file. A message is sent in packets of bounded size;
+the first byte of each says whether more follow. The listener's name is in the abstract namespace: it vanishes with the
+process. Peers of another user are rejected.
 
-A processor host may wait until the NIC takes its message. The NIC never waits for a host to take one, or both might
-wait for each other: what a socket has no room for stays in the doorbell's outbox.
+A processor host may wait until the NIC takes its message. The NIC never waits for a host to take one, because both
+might then wait for each other: a message that does not fit into the socket stays in the doorbell's outbox.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Doorbell:
         return self._socket.fileno()
 
     def ring(self, message: Message, descriptor: int | None = None) -> None:
-        """Send a message, with a file descriptor if given; PeerLostError when nobody is there."""
+        """Send a message, with a file descriptor if given; PeerLostError if the peer is gone."""
         descriptors = [] if descriptor is None else [descriptor]
         try:
             for packet in packets_of(message):
@@ -56,7 +56,7 @@ class Doorbell:
         self._outbox.extend(packets)
 
     def flush(self) -> bool:
-        """Send what is in the outbox as far as there is room; true when nothing is left."""
+        """Send from the outbox as much as there is room for; true if nothing is left."""
         try:
             while self._outbox:
                 self._socket.send(self._outbox[0], socket.MSG_DONTWAIT)
@@ -75,7 +75,7 @@ class Doorbell:
                 return message
 
     def take(self) -> Message | None:
-        """The next packet's message, if it ends one; waits for a packet. PeerLostError at the end."""
+        """Wait for the next packet; return the message if the packet completes one. PeerLostError at the end."""
         packet = self._receive(0)[0]
         self._parts.append(packet[1:])
         if packet[0]:
@@ -129,14 +129,14 @@ class DoorbellListener:
 
 
 def packets_of(message: Message) -> list[bytes]:
-    """A message as it goes over a socket."""
+    """The packets of a message."""
     data = encode(message)
     parts = [data[at : at + PACKET_BYTES] for at in range(0, len(data), PACKET_BYTES)]
     return [*(b"\1" + part for part in parts[:-1]), b"\0" + parts[-1]]
 
 
 def connect(address: str) -> Doorbell:
-    """Connect to a listener on this machine; PeerLostError when it is gone."""
+    """Connect to a listener on this machine; PeerLostError if it is gone."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
         connection.connect("\0" + address)

@@ -1,7 +1,7 @@
-"""Folders in which Ray clusters of our own keep sockets and logs. Needs no Ray.
+"""Folders in which the Ray clusters that vmmq starts keep sockets and logs. Needs no Ray.
 
-Whoever starts a cluster holds a lock on a file in its folder, which ends with the process however that ends. A folder
-whose lock is free has been left behind: by a process that was killed, so the next one that makes a folder removes it.
+The process that starts a cluster holds a lock on a file in its folder. The lock ends with the process, however that
+ends. If the lock of a folder is free, its process was killed; the next process that makes a folder removes it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _PARENT_LENGTH_MAX = 24
 
 @contextmanager
 def cluster_folder(parent: Path | None = None) -> Iterator[str]:
-    """A new folder in `parent` (default: that for temporary files), which is removed in the end."""
+    """A new folder in `parent` (default: the folder for temporary files), which is removed at the end."""
     if parent is None:
         temporary = tempfile.gettempdir()
         parent = Path(temporary if len(temporary) <= _PARENT_LENGTH_MAX else "/tmp")
@@ -38,7 +38,7 @@ def cluster_folder(parent: Path | None = None) -> Iterator[str]:
 
 
 def _remove_abandoned(parent: Path) -> None:
-    """Remove this user's folders that nobody uses any more."""
+    """Remove this user's folders that are no longer in use."""
     for path in parent.glob(f"{_PREFIX}*/{_LOCK}"):
         with suppress(OSError), path.open("rb") as lock:  # it is locked, somebody else's, or just gone
             if os.fstat(lock.fileno()).st_uid == os.getuid():

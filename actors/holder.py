@@ -1,8 +1,8 @@
-"""A process that holds a Ray cluster of its own: `python -m actors.holder ACTORS`.
+"""A process that holds a Ray cluster: `python -m actors.holder ACTORS`.
 
-It writes one JSON line when the cluster is there, and waits for the line "stay" on its standard input: when that ends
-without it, whoever started the cluster is no more, and the cluster ends as well. After that it ends on SIGTERM, or when
-the cluster has died.
+It writes one JSON line when the cluster runs, and waits for the line "stay" on its standard input. If the input ends
+without that line, the process that started the cluster has died, and the cluster ends as well. After "stay", the holder
+ends on SIGTERM, or when the cluster has died.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import ray
 
 from actors.session import check_cluster, ray_session
 
-#: How often it looks whether the cluster lives; what is left of one that does not is taken down.
+#: Time between two checks whether the cluster lives; a dead cluster is removed.
 _LOOK_SECONDS = 1.0
 
 
 def main() -> None:
     """Hold the cluster until told otherwise."""
     end = threading.Event()
-    # while Ray starts, too: then it is stopped as soon as it has started, and nothing of it is left
+    # also while Ray starts: then Ray is stopped as soon as it has started, and nothing of it remains
     signal.signal(signal.SIGTERM, lambda number, frame: end.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with ray_session(None, actors=int(sys.argv[1])) as folder:

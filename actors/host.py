@@ -47,9 +47,9 @@ class SimulatedHost:
     control: Any = None  # the control actor when the steering may change
 
     def conclude(self, report: NicReport, received: Counter[str]) -> tuple[list[HostReport], ControlOutcome]:
-        """What processors, in the order of their numbers, and control have to report; after the end of the stream.
+        """The reports of the processors, in the order of their numbers, and of control; after the end of the stream.
 
-        All are asked at once. Adds to the bytes that the driver has `received`.
+        All actors are asked at the same time. Adds to the bytes that the driver has `received`.
         """
         asked = [actor.report.remote() for actor in self.processors]
         if self.control is not None:
@@ -88,9 +88,9 @@ def simulated_host(
     seat: PlacementGroupSchedulingStrategy,
     journal: Path | None = None,
 ) -> Iterator[SimulatedHost]:
-    """Start all actors of a host in its seat and set them to work; whatever happens, they are gone afterwards.
+    """Start all actors of a host in its seat and set them to work; in any case they are gone afterwards.
 
-    With a journal, which is on this node, others may ask for things while it runs.
+    With a journal, which is on this node, clients may make requests during the run.
     """
     snapshot = experiment.snapshot
     options: dict[str, Any] = {"num_cpus": 0, "max_restarts": 0, "max_task_retries": 0}
@@ -118,7 +118,7 @@ def simulated_host(
                 set_up.specification,
                 str(journal) if journal else None,
                 set_up.requests,
-                fsync=False,  # what was answered survives the death of every actor
+                fsync=False,  # answered requests survive the death of every actor
                 updates=experiment.updates,
                 ahead=0 if journal else None,
             )
@@ -138,7 +138,7 @@ def simulated_host(
 
 
 class Follower:
-    """Follows hosts, one after the other until one gets through, and passes on what is new."""
+    """Follows hosts, one after the other until one completes its run, and reports progress and rows."""
 
     def __init__(
         self, sink: PacketSink | None, progress: Progress, on_start: Callable[[], object] = lambda: None
@@ -153,7 +153,7 @@ class Follower:
         self._told = Progressed(0, 0.0)
 
     def follow(self, host: SimulatedHost, interrupted: threading.Event) -> NicReport:
-        """Take the items of a host to the last; HostLostError when an actor dies before."""
+        """Take all items of a host; HostLostError if an actor dies before the last one."""
         stopping = False
         while True:
             if interrupted.is_set() and not stopping:
@@ -165,7 +165,7 @@ class Follower:
                     return report
 
     def take(self, host: SimulatedHost, ready: Any) -> NicReport | None:
-        """Take what one of those that the host has `watched` has to say; HostLostError when an actor has died."""
+        """Take the result of one of the host's `watched` calls; HostLostError if an actor has died."""
         try:
             return self._take(host, ready)
         except HostLostError as lost:
@@ -203,7 +203,7 @@ class Follower:
 
 
 def _cause(host: SimulatedHost, lost: HostLostError) -> Exception:
-    """What one of the other actors has failed with, when that is why one is lost: who fails leaves the others alone."""
+    """The failure of another actor, if that is the cause of the loss; else the loss itself."""
     deadline = time.monotonic() + _CAUSE_SECONDS
     while host.watched and (left := deadline - time.monotonic()) > 0:
         for one in ray.wait(host.watched, num_returns=1, timeout=left, fetch_local=False)[0]:
@@ -236,7 +236,7 @@ def _get(answer: Any) -> Any:
 
 
 def collect(experiment: Experiment, host: SimulatedHost, nic_report: NicReport, received: Counter[str]) -> RunResult:
-    """The result of a host whose stream has ended, but for what a clock measured and `engine_facts`.
+    """The result of a host whose stream has ended, without `engine_facts` and the values that a clock measured.
 
     Adds to the bytes that the driver has `received`.
     """
@@ -255,7 +255,7 @@ def collect(experiment: Experiment, host: SimulatedHost, nic_report: NicReport, 
 
 
 def host_facts(host: SimulatedHost, plan: NicPlan, nic_report: NicReport, received: Counter[str]) -> dict[str, Any]:
-    """What the `wall` section says of a host that has ended: its actors, where they are, and what came from it."""
+    """The entries of the `wall` section about a host that has ended: its actors, their nodes, the bytes it sent."""
     frames = max(nic_report.result.arrived, 1)
     per_frame = {kind: float(f"{size / frames:.4g}") for kind, size in sorted(received.items())}
     facts: dict[str, Any] = {
@@ -273,6 +273,6 @@ def host_facts(host: SimulatedHost, plan: NicPlan, nic_report: NicReport, receiv
 
 
 def load_kernels(snapshot: SteeringSnapshot, plans: Sequence[HostPlan]) -> None:
-    """Have all kernels of a host in the cache."""
+    """Compile all kernels of a host into the cache."""
     load_steering_kernels(snapshot)
     load_processor_kernels(plans[0])

@@ -1,9 +1,9 @@
-"""A dataplane that goes on: its supervisor, a detached actor, and what its users call.
+"""A running dataplane: its supervisor, which is a detached actor, and the functions for its users.
 
-`up` starts a Ray cluster of its own (or uses one there is) and a supervisor that has a name in it. The supervisor
-starts the actors of the simulated host as a run does, follows the NIC, and writes the run directory when it is stopped.
-Clients find the supervisor by its name and get the handles of the others from it; what they ask for goes to the NIC
-itself, which passes it to the control actor between two batches.
+`up` starts a Ray cluster (or uses an existing one) and a supervisor with a name in it. The supervisor starts the actors
+of the simulated host as a run does, follows the NIC, and writes the run directory when it is stopped. Clients find the
+supervisor by its name and get the handles of the other actors from it. Their requests go directly to the NIC, which
+passes them to the control actor between two batches.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ IDLE_SECONDS = 0.005
 
 _END_SECONDS = 30
 
-#: How long an answer may take before somebody is told why.
+#: How long an answer may take before the user is told why.
 _PATIENCE_SECONDS = 2
 
 _log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class UpOptions:
     name: str
     out: Path | None  # None: runs/NAME
     overwrite: bool
-    address: str | None  # of a Ray cluster; None: one of our own
+    address: str | None  # of a Ray cluster; None: start a new one
     processors_per_actor: int
     paced: bool
     adapter: str | None = None  # which of several NICs
@@ -78,7 +78,7 @@ class UpOptions:
 
 @dataclass(frozen=True, slots=True)
 class DataplanePlan:
-    """What a supervisor is told."""
+    """The parameters of a supervisor."""
 
     scenario: Scenario
     experiment: Experiment
@@ -89,7 +89,7 @@ class DataplanePlan:
 
 
 class Handles(NamedTuple):
-    """How clients reach the actors of a dataplane, and what they have to know of them."""
+    """How clients reach the actors of a dataplane, and what they have to know about them."""
 
     nic: Any
     control: Any
@@ -101,7 +101,7 @@ class Handles(NamedTuple):
 class DataplaneActor:
     """Supervises a simulated host from its start until it is stopped.
 
-    `start` and `stop` take as long as that does; `handles` belongs into another concurrency group.
+    `start` and `stop` return when that is done; `handles` belongs into another concurrency group.
     """
 
     def __init__(self, plan: DataplanePlan) -> None:
@@ -120,7 +120,7 @@ class DataplaneActor:
         self._check()
 
     def handles(self) -> Handles:
-        """The actors; UserError when the dataplane has died or ended."""
+        """The actors; UserError if the dataplane has died or ended."""
         self._check()
         host = self._host
         if host is None or self._stopping.is_set():
@@ -171,7 +171,7 @@ class DataplaneActor:
             follower = Follower(sink, lambda frames, share: None, self._ready.set)
             began = time.perf_counter()
             with (
-                seats([1]) as placed,  # what lives on next to other work must not keep processors from it
+                seats([1]) as placed,  # a dataplane that runs next to other work must not take CPUs from it
                 simulated_host(prepared, nic_plan, plan.hosts, placed.strategy(0), directory / JOURNAL_NAME) as host,
             ):
                 self._host = host
@@ -191,9 +191,9 @@ class DataplaneActor:
 
 
 def up(options: UpOptions, files: StateFiles | None = None, on_up: Callable[[], object] = lambda: None) -> State:
-    """Start a dataplane that stays; back when it takes frames. Whatever goes wrong, nothing is left.
+    """Start a dataplane, and return when it takes frames. If anything goes wrong, nothing of it remains.
 
-    `on_up` is called when it takes frames and nothing can go wrong any more: what raises in there undoes it all.
+    `on_up` is called when it takes frames and nothing can go wrong any more. If `on_up` raises, everything is undone.
     """
     files = files or StateFiles()
     name = check_name(options.name)
@@ -230,7 +230,7 @@ def up(options: UpOptions, files: StateFiles | None = None, on_up: Callable[[], 
 
 
 def _hold_cluster(state: State, actors: int, undo: ExitStack) -> tuple[State, str, IO[str]]:
-    """Start a cluster in the hands of a process of its own session; its address, and where to say that it may stay."""
+    """Start a cluster held by a process with its own session; return its address, and where to write "stay"."""
     with uninterrupted():  # or nobody would wait for its end
         holder = subprocess.Popen(
             [sys.executable, "-m", "actors.holder", str(actors)],
@@ -253,7 +253,7 @@ def _hold_cluster(state: State, actors: int, undo: ExitStack) -> tuple[State, st
 
 def _start_supervisor(plan: DataplanePlan, name: str, undo: ExitStack) -> None:
     """Start a supervisor, and wait until it is at work."""
-    # it writes the run directory, and relative names are those of this machine
+    # it writes the run directory, and relative paths are those of this machine
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     # the class is wrapped here: see `simulated_host`
     groups: dict[str, Any] = {"num_cpus": 0, "concurrency_groups": {"clients": 4}}
@@ -271,7 +271,7 @@ def _start_supervisor(plan: DataplanePlan, name: str, undo: ExitStack) -> None:
 
 
 def _remove_traces(where: Path, *, made_parent: bool) -> None:
-    """Remove what a supervisor that was killed has left beside the run directory."""
+    """Remove what a killed supervisor has left next to the run directory."""
     remove_abandoned(where)
     if made_parent:
         with suppress(OSError):  # somebody else has put something there
@@ -287,11 +287,11 @@ class Dataplane:
 
     @property
     def scenario(self) -> Scenario:
-        """What it was started with."""
+        """The scenario with which it was started."""
         return self.handles.scenario
 
     def request(self, make: RequestMaker, issuer: str) -> list[Answered]:
-        """Ask for something at the next moments between two batches; how it ended."""
+        """Make requests at the next moments between two batches; return how they ended."""
         group = {"concurrency_group": "requests"}
         call = self.handles.nic.request.options(**group).remote(encode_maker(make), CLIENT_ORIGIN + issuer)
         answers: list[Answered] = self._get(call)
@@ -303,7 +303,7 @@ class Dataplane:
         return document
 
     def sample(self) -> Sample:
-        """How it stands."""
+        """Its present counts."""
         looks = {"concurrency_group": "looks"}
         actors = (self.handles.nic, *self.handles.processors)
         recent = self.handles.control.recent.remote()
@@ -317,14 +317,14 @@ class Dataplane:
 
 @contextmanager
 def connected(name: str | None, files: StateFiles | None = None) -> Iterator[Dataplane]:
-    """A connection to a running dataplane; UserError when there is none, or when it has died."""
+    """A connection to a running dataplane; UserError if there is none, or if it has died."""
     state = (files or StateFiles()).find(name)
     with ray_session(state.address, actors=0, probe=state.holder is None):
         yield Dataplane(state.name, _answer(_supervisor(state).handles.options(**_CLIENTS).remote(), state.name))
 
 
 def down(name: str | None, files: StateFiles | None = None) -> RunOutcome:
-    """Stop a dataplane and write its run directory; what it has come to. Nothing of it is left, even if it has died."""
+    """Stop a dataplane, write its run directory and return the outcome. Nothing of it remains, even if it has died."""
     files = files or StateFiles()
     with last_steps() as only_the_end_is_left, files.taking_down(name) as state, ExitStack() as undo:
         undo.callback(_clear, state, files)
@@ -346,7 +346,7 @@ _CLIENTS = {"concurrency_group": "clients"}
 
 
 def _clear(state: State, files: StateFiles) -> None:
-    """End the cluster, and remove everything that the dataplane would leave; its results are in place, or lost."""
+    """End the cluster, and remove everything else of the dataplane; its results are in place, or lost."""
     if state.holder is not None:
         _end(state.holder)
     remove_abandoned(Path(state.directory))
@@ -354,7 +354,7 @@ def _clear(state: State, files: StateFiles) -> None:
 
 
 def _end(process: Process) -> None:
-    """Ask a process to end and wait for that, or make it."""
+    """Ask a process to end, wait for it, and kill it if it does not end."""
     try:
         handle = os.pidfd_open(process.id)
     except ProcessLookupError:
@@ -380,7 +380,7 @@ def _supervisor(state: State, *, ended: bool = False) -> Any:
 
 
 def _answer(answer: Any, name: str | None = None, *, ended: bool = False) -> Any:
-    """`ray.get`, with deaths and the user's errors as UserError; tells why it takes long."""
+    """`ray.get`, with deaths and the user's errors as UserError; tells the user why it takes long."""
     try:
         awaited = answer if isinstance(answer, list) else [answer]
         if name and ray.wait(awaited, num_returns=len(awaited), timeout=_PATIENCE_SECONDS)[1]:

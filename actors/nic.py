@@ -41,24 +41,24 @@ TransportName = Literal["ring", "object-store"]
 
 @dataclass(frozen=True, slots=True)
 class NicPlan:
-    """What a NIC front end is told before the run."""
+    """The parameters of a NIC front end."""
 
     open_source: SourceFactory
     transmit_by_source: bool
     host_ends: tuple[int, ...]  # processor actor h owns the processor rows below host_ends[h] that no other owns
     transport: TransportName
     batch_frames: int
-    directory: str  # what relative paths are relative to
+    directory: str  # base of relative paths
     rows_wanted: bool  # send every batch back once its rows are complete
-    slots: int | None = None  # batches in flight; None: `slots_for` so many actors
+    slots: int | None = None  # batches in flight; None: from `slots_for`
     ordered: bool = False  # EPO-07
     threads: int = 1  # that steer a batch together
     held: bool = False  # take no frame before `release`
-    idle_seconds: float | None = None  # look for requests at least that often; None: nobody asks for anything
+    idle_seconds: float | None = None  # look for requests at least that often; None: there are no requests
 
 
 class Progressed(NamedTuple):
-    """Told when the processors are there, and now and then."""
+    """Sent when the processors are ready, and from time to time."""
 
     frames: int  # so far
     share: float  # of the input
@@ -84,34 +84,34 @@ class CopiedRows(NamedTuple):
 
     @property
     def complete(self) -> CompleteRows:
-        """The rows as every engine gives them out."""
+        """The rows in the form that every engine delivers."""
         return CompleteRows(self.first_frame, work_columns_in(self.columns, self.rows), self.spans)
 
 
 class Answered(NamedTuple):
-    """What became of a request from outside."""
+    """The outcome of a request from outside."""
 
     record: RequestRecord
     start_ns: int  # of the run: model times count from there
-    epoch: int | None  # that it led to; None: it changed no steering
-    adopted_at_ns: int | None  # frames are steered by it from then on
+    epoch: int | None  # the epoch it led to; None: it changed no steering
+    adopted_at_ns: int | None  # frames that arrive from then on are steered by it
 
 
 class NicReport(NamedTuple):
-    """What a NIC front end knows at the end."""
+    """The report of a NIC front end."""
 
     result: NicResult
     timestamp_regressions: int
     findings: tuple[str, ...]
     stopped: bool  # before the source was exhausted
-    object_bytes: int = 0  # that went to the processors through Ray's object store
+    object_bytes: int = 0  # sent to the processors through Ray's object store
 
 
 class NicActor:
-    """Takes batches from the source, steers them and hands them to the processors, as far as there are credits.
+    """Takes batches from the source, steers them and sends them to the processors, as far as there are credits.
 
-    `run` is one long call. `stop`, `release`, `request` and `statistics` belong into other concurrency groups: `run`
-    heeds them between batches, so each may take as long as a batch does.
+    `run` is one long call. `stop`, `release`, `request` and `statistics` belong into other concurrency groups. `run`
+    handles them between batches, so each may take as long as a batch.
     """
 
     def __init__(self, plan: NicPlan) -> None:
@@ -127,7 +127,7 @@ class NicActor:
         self._over = False  # no more of them are taken
 
     def address(self) -> str:
-        """Where processor actors report when the transport is the ring."""
+        """The address to which processor actors connect if the transport is the ring."""
         return self._listener.address
 
     def stop(self) -> None:
@@ -135,14 +135,14 @@ class NicActor:
         self._stop.set()
 
     def release(self) -> None:
-        """Begin to take frames, where the plan says to wait for that."""
+        """Begin to take frames, if the plan says to wait for this call."""
         self._released.set()
 
     def request(self, make: bytes, origin: str) -> list[Answered]:
-        """Ask for something (`actors.control.encode_maker`) at the next moments between two batches; how it ended.
+        """Make requests (`actors.control.encode_maker`) at the next moments between two batches; how they ended.
 
-        What is made follows each other at moments of their own; the first request that fails ends it. Raises UserError
-        when the run is over, or ends before it gets that far, and what `ControlActor.request_at` raises.
+        The requests follow each other, each at its own moment; the first one that fails ends the series. Raises
+        UserError if the run is over or ends before, and what `ControlActor.request_at` raises.
         """
         request = _Request(self._control, make, origin)
         self._requests.append(request)
@@ -154,7 +154,7 @@ class NicActor:
         return request.answers
 
     def statistics(self) -> NicStatistics:
-        """What has been counted so far; UserError when the run is over."""
+        """The counts so far; UserError if the run is over."""
         look = _Look()
         self._looks.append(look)
         self._wait_for(look)
@@ -163,7 +163,7 @@ class NicActor:
         return look.statistics
 
     def _ended(self) -> UserError:
-        """Why nobody is attended to any more."""
+        """The reason why requests are not handled any more."""
         if self._stop.is_set():
             return UserError("the dataplane is being taken down")
         return UserError("its NIC takes no more frames", ExitCode.INCONCLUSIVE)
@@ -174,14 +174,14 @@ class NicActor:
         errand.done.wait()
 
     def _run_errands(self, nic: Nic) -> None:
-        """Have control decide what was asked for, once a frame has arrived, and let who wants to look."""
+        """Let control decide waiting requests, once a frame has arrived, and answer callers of `statistics`."""
         while self._requests and self._requests[0].pass_on(nic):
             self._requests.popleft().done.set()
         while self._looks:
             self._looks.popleft().look(nic)
 
     def _turn_away(self) -> None:
-        """Nothing is decided any more."""
+        """Reject waiting requests: nothing is decided any more."""
         self._over = True
         for errands in (self._requests, self._looks):
             while errands:  # only whoever waits for the last one may take it away at the same time
@@ -193,8 +193,8 @@ class NicActor:
     ) -> Iterator[Progressed | CopiedRows | bytes]:
         """Run to the end of the source, or until `stop`; the last item is a NicReport from `encode_report`.
 
-        `hosts` are the handles of the processor actors, which only the object store needs; `control` is that of the
-        control actor when the steering may change. Raises what the source raises, and PeerLostError when a processor
+        `hosts` are the handles of the processor actors, which only the object store needs. `control` is the handle of
+        the control actor if the steering may change. Raises what the source raises, and PeerLostError if a processor
         actor dies.
         """
         plan = self._plan
@@ -240,7 +240,7 @@ class NicActor:
                 while complete:
                     yield complete.popleft()
         finally:
-            self._turn_away()  # whoever waits is not forgotten when something breaks
+            self._turn_away()  # waiting callers get an answer, even if something breaks
         # of a source that was stopped only what it said about the frames that were taken
         regressions, findings = (last.timestamp_regressions, last.findings) if last else (0, ())
         report = NicReport(
@@ -275,7 +275,7 @@ class _Request:
         self._start_ns = 0
 
     def pass_on(self, nic: Nic) -> bool:
-        """Have everything decided; false as long as no frame has arrived."""
+        """Let control decide everything; false as long as no frame has arrived."""
         self._start_ns = nic.result().start_ns
         while self._left is not None:
             if not nic.interject(self._decide):
@@ -283,7 +283,7 @@ class _Request:
         return True
 
     def _decide(self, now_ns: int) -> SteeringUpdate | None:
-        """Have the control actor decide the first one that is left."""
+        """Let the control actor decide the first remaining request."""
         import ray  # noqa: PLC0415  # the ring is used without Ray in tests
 
         assert self._left is not None, "somebody has looked"
@@ -299,7 +299,7 @@ class _Request:
 
 
 class _Look:
-    """Somebody wants to know how things stand."""
+    """A call of `statistics` that waits for its answer."""
 
     def __init__(self) -> None:
         self.done = threading.Event()
@@ -322,13 +322,13 @@ class _Look:
 
 
 class RemoteControl:
-    """The control actor as the NIC asks it; what needs no loads is asked for in advance.
+    """The control actor as seen by the NIC; stretches that need no loads are requested in advance.
 
-    What comes before anything that needs loads is there before the first frame.
+    All updates before the first tick are there before the first frame.
     """
 
     def __init__(self, control: Any, snapshot: SteeringSnapshot, *, ahead: bool) -> None:
-        """`snapshot` is that of epoch 0. Without `ahead` nothing is anticipated: others ask for things in between."""
+        """`snapshot` is that of epoch 0. Without `ahead` nothing is asked in advance: clients may ask in between."""
         import ray  # noqa: PLC0415  # the ring is used without Ray in tests
 
         self._control = control

@@ -1,8 +1,8 @@
-"""The transport through Ray's object store: for processors on other nodes, and the plain reference of the ring.
+"""The transport through Ray's object store: for processors on other nodes, and the simple reference for the ring.
 
-A batch's slot is put into the store once, as one array of bytes; every host that is told of it gets a reference. What a
-host has to say comes as the answer of the call that made it say so, with what it wrote to the rows of batches that are
-done. The store never pushes back, so the credits bound what is in flight here too.
+The slot of a batch is put into the store once, as one array of bytes; each host that needs it gets a reference. The
+messages of a host come as the answer of an actor call, together with what it wrote to the rows of finished batches. The
+store never pushes back, so here too the credits bound what is in flight.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from dataplane.processor.slot import Slot
 
 
 class ObjectStoreTransport(ActorTransport):
-    """Batches as objects of Ray's store; actor calls are the doorbells and their answers what comes back."""
+    """Batches as objects of Ray's store; actor calls are the doorbells, and their answers carry the messages back."""
 
     def __init__(self, hosts: Sequence[Any], host_ends: Sequence[int], slots: int, *, rows_wanted: bool) -> None:
         """`hosts` are the handles of the processor actors."""

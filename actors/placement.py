@@ -1,7 +1,7 @@
-"""Where simulated hosts go: each has a seat on one node of the Ray cluster, and several hosts sit on several nodes.
+"""Places simulated hosts: each has a seat on one node of the Ray cluster, and several hosts are on several nodes.
 
-A seat is a bundle of a placement group, so all seats are there before any host starts, and Ray itself finds another
-node for a seat whose node dies. The actors of a host ask for no processors themselves: the seat has asked for them all.
+A seat is a bundle of a placement group. So all seats exist before any host starts, and Ray itself finds another node
+for a seat whose node dies. The actors of a host request no CPUs themselves: the seat has requested them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy, Place
 
 from dataplane.errors import ExitCode, UserError
 
-#: A cluster that is full may have room again soon; a node that has died is found out after some 15 s.
+#: A full cluster may have room again soon, and Ray detects a dead node after about 15 s.
 PLACEMENT_SECONDS = 60
 
 #: What Ray raises of an actor that is gone, or that was to start on a node that is.
@@ -24,10 +24,10 @@ ACTOR_LOST = (ray.exceptions.RayActorError, ray.exceptions.ActorUnschedulableErr
 
 
 def processors_for_each(free: Sequence[float], hosts: int, actors: int) -> float:
-    """Processors (CPUs of Ray) that a seat asks for, so that `hosts` seats find room at the same time.
+    """The CPUs (of Ray) that a seat requests, such that `hosts` seats have room at the same time.
 
-    `free` are those of each node. A host that has them asks for one for each of its `actors`; on a small cluster hosts
-    get equal shares, down to a fraction of a processor. When nothing is free it is one: there is something to wait for.
+    `free` are the free CPUs of each node. If there are enough, a host requests one for each of its `actors`. On a small
+    cluster hosts get equal shares, down to a fraction of a CPU. If nothing is free, a seat requests one and waits.
     """
     shares = [*map(float, range(actors, 0, -1)), *(1 / sharing for sharing in range(2, hosts + 1))]
     for share in shares:
@@ -38,27 +38,27 @@ def processors_for_each(free: Sequence[float], hosts: int, actors: int) -> float
 
 
 class Seats:
-    """Where hosts are to be placed, by number."""
+    """The seats of hosts, by number."""
 
     def __init__(self, group: PlacementGroup) -> None:
         self._group = group
 
     def strategy(self, host: int) -> PlacementGroupSchedulingStrategy:
-        """For everything that shares the memory of a host's node."""
+        """The strategy for everything that shares the memory of a host's node."""
         return PlacementGroupSchedulingStrategy(self._group, placement_group_bundle_index=host)
 
     @property
     def are_placed(self) -> bool:
-        """False while a seat whose node has died has no other."""
+        """False while a seat whose node has died has no other node."""
         state: str = placement_group_table(self._group)["state"]
         return state == "CREATED"
 
 
 @contextmanager
 def seats(actors: Sequence[int], node: str | None = None) -> Iterator[Seats]:
-    """A seat for each host, with the number of its actors, on as many nodes as there are; UserError without room.
+    """A seat for each host, with the number of its actors, spread over all nodes; UserError if there is no room.
 
-    With a node all of them are there while it lives.
+    With `node`, all seats are on that node while it lives.
     """
     free = free_processors(node)
     share = processors_for_each(free, len(actors), max(actors))
@@ -73,22 +73,22 @@ def seats(actors: Sequence[int], node: str | None = None) -> Iterator[Seats]:
 
 
 def on_nodes_in_turn(actors: int) -> list[NodeAffinitySchedulingStrategy]:
-    """One after the other on every node that has processors; `ACTOR_LOST` when it has died by then.
+    """Strategies that use all nodes with CPUs in turn; placing raises one of `ACTOR_LOST` if the node has died by then.
 
-    Ray's own "SPREAD", and an affinity that is soft, may put all actors on the same node.
+    Ray's own "SPREAD", and a soft affinity, may put all actors on the same node.
     """
     nodes = nodes_with_processors()
     return [NodeAffinitySchedulingStrategy(nodes[actor % len(nodes)], soft=False) for actor in range(actors)]
 
 
 def no_room(hosts: int) -> str:
-    """What to tell the user when Ray has found no place."""
+    """The message for the user if Ray has found no place."""
     what = "a simulated host" if hosts == 1 else f"{hosts} simulated hosts"
     return f"the Ray cluster had no free processors for {what} for {PLACEMENT_SECONDS} s: try again later, or add nodes"
 
 
 def node_name(node_id: str) -> str:
-    """A node for people: its address, and what tells it from others at that address."""
+    """A readable name of a node: its address, and digits that distinguish it from others at that address."""
     nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
     address = next((node["NodeManagerAddress"] for node in nodes if node["NodeID"] == node_id), "gone")
     return f"{address}/{node_id[:8]}"
@@ -107,7 +107,7 @@ def this_node() -> str:
 
 
 def free_processors(node: str | None = None) -> list[float]:
-    """Processors that nothing has asked for, of each node or of that one."""
+    """Free CPUs of each node, or of that one."""
     from ray._private.state import available_resources_per_node  # noqa: PLC0415  # there is no public way by node
 
     by_node: dict[str, dict[str, Any]] = available_resources_per_node()  # type: ignore[no-untyped-call]

@@ -21,7 +21,7 @@ from dataplane.processor.updatable import ProcessorStatistics
 
 
 class ServedRows(NamedTuple):
-    """What a host wrote to its rows of a batch out of the object store."""
+    """What a host wrote to its rows of a batch from the object store."""
 
     number: int  # of the work
     rows: npt.NDArray[np.uint32]
@@ -33,7 +33,7 @@ class StoredAnswer(NamedTuple):
     """The answer to a message that came as an actor call."""
 
     messages: list[FromHost]
-    served: list[ServedRows]  # for each `Acknowledge` among the messages, when somebody reads rows
+    served: list[ServedRows]  # for each `Acknowledge` among the messages, if somebody reads rows
 
 
 class ProcessorActor:
@@ -79,13 +79,13 @@ class ProcessorActor:
             doorbell.close()
 
     def start(self, start_ns: int) -> None:
-        """Messages will come by `receive_stored`."""
+        """Prepare for messages by `receive_stored`."""
         self._host.start(start_ns)
 
     def receive_stored(
         self, message: ToHost, stored: npt.NDArray[np.uint8] | None = None, rows: int = 0
     ) -> StoredAnswer:
-        """Take a message; a work with its slot for that many rows out of the object store."""
+        """Take a message; a work comes with its slot for that many rows from the object store."""
         slot = None
         if isinstance(message, Work):
             assert stored is not None, "work comes with a slot"
@@ -106,5 +106,5 @@ class ProcessorActor:
             return self._host.statistics()
 
     def report(self) -> HostReport:
-        """What the processors of this actor have to say at the end."""
+        """The report of this actor's processors at the end."""
         return self._host.report()

@@ -1,8 +1,8 @@
-"""The descriptor ring: the slots that batches lie in while processors serve them, and the credits that bound them.
+"""The descriptor ring: the slots in which batches lie while processors serve them, and the credits that bound them.
 
-A slot holds the work columns of one batch, its selection vector and its offsets; nothing is gathered or copied for a
-processor. The memory is an anonymous file: it has no name, is handed to the processors over their doorbells and is
-gone with the last process that maps it, however that process ends.
+A slot holds the work columns of one batch, its selection vector and its offsets; rows are not copied for a processor.
+The memory is an anonymous file: it has no name, is passed to the processors over their doorbells, and vanishes with the
+last process that maps it, however that process ends.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ def slot_in(buffer: npt.NDArray[np.uint8], rows: int, processors: int, *, rows_w
 
 
 def slots_for(actors: int) -> int:
-    """Batches in flight between a NIC and so many processor actors, unless it is said otherwise.
+    """The default number of batches in flight between a NIC and that many processor actors.
 
-    A single one takes them as they come, and the fewer slots they go round in, the more of a batch is still in a cache
-    that both cores share. Several are done with a batch at different times: with more slots none waits for another.
+    A single actor takes batches as they come: the fewer slots, the more of a batch is still in a cache that both cores
+    share. Several actors finish a batch at different times: with more slots none waits for another.
     """
     return 5 if actors == 1 else 8
 
@@ -73,9 +73,9 @@ def new_ring_memory(slots: int, batch_frames: int, processors: int, *, rows_want
 
 
 class Credits:
-    """Who still has to acknowledge which batch; the bound on what is in flight.
+    """Tracks which host still has to acknowledge which batch, and bounds the batches in flight.
 
-    Batches are numbered from 0 and use slots in turn. A batch is in flight until every host that has rows of it has
+    Batches are numbered from 0 and use slots in turn. A batch is in flight until every host with rows of it has
     acknowledged them and no older batch is in flight. Hosts acknowledge in the order in which they were rung.
     """
 

@@ -15,10 +15,10 @@ from dataplane.scale.summary import Summary
 
 
 def scale(options: ScaleOptions, address: str | None, plots: str, progress: Progress) -> tuple[Summary, Path]:
-    """Run what is missing of a scaling experiment, then write its table and plots; all of it, and where it is.
+    """Make the missing runs of a scaling experiment, then write its table and plots; return the summary and its folder.
 
-    Without `address` inline runs need no Ray, and come first: nothing else of ours is on the machine then. What is
-    finished is written, be it nothing, after Ctrl-C as well. Raises UserError for what cannot be run, before it begins.
+    Without `address`, inline runs need no Ray and come first, while no other process of the experiment runs. Finished
+    runs are written even after Ctrl-C. Raises UserError before the first run for anything that cannot be run.
     """
     todo = plan(options)
     try:

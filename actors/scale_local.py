@@ -23,7 +23,7 @@ _SECONDS = 1.0
 
 @dataclass(slots=True)
 class _Nic:
-    """A process with its NIC. It says `_Ready`, then a `NicMeasure`, or instead of either a text: it failed."""
+    """A process with its NIC. It sends `_Ready`, then a `NicMeasure`; if it fails, a text instead of either."""
 
     process: BaseProcess
     connection: Connection
@@ -35,7 +35,7 @@ class _Ready:
 
 
 class LocalSite:
-    """This machine as a site of runs, with one node; close it, and all its processes are gone."""
+    """This machine as a site of runs, with one node; `close` ends all its processes."""
 
     def __init__(self, jobs: Callable[[Run], Sequence[NicJob]]) -> None:
         self._jobs = jobs
@@ -52,7 +52,7 @@ class LocalSite:
         self._run, self._ready = assignment.run, 0
         context = multiprocessing.get_context("spawn")
         resource_tracker.ensure_running()  # the first process of this kind would start it, and let signals in again
-        # Ctrl-C is for this process, which ends the others: they are born deaf to it
+        # Ctrl-C is for this process, which ends the others: they start with SIGINT ignored
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             with uninterrupted():  # another thread of this process may take the signal

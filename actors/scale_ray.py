@@ -1,4 +1,4 @@
-"""Runs of scaling experiments on a Ray cluster: a task for each NIC, on a node that has nothing else of ours to do."""
+"""Runs of scaling experiments on a Ray cluster: a task for each NIC, on a node without another run."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class _AtWork:
 
 
 class RaySite:
-    """The cluster that this process is connected to as a site of runs; close it, and its tasks are gone."""
+    """The cluster to which this process is connected, as a site of runs; `close` ends its tasks."""
 
     def __init__(self, jobs: Callable[[Run], Sequence[NicJob]]) -> None:
         self._jobs = jobs

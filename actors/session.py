@@ -1,4 +1,4 @@
-"""A connection to Ray: a cluster that is there, or one of our own for as long as it is needed."""
+"""A connection to Ray: an existing cluster, or a new one for as long as it is needed."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _PROBE = "import sys, actors, ray; ray._raylet.GcsClient(address=sys.argv[1])"
 
 @contextmanager
 def ray_session(address: str | None, *, actors: int, probe: bool = True) -> Iterator[str | None]:
-    """A connection to Ray: the cluster at `address`, or one of our own for that many actors, without a dashboard.
+    """A connection to Ray: the cluster at `address`, or a new one for that many actors, without a dashboard.
 
-    Gives the folder of a cluster of our own.
+    Gives the folder of a new cluster.
 
-    Without `probe` something that answers at `address` is known to be a cluster, which saves a second or two.
+    With `probe` false, `address` is assumed to be a cluster if something answers there; this saves a second or two.
 
-    Does nothing when this process is connected already. Everything that was started is stopped, and the folder in
-    which Ray keeps its sockets and logs is removed; so are those of processes that were killed.
+    Does nothing if this process is already connected. At the end everything that was started is stopped, and the folder
+    in which Ray keeps its sockets and logs is removed; so are the folders of killed processes.
     """
     if ray.is_initialized():
         yield None
@@ -69,7 +69,7 @@ def ray_session(address: str | None, *, actors: int, probe: bool = True) -> Iter
 
 
 def _shut_down() -> None:
-    """Stop Ray; Ctrl-C takes effect behind it, or Ray would go on in a folder that is being removed."""
+    """Stop Ray; Ctrl-C takes effect afterwards, or Ray would go on in a folder that is being removed."""
     try:
         with uninterrupted():
             ray.shutdown()
@@ -78,7 +78,7 @@ def _shut_down() -> None:
 
 
 def check_cluster() -> None:
-    """UserError when a process has died without which a cluster of our own is of no use; none can take its place."""
+    """UserError if a process has died that a cluster started by vmmq cannot work without; it cannot be replaced."""
     node = ray._private.worker._global_node  # there is no public way to ask
     dead = () if node is None else (kind for kind, _ in node.dead_processes() if kind in _NEEDED_PROCESSES)
     if kind := next(iter(dead), None):
@@ -90,9 +90,9 @@ def check_cluster() -> None:
 
 @contextmanager
 def _whole() -> Iterator[None]:
-    """Around the start of Ray: Ctrl-C takes effect behind it, as Ray crashes when it is cut in two.
+    """Around the start of Ray: Ctrl-C takes effect afterwards, because Ray crashes if its start is interrupted.
 
-    Ray takes SIGTERM for itself, and would end this process in the middle of anything: whoever had it gets it back.
+    Ray installs its own handler of SIGTERM, which would end this process at any point: the old handler is restored.
     """
     terminate = signal.getsignal(signal.SIGTERM)
     with uninterrupted():
@@ -104,7 +104,7 @@ def _whole() -> Iterator[None]:
 
 
 def _check_reachable(address: str, *, probe: bool) -> None:
-    """UserError when no Ray cluster answers at HOST:PORT; Ray itself tries for minutes, and cannot be interrupted."""
+    """UserError if no Ray cluster answers at HOST:PORT; Ray itself tries for minutes, and cannot be interrupted."""
     host, _, port = address.rpartition(":")
     if "/" in host:
         raise UserError(

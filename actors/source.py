@@ -1,4 +1,4 @@
-"""The traffic source of a NIC front end: runs in a thread of its own, a few batches ahead."""
+"""The traffic source of a NIC front end: runs in its own thread, a few batches ahead."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def batches_ahead(
 ) -> Generator[SourcedBatch | None, None, None]:
     """The batches of a source; raises what the source raises.
 
-    With `idle_seconds`, None comes whenever there has been no batch for so long. Closing the iterator ends the source's
-    thread when it has made its next batch, and a paced source at once.
+    With `idle_seconds`, it yields None whenever there has been no batch for that long. Closing the iterator ends the
+    source's thread when it has made its next batch, and a paced source at once.
     """
     made: Queue[SourcedBatch | BaseException | None] = Queue(BATCHES_AHEAD)
     unwanted = threading.Event()

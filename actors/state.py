@@ -1,7 +1,7 @@
-"""State files: which dataplanes run, and where. They are a phone book only: nothing in them is part of a dataplane.
+"""State files: which dataplanes run, and where. They are only a directory: nothing in them is part of a dataplane.
 
-A file is made when a dataplane is about to start and removed when it is down. One whose processes are no more is stale:
-whoever comes upon it removes it. Needs no Ray.
+A file is made when a dataplane is about to start, and removed when it is down. If its processes have ended it is stale;
+the next command that finds it removes it. Needs no Ray.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process that is told from a later one with the same id."""
+    """A process, distinguished from a later one with the same id."""
 
     id: int
     started: int  # clock ticks after the start of the machine
@@ -46,13 +46,13 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What is known of a dataplane from outside."""
+    """What is known about a dataplane from outside."""
 
     name: str
     directory: str  # the run directory that is going to be written
-    starter: Process  # whoever starts it
+    starter: Process  # the process that starts it
     address: str | None = None  # of its Ray cluster; None: it is starting
-    holder: Process | None = None  # holds that cluster; None: somebody else's cluster
+    holder: Process | None = None  # holds that cluster; None: the cluster existed before
     folder: str | None = None  # where that cluster keeps its sockets and logs
 
     @property
@@ -62,7 +62,7 @@ class State:
 
     @property
     def is_stale(self) -> bool:
-        """Whether the processes that it needs are no more; of somebody else's cluster that cannot be told from here."""
+        """Whether the processes that it needs have ended; in a cluster that existed before, this cannot be known."""
         needed = self.starter if self.is_starting else self.holder
         return needed is not None and not needed.is_running
 
@@ -76,7 +76,7 @@ class StateFiles:
         self._directory = directory or Path(home) / "vmmq" / MACHINE
 
     def claim(self, state: State) -> None:
-        """Take a name for a dataplane that is about to start; UserError when it is taken or no name."""
+        """Take a name for a dataplane that is about to start; UserError if the name is taken or invalid."""
         check_name(state.name)
         if (known := self.read(state.name)) is not None:
             doing = "is being started" if known.is_starting else "runs already"
@@ -93,11 +93,11 @@ class StateFiles:
             aside.unlink()
 
     def write(self, state: State) -> None:
-        """Replace what is known of a dataplane."""
+        """Replace what is known about a dataplane."""
         self._written_aside(state).replace(self._path(state.name))
 
     def read(self, name: str) -> State | None:
-        """What is known of a dataplane; a stale file is removed, with what its processes have left behind."""
+        """What is known about a dataplane; a stale file is removed, with what its processes have left behind."""
         try:
             state = _state(self._path(name).read_text("utf-8"))
         except FileNotFoundError:
@@ -118,14 +118,14 @@ class StateFiles:
         self._path(name).unlink(missing_ok=True)
 
     def names(self) -> list[str]:
-        """Of all dataplanes that are known and not stale."""
+        """The states of all known dataplanes that are not stale."""
         if not self._directory.is_dir():
             return []
         found = sorted(path.stem for path in self._directory.glob("*.json") if not path.name.startswith("."))
         return [name for name in found if self.read(name) is not None]
 
     def find(self, name: str | None) -> State:
-        """The dataplane of that name, or the only one there is; UserError when there is none."""
+        """The dataplane of that name, or the only one; UserError if there is none."""
         if name is None:
             names = self.names()
             if len(names) > 1 and DEFAULT_NAME not in names:
@@ -163,7 +163,7 @@ class StateFiles:
 
 
 def check_name(name: str) -> str:
-    """The name of a dataplane; UserError when it cannot be one."""
+    """The name of a dataplane; UserError if it is invalid."""
     if not _NAME.fullmatch(name):
         raise UserError(f"{name!r} is no name of a dataplane: letters, digits, '-', '_' and '.', up to 64")
     return name

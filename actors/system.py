@@ -1,12 +1,12 @@
 """The `ray` engine: starts Ray and the actors of simulated hosts, runs them, collects, and recovers from deaths.
 
-The driver holds no data path. For each host it follows one ordered stream of small items from the NIC front end (and
-the complete rows, when somebody wants them), watches all actors, and asks every processor for its report at the end.
-When an actor dies the run of its host is repeated from the start with new actors, on another node if need be: the
-source is opened again and rows already delivered are skipped, so the results are those of a run in which nothing died
+The driver is not on the data path. For each host it follows one ordered stream of small items from the NIC front end
+(and the complete rows, if somebody wants them), watches all actors, and asks every processor for its report at the end.
+When an actor dies, the run of its host is repeated from the start with new actors, on another node if necessary. The
+source is opened again, and rows already delivered are skipped. So the results are those of a run in which nothing died
 (ENG-02).
 
-Hosts are independent of each other: they are placed together and start together, and one that dies costs the others
+Hosts are independent of each other: they are placed together and start together, and the death of one costs the others
 nothing.
 """
 
@@ -45,7 +45,7 @@ from dataplane.engine.interrupts import last_steps
 from dataplane.engine.plan import plan_hosts
 from dataplane.errors import ExitCode, UserError
 
-#: Runs begun before a host that keeps dying is given up.
+#: The largest number of attempts for a host that keeps dying.
 ATTEMPTS = 3
 
 
@@ -91,22 +91,22 @@ def run_side_by_side(
     slots: int | None = None,
     threads: int = 1,
 ) -> SideBySide:
-    """Run several NICs at the same time, each a simulated host of its own; results in the order of `runs`.
+    """Run several NICs at the same time, each as its own simulated host; results in the order of `runs`.
 
-    Everything of a host is on one node (over the object store its processors may be elsewhere), hosts are spread over
-    the nodes there are, or are all on `node` (its id). No frame is taken before all hosts are ready. When an actor
-    dies, or a node, the run of that host begins again while the others go on.
+    A host is on one node (over the object store its processors may be on others). Hosts are spread over all nodes, or
+    are all on `node` (its id). No host takes a frame before all hosts are ready. When an actor or a node dies, the run
+    of that host begins again while the others continue.
 
     `open_source` is called in another process, so it must be picklable and must not read this process's standard
-    input. The batches that a sink gets have no frame bytes (their captured lengths are 0). Without `address` Ray is
-    started on this machine and stopped again; a Ray that is already running in this process is used as it is.
-    `progress` is told the frames of all and the mean share. `threads` of each NIC steer a batch together.
+    input. The batches that a sink gets have no frame bytes (their captured lengths are 0). Without `address`, Ray is
+    started on this machine and stopped again; a Ray that already runs in this process is used as it is. `progress` gets
+    the frames of all NICs and their mean share. `threads` of each NIC steer a batch together.
 
     `startup_seconds` of a result covers starting and stopping Ray and the actors.
 
-    After Ctrl-C what was taken in is finished and reported; after a second one, or before the hosts have a place,
-    nothing is. Raises UserError when a source does, when there is no Ray or no room to be had, or when actors of a
-    host keep dying.
+    After Ctrl-C the frames taken so far are finished and reported. After a second Ctrl-C, or before the hosts have a
+    place, nothing is reported. Raises UserError if a source does, if there is no Ray or no room, or if actors of a host
+    keep dying.
     """
     assert runs, "there is something to run"
     told = [Progressed(0, 0.0)] * len(runs)
@@ -139,7 +139,7 @@ def run_side_by_side(
 
 
 class _HostRun:
-    """One NIC's run on its way: its simulated host, or the next one after that has died."""
+    """The run of one NIC: its simulated host, or the next one after that host has died."""
 
     def __init__(
         self,
@@ -204,11 +204,11 @@ class _HostRun:
             self._at_work.nic.release.options(concurrency_group="control").remote()
 
     def stop(self) -> None:
-        """Have it take no more frames."""
+        """Let it take no more frames."""
         self._at_work.nic.stop.options(concurrency_group="control").remote()
 
     def take(self, ready: Any) -> None:
-        """Take what one of those that are `watched` has to say; HostLostError when an actor has died."""
+        """Take the result of one of the `watched` calls; HostLostError if an actor has died."""
         report = self.follower.take(self._at_work, ready)
         if report is None:
             return
@@ -219,7 +219,7 @@ class _HostRun:
         self.close()
 
     def begin_again(self, placed: Seats, lost: HostLostError, *, interrupted: bool) -> None:
-        """After a death, unless that has happened too often; UserError then."""
+        """Start again after a death; UserError if that has happened too often."""
         self.close()
         if interrupted:
             raise UserError(f"{lost} while the run was being ended: it has no results", ExitCode.INCONCLUSIVE) from lost
@@ -232,7 +232,7 @@ class _HostRun:
         self.start(placed)
 
     def check_place(self, placed: Seats, *, interrupted: bool) -> None:
-        """UserError when its node has died and no other has had room for long, or nobody wants to wait for that."""
+        """UserError if its node has died and no other node has had room for long, or the user does not want to wait."""
         waited = time.monotonic() - self._attempt_began
         if not self.follower.is_ready and (interrupted or waited > PLACEMENT_SECONDS) and not placed.are_placed:
             why = "interrupted while a node that died had no other in its place" if interrupted else no_room(1)
@@ -250,7 +250,7 @@ def _load_all_kernels(hosts: Iterable[_HostRun]) -> None:
 
 
 def _follow_all(hosts: Sequence[_HostRun], placed: Seats, interrupted: threading.Event) -> float:
-    """Start all hosts, let frames in when all are ready, and follow them to their ends; when frames were let in."""
+    """Start all hosts, let them take frames when all are ready, and follow them to the end; return that start time."""
     began, stopping = 0.0, False
     running = deque(hosts)
     with ExitStack() as undo:
@@ -292,7 +292,7 @@ def _check_picklable(open_source: SourceFactory) -> None:
 
 @contextmanager
 def _first_interrupt() -> Iterator[threading.Event]:
-    """Set by the first Ctrl-C, which then does nothing else; the second raises KeyboardInterrupt as ever."""
+    """An event that the first Ctrl-C sets, without other effect; the second raises KeyboardInterrupt as usual."""
     interrupted = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield interrupted

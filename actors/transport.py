@@ -1,7 +1,7 @@
 """How a batch gets from the NIC to the processor actors of its simulated host, and how the credits come back.
 
-`RingTransport` is for processors on the NIC's node: batches lie in the descriptor ring, doorbells carry the rest.
-`actors.object_store` has the other one. Both are a `dataplane.engine.transport.Transport`.
+`RingTransport` is for processors on the NIC's node: batches lie in the descriptor ring, doorbells carry the messages.
+`actors.object_store` has the other transport. Both implement `dataplane.engine.transport.Transport`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dataplane.processor.slot import Slot
 
 
 class ActorTransport(ABC):
-    """What both transports have in common: credits, and who is told what."""
+    """What both transports have in common: credits, and which host gets which message."""
 
     def __init__(self, host_ends: Sequence[int], slots: int) -> None:
         """Host h owns the processors below `host_ends[h]` that no earlier one owns; `slots` bounds what is sent."""
@@ -78,11 +78,11 @@ class ActorTransport(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Let go; hosts that were not told the end see that something broke."""
+        """Close the connections; hosts that have not been told of the end see a failure."""
 
     @abstractmethod
     def _post(self, hosts: Sequence[int], message: ToHost) -> None:
-        """Send the same message to several without waiting for anybody."""
+        """Send the same message to several hosts without waiting for any of them."""
 
     @abstractmethod
     def _messages(self, *, wait: bool) -> list[tuple[int, FromHost]]:
@@ -95,7 +95,7 @@ class ActorTransport(ABC):
 
 
 class RingTransport(ActorTransport):
-    """Batches in the descriptor ring; doorbells for everything that is said about them."""
+    """Batches in the descriptor ring; doorbells carry the messages about them."""
 
     def __init__(
         self,
@@ -175,7 +175,7 @@ def _accept_hosts(listener: DoorbellListener, count: int) -> list[Doorbell]:
             hello = doorbell.wait()
         except PeerLostError:
             doorbell.close()
-            continue  # whoever supervises the host notices and ends the run
+            continue  # the follower of the host notices and ends the run
         assert isinstance(hello, Hello), hello
         assert hello.host not in doorbells, hello
         doorbells[hello.host] = doorbell

@@ -1,8 +1,8 @@
-"""Updates on their way from the control actor to the NIC: each as what is different from the snapshot before.
+"""Updates from the control actor to the NIC, each as the difference from the previous snapshot.
 
-Most of a snapshot is what it was: arrays of filters and hash keys, tables of other VPorts. The writer sends what is not
-the same object as before, and of an array only the bytes from the first to the last that differ; the reader has the
-snapshot before. Requests stay with the control actor, which reports them at the end.
+Most of a snapshot does not change: arrays of filters and hash keys, tables of other VPorts. The writer sends the
+members that are other objects than before, and of an array only the bytes from the first to the last that differ. The
+reader has the previous snapshot. Requests stay with the control actor, which reports them at the end.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataplane.switch.configuration import AdapterConfiguration
 from dataplane.switch.snapshot import SnapshotArrays, SteeringSnapshot
 from dataplane.update.records import SteeringUpdate, Stretch
 
-#: Members of a configuration and of a snapshot that are tuples of many, of which an update changes few.
+#: Members of a configuration and of a snapshot that are long tuples, of which an update changes few items.
 _LISTS = frozenset({"vports", "targets"})
 
 
@@ -85,7 +85,7 @@ class UpdateReader:
 
 
 def _member_differences(before: Any, after: Any, without: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The members that are not the same object as before; of a list that kept its length its items, by position."""
+    """The members that are other objects than before; of a list with the same length, such items by position."""
     differences: dict[str, Any] = {}
     for field in fields(after):
         name = field.name
@@ -118,7 +118,7 @@ def _changed(before: AdapterConfiguration, differences: dict[str, Any]) -> Adapt
 
 
 def _array_difference(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> Any:
-    """Where bytes begin to differ and the bytes from there to the last one that does; the array if its size does."""
+    """Where bytes begin to differ and the bytes from there to the last differing one; the array if its size changes."""
     if before.shape != after.shape:
         return after
     old, new = before.view(np.uint8), after.view(np.uint8)

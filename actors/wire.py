@@ -32,7 +32,7 @@ from dataplane.switch.change import SteeringChange
 
 
 class Hello(NamedTuple):
-    """The first message of a processor host: who it is."""
+    """The first message of a processor host: its number."""
 
     host: int
 
@@ -47,7 +47,7 @@ class Welcome(NamedTuple):
 
 
 class Start(NamedTuple):
-    """Comes before the first work, or before the end when nothing arrived."""
+    """Sent before the first work, or before the end if nothing arrived."""
 
     start_ns: int  # first arrival of the run, 0 when nothing arrived
 
@@ -93,7 +93,7 @@ def encode_report(report: Any) -> bytes:
 
 
 def sent_bytes(value: Any) -> int:
-    """How large a value is between processes of Ray, which pickles it with the bytes of arrays aside."""
+    """The size of a value between processes of Ray, which pickles it with the bytes of arrays out of band."""
     buffers: list[pickle.PickleBuffer] = []
     pickled = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
     return len(pickled) + sum(buffer.raw().nbytes for buffer in buffers)
