@@ -22,9 +22,9 @@ KINDS = {
 }
 WAYS = {
     "request": "a request of a client that moves a table entry, until it is decided between two batches",
-    "look": "waiting for the end of a batch, as a request does, without asking control",
-    "control": "asking the control actor, which waits for no batch",
-    "call": "a call of an actor that does neither",
+    "look": "the wait of a request for the end of a batch, without a call of control",
+    "control": "a call of the control actor, which waits for no batch",
+    "call": "a call of an actor that waits for no batch and does not call control",
 }
 
 

@@ -101,10 +101,10 @@ def _on_ray(session: Session) -> Iterator[tuple[str, Figure]]:
     add("ray_256_processors_2_actors", many, 128)
     add("ray_object_store", few, 4, "object-store")
     texts = {
-        inline: "the inline engine in the same rounds, frames from memory",
+        inline: "the inline engine in the rounds of the Ray engine, frames from memory",
         "ray_8_actors": "run --engine ray, frames from memory, an actor for each of 8 processors",
         "ray_2_actors": "the same with --processors-per-actor 4",
-        "ray_1_actor": "the same with --processors-per-actor 8: on two cores, one process beside that of the NIC",
+        "ray_1_actor": "the same with --processors-per-actor 8: on two cores, one process next to that of the NIC",
         "ray_256_processors_2_actors": "256 processors with --processors-per-actor 128",
         "ray_object_store": "2 actors that get batches through Ray's object store",
     }

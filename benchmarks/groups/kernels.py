@@ -186,13 +186,13 @@ def _steer(
         if name not in absent and _agrees(session, partial(in_python.check, name, some)):
             parse = in_python.parser(name)
             peers[f"{name}_64"] = _rate(lambda parse=parse: [parse(frame) for frame in some], len(some))  # type: ignore[misc]
-            texts[f"{name}_64"] = f"{name} takes the same frames apart to their tuples: no look-up, no hash"
+            texts[f"{name}_64"] = f"{name} parses the same frames down to their tuples: no look-up, no hash"
     references = {"steer_64": list(peers)}
     trials |= peers
 
     name = "steer_64_without_rows"
     trials[name] = _rate(_steering([frames], snapshot, new_work_columns(FRAMES, rows_wanted=False)), FRAMES)
-    texts[name] = "the same where nobody reads rows, as in a run without packets.parquet: only what processors need"
+    texts[name] = "steer_64 without columns for readers of rows, as in a run without packets.parquet"
     references[name] = ["steer_64", *(peer for peer in peers if peer.startswith("dpdk_"))]
 
     memory = _MEMORY_BYTES // 2 if session.quick else _MEMORY_BYTES
@@ -311,7 +311,7 @@ def _rest(session: Session) -> Iterator[tuple[str, Figure]]:
         "partition": "group the rows of a batch by processor: a stable counting sort",
         "numpy_partition": "the same with numpy.argsort",
         "service": "DPC service of eight processors: queue, costs, interrupts, accounts, order of flows",
-        "service_with_updates": "the same where the steering may change, so that processors remember their items",
+        "service_with_updates": "DPC service if the steering may change: processors also record their items",
         "generation": "make the frames of the quick start",
     }
     references = {"partition": ["numpy_partition"], "service_with_updates": ["service"]}
@@ -319,4 +319,4 @@ def _rest(session: Session) -> Iterator[tuple[str, Figure]]:
     size = _COPY_BYTES // 4 if session.quick else _COPY_BYTES
     source, destination = np.ones(size, np.uint8), np.zeros(size, np.uint8)
     measured = session.take_turns({"copy": _rate(lambda: np.copyto(destination, source), size)}, 5)
-    yield from figures(measured, "bytes_per_second", {"copy": "copy memory that no cache holds: bytes copied"})
+    yield from figures(measured, "bytes_per_second", {"copy": "copy memory that is in no cache: bytes copied"})
