@@ -1,6 +1,6 @@
 """The NDIS control plane: requests in, completions and the next configuration out. The only writer of configuration.
 
-`ControlPlane(specification).request(OidRequest(...))` is the whole of it; `.configuration` is what steering reads.
+`ControlPlane(specification).request(OidRequest(...))` is the interface; `.configuration` is what steering reads.
 One module for each subject: `filters`, `queues` (with `queue_states`), `nic_switch`, `vports`, `rss1`, `rss2`, `moves`,
 `receive_hash`, `settings`; `dispatch` is the table of requests, `adapter` decides and applies, `projection` turns the
 state into an `AdapterConfiguration`.

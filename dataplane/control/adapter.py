@@ -1,8 +1,8 @@
 """The control plane of one adapter: the only writer of its configuration.
 
-A request is decided first, on values that nobody else sees, and applied afterwards in one assignment that cannot fail
-(MOD-09). What a decision depends on is the specification, the requests before it and the NBLs outstanding, so feeding
-the same calls to a fresh object gives the same state: a journal of them is enough to start again.
+A request is decided first, on values that nobody else sees, and then applied in one assignment that cannot fail
+(MOD-09). A decision depends only on the specification, the earlier requests and the outstanding NBLs. So the same calls
+to a new object give the same state, and a journal of them is enough for a restart.
 """
 
 from __future__ import annotations
@@ -68,14 +68,14 @@ class Decision:
     """A request decided but not applied."""
 
     completion: Completion
-    state: AdapterState  # after it; the state before it when it fails, apart from used-up injected failures
+    state: AdapterState  # after it; if it fails, the state before it, apart from used-up injected failures
     #: With a failure injected at the end: the decision that is in force while the hardware is programmed (QUE-07).
     programmed: Decision | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """What a client left behind when it closed, all of it cleaned up (VPT-30)."""
+    """What a client left behind when it closed; everything has been cleaned up (VPT-30)."""
 
     filters: tuple[int, ...]
     queues: tuple[int, ...]
@@ -108,13 +108,13 @@ class ControlPlane:
 
     @property
     def configuration(self) -> AdapterConfiguration:
-        """What steering needs to know now."""
+        """The present configuration for steering."""
         if self._in_force is None:
             self._in_force = self._projected(self.state)
         return self._in_force.configuration
 
     def configuration_after(self, decision: Decision) -> AdapterConfiguration:
-        """What steering would need to know after a decision; `configuration` itself when that is the same."""
+        """The configuration for steering after a decision; `configuration` itself if nothing changes."""
         configuration = self.configuration
         if not changes_steering(self.specification, self.state, decision.state):
             return configuration
@@ -177,7 +177,7 @@ class ControlPlane:
         self.state = state
 
     def discards_of(self, target_ids: Iterable[int]) -> tuple[Discard, ...]:
-        """What the data path must drop for nondefault targets that have no filter: they hold nothing (QUE-09)."""
+        """The frames that the data path must drop: nondefault targets without a filter hold no frames (QUE-09)."""
         return tuple(
             Discard(target_id, QUEUE_CLEARED)
             for target_id in target_ids
@@ -250,7 +250,7 @@ class ControlPlane:
         self._enter(Condition.RUNNING)
 
     def surprise_removal(self) -> None:
-        """The NIC is gone, for good."""
+        """The NIC is removed permanently."""
         self._enter(Condition.REMOVED)
 
     def _enter(self, condition: Condition) -> None:
@@ -281,7 +281,7 @@ def _initial_state(specification: AdapterSpecification, capabilities: Capabiliti
 
 
 def _output(context: Context, outcome: Outcome) -> bytes | None:
-    """The answer as bytes; refuses a buffer that cannot hold it (OID-09)."""
+    """The answer as bytes; refuses a buffer that is too short for it (OID-09)."""
     request = context.request
     if outcome.changes is not None:
         structure = EXCHANGES[Oid(request.oid), request.kind].request

@@ -1,4 +1,4 @@
-"""What handlers of requests share: what they are given, what they return, and checks several of them make."""
+"""What request handlers share: their arguments, their results, and checks that several of them make."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Which function decides about which request, and the checks that come before it.
+"""Which function decides which request, and the checks before it.
 
-One row for each OID and kind: the feature it needs, the handler, and whether the miniport sees it or NDIS answers from
-its cache (OID-08). What a buffer holds is known to `dataplane.ndis`; the row does not repeat it.
+There is one row for each OID and kind: the required feature, the handler, and whether the miniport sees the request or
+NDIS answers from its cache (OID-08). `dataplane.ndis` defines the contents of the buffer; the row does not repeat them.
 """
 
 from __future__ import annotations
@@ -152,9 +152,9 @@ def decide(context: Context, row: Row) -> Outcome:
 
 
 def _needed_by_enumeration(context: Context, row: Row, structure: type[Structure]) -> int | None:
-    """What an enumeration needs whose buffer has not even room for the question (OID-09): all that it has to say.
+    """The size an enumeration needs if its buffer is too short even for the question (OID-09): that of the answer.
 
-    What is missing of the question counts as 0, so an empty buffer asks about everything, or about the default queue or
+    Missing bytes of the question count as 0. So an empty buffer asks about everything, or about the default queue or
     VPort. None if there is no such enumeration.
     """
     layout, buffer, version = structure.layout, context.request.information_buffer, context.capabilities.ndis_version

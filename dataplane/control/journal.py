@@ -1,8 +1,8 @@
-"""The control plane with a journal: what changes its state is on file before it happens and before it is answered.
+"""The control plane with a journal: every change of state is on file before it happens and before it is answered.
 
-A journal is kept of every accepted request that is not a query, and of everything else that changed the state. What was
-refused, and queries, leave no record: they have no effect that could be lost. After a crash `recover` feeds the records
-to a fresh control plane, which then stands where the old one stood. Docs: docs/journal.md.
+The journal records every accepted request that is not a query, and everything else that changed the state. Refused
+requests and queries leave no record, because they have no effect that could be lost. After a crash, `recover` replays
+the records in a new control plane, which then has the same state. See docs/journal.md.
 """
 
 from __future__ import annotations
@@ -51,12 +51,13 @@ _QUERIES = (RequestKind.QUERY, RequestKind.QUERY_STATISTICS)
 
 
 class JournalFile:
-    """An open journal that records can be appended to; locked against other writers until `close`."""
+    """A journal that is open for appending records, and locked against other writers until `close`."""
 
     def __init__(self, path: Path, *, new: bool = False, fsync: bool = True) -> None:
-        """Open a journal. With `fsync` each record survives a power failure, without it the end of this process.
+        """Open a journal. With `fsync` each record survives a power failure; without it, only the end of this process.
 
-        Raises JournalError when another writer has it, OSError when it cannot be opened; with `new` FileExistsError.
+        Raises JournalError if another writer has it, OSError if it cannot be opened, and FileExistsError if it is to be
+        `new` and exists.
         """
         self.path = path
         self._fsync = fsync
@@ -78,24 +79,24 @@ class JournalFile:
             return file.read()
 
     def begin(self, specification: AdapterSpecification) -> None:
-        """Make it the journal of an adapter to which nothing has happened."""
+        """Begin the journal of an adapter without any changes."""
         self._write(FILE_HEAD + encode_entry(Entry(AdapterInitialized(specification))))
 
     def append(self, entry: Entry) -> None:
-        """Add a record at the end; OSError when that fails, and then the journal takes no more records."""
+        """Append a record; raises OSError if that fails, and then the journal takes no more records."""
         self._write(encode_entry(entry))
 
     def cut(self, end: int) -> None:
-        """Remove what lies behind offset `end`; what lies before it survives a power failure."""
+        """Remove everything after offset `end`; everything before it survives a power failure."""
         os.ftruncate(self._descriptor, end)
         os.fsync(self._descriptor)
 
     def sync(self) -> None:
-        """Everything appended so far survives a power failure."""
+        """Force the records to the disk: everything appended so far survives a power failure."""
         os.fsync(self._descriptor)
 
     def close(self) -> None:
-        """Let others write; afterwards nothing can be appended."""
+        """Release the lock; afterwards nothing can be appended."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
         self._descriptor = -1
@@ -140,13 +141,13 @@ class _Decided(NamedTuple):
 class JournaledControlPlane(ControlPlane):
     """A control plane that appends to a journal before anything changes; without a journal it is an ordinary one.
 
-    A decision has to be applied before anything else happens: the journal has no word for a stale one.
+    A decision must be applied before anything else happens, because the journal cannot record a stale decision.
     """
 
     def __init__(self, specification: AdapterSpecification, journal: JournalFile | None = None) -> None:
         """Initialize the adapter, see `ControlPlane`; `journal` already has a record of that."""
         super().__init__(specification)
-        #: Goes into the records that follow: from which model time on their outcome is to steer frames.
+        #: Goes into the following records: the model time from which their result steers frames.
         self.adoption_ns: int | None = None
         self.recorded = 0  #: changes for which it has written a record
         self.journal = journal  #: where changes are recorded; when it is closed, changes raise JournalError
@@ -173,7 +174,7 @@ class JournaledControlPlane(ControlPlane):
         return decision
 
     def apply(self, decision: Decision) -> Completion:
-        """Apply what was decided last, or first its `programmed` decision; ValueError for any other decision."""
+        """Apply the last decision, or first its `programmed` decision; ValueError for any other decision."""
         decided = self._decided
         programmed = decided is not None and decision is decided.decision.programmed and not decided.programmed
         if decided is None or not (programmed or decision is decided.decision):
@@ -231,13 +232,13 @@ class JournaledControlPlane(ControlPlane):
         super().surprise_removal()
 
     def _existing(self, outstanding: Container[int]) -> frozenset[int]:
-        """As much of `outstanding` as a decision can ask about."""
+        """The part of `outstanding` that a decision can depend on."""
         return frozenset(one for one in (*self.state.queues, *self.state.vports) if one in outstanding)
 
     # What a record does
 
     def replay(self, record: Record) -> None:
-        """Do what a record behind the first one says; ValueError when it comes out differently from then."""
+        """Carry out a record after the first one; ValueError if the result differs from the recorded one."""
         match record:
             case Requested():
                 self._replay_request(record)
@@ -274,8 +275,8 @@ class JournaledControlPlane(ControlPlane):
 class Recovered:
     """What was found when a journal was opened."""
 
-    records: int  # whole ones, the first one included; 0: the journal has just been begun
-    cut_bytes: int = 0  # of a last record that was not whole
+    records: int  # complete ones, including the first one; 0: the journal has just been begun
+    cut_bytes: int = 0  # of an incomplete last record
     finding: str | None = None  # the same in words
 
 
@@ -290,10 +291,10 @@ def create(path: Path, specification: AdapterSpecification, *, fsync: bool = Tru
 
 
 def recover(path: Path, *, fsync: bool = True) -> tuple[JournaledControlPlane, Recovered]:
-    """Stand where the writer of a journal stood, and go on writing it.
+    """Restore the state of the writer of a journal, and continue the journal.
 
-    A last record that is incomplete or fails its checksum is cut off and reported. Raises JournalError for everything
-    else that is wrong, naming the record and its offset, and leaves the file as it is.
+    A last record that is incomplete or fails its checksum is cut off and reported. Raises JournalError for every other
+    fault, naming the record and its offset, and leaves the file as it is.
     """
     return _recovered(JournalFile(path, fsync=fsync), None)
 
@@ -301,9 +302,9 @@ def recover(path: Path, *, fsync: bool = True) -> tuple[JournaledControlPlane, R
 def recover_or_create(
     path: Path, specification: AdapterSpecification, *, fsync: bool = True
 ) -> tuple[JournaledControlPlane, Recovered]:
-    """Recover a journal, or begin it when there is none; JournalError when it is that of another adapter.
+    """Recover a journal, or begin it if there is none; JournalError if it belongs to another adapter.
 
-    A journal without one whole record, left by a crash before anything could be answered, is begun again.
+    A journal without a complete record, left by a crash before anything could be answered, is begun again.
     """
     fresh = JournaledControlPlane(specification)
     try:
@@ -314,7 +315,7 @@ def recover_or_create(
 
 
 def _recovered(journal: JournalFile, fresh: JournaledControlPlane | None) -> tuple[JournaledControlPlane, Recovered]:
-    """What is in a journal, or `fresh` when there is nothing in it."""
+    """The contents of a journal, or `fresh` if it is empty."""
     try:
         reader = JournalReader(journal.read(), str(journal.path))
         control = _replayed(reader)
@@ -328,7 +329,7 @@ def _recovered(journal: JournalFile, fresh: JournaledControlPlane | None) -> tup
         elif fresh is not None and control.specification != fresh.specification:
             raise JournalError(f"{journal.path} is the journal of another adapter")
         else:
-            journal.cut(reader.end)  # and what is shown from now on cannot be lost any more
+            journal.cut(reader.end)  # also forces the records to the disk, so that the shown state cannot be lost
     except BaseException:
         journal.close()
         raise
@@ -337,7 +338,7 @@ def _recovered(journal: JournalFile, fresh: JournaledControlPlane | None) -> tup
 
 
 def _replayed(reader: JournalReader) -> JournaledControlPlane | None:
-    """A control plane, without a journal, to which everything in a journal has happened; None without any record."""
+    """A control plane, without a journal, in the state that a journal leads to; None without any record."""
     control: JournaledControlPlane | None = None
     for entry in reader:
         control = _replay_entry(control, entry, reader)
@@ -356,9 +357,9 @@ def _replay_entry(control: JournaledControlPlane | None, entry: Entry, reader: J
 
 
 def write_journal(path: Path, specification: AdapterSpecification, requests: Iterable[OidRequest]) -> None:
-    """Write a whole journal at once: an adapter, and requests to it with no NBLs outstanding.
+    """Write a complete journal at once: an adapter, and requests to it without outstanding NBLs.
 
-    Raises what `create` raises. Requests that are refused leave no record, as always.
+    Raises what `create` raises. Refused requests leave no record, as always.
     """
     control = create(path, specification, fsync=False)
     assert control.journal is not None

@@ -1,9 +1,9 @@
 """Moving single RSSv2 steering parameters: OID_GEN_RSS_SET_INDIRECTION_TABLE_ENTRIES (section 11.4 of the rules).
 
-Commands are taken in groups, maximal runs for the same VPort. Each group is tried on a copy of its entity; what counts
-as the present processor of a parameter is the state before the group, and the number of processors is judged once, at
-the end of the group. A group that fails leaves nothing behind (UPD-31 to UPD-34). No internal work is left pending, so
-there is nothing to settle at disabling or deletion (UPD-48).
+Commands are taken in groups, which are maximal runs for the same VPort. Each group is tried on a copy of its entity.
+The present processor of a parameter is that before the group, and the number of processors is checked once, at the end
+of the group. A failed group changes nothing (UPD-31 to UPD-34). No internal work stays pending, so disabling or
+deletion has nothing to wait for (UPD-48).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def require_may_move(context: Context) -> None:
 
 
 def move_entries(context: Context, parameters: SetIndirectionEntries) -> Outcome:
-    """Execute the groups in array order; the request succeeds whatever becomes of them (UPD-34, UPD-36)."""
+    """Execute the groups in array order; the request succeeds even if groups fail (UPD-34, UPD-36)."""
     if context.request.vport_id is not None:
         raise invalid_parameter("UPD-45: the request must not name a VPort, its commands do")
     state = context.state

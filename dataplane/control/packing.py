@@ -1,8 +1,8 @@
-"""Values of the control plane as msgpack and back, as their type hints say: nothing is lost and nothing is guessed.
+"""Converts values of the control plane to msgpack and back, by their type hints and without loss.
 
-A dataclass becomes a map by member name, a named tuple, tuple or set an array, an enumeration its value. A value of one
-of several dataclasses becomes an array of the class's name and its map. Members that a reader does not find have their
-defaults, so a member that is added later must have a default that means what was meant before it existed.
+A dataclass becomes a map by member name; a named tuple, tuple or set becomes an array; an enumeration becomes its
+value. A value of one of several dataclasses becomes an array of the class's name and its map. A reader uses the default
+of a missing member. So a member that is added later must have a default with the meaning of older data.
 """
 
 from __future__ import annotations

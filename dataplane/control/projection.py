@@ -1,4 +1,4 @@
-"""What steering needs of the state: `AdapterConfiguration`, and whether a request has changed it (EPO-01, EPO-02)."""
+"""The part of the state for steering, `AdapterConfiguration`, and whether a request changes it (EPO-01, EPO-02)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Record = TypeVar("Record")
 
 
 class Projection(NamedTuple):
-    """A state and what steering needs of it."""
+    """A state, and the configuration for steering in it."""
 
     state: AdapterState
     configuration: AdapterConfiguration
@@ -35,8 +35,8 @@ def configuration_of(
     """The steering-relevant part of the state.
 
     In neutral mode `rss_base_processor` is the primary processor of the adapter as scaling entity, which RSSv2 can move
-    (RX-14, UPD-49). Native RSS and receive hash are dormant unless the adapter is neutral (MOD-04). What has not
-    changed since the projection `before` of the same adapter is shared with it.
+    (RX-14, UPD-49). Native RSS and receive hash are dormant unless the adapter is neutral (MOD-04). Objects that have
+    not changed since the projection `before` of the same adapter are shared with it.
     """
     if before is not None and _settings_untouched(before.state, state):
         return dataclasses.replace(
@@ -120,7 +120,7 @@ def _queue(queue_id: int, record: QueueRecord) -> ReceiveQueue:
 def changes_steering(specification: AdapterSpecification, before: AdapterState, after: AdapterState) -> bool:
     """Whether `configuration_of` differs, without building it.
 
-    Records that are the same object are not looked into, so this costs what the request touched.
+    Records that are the same object are not compared, so the cost depends only on what the request touched.
     """
     if before is after:
         return False
@@ -147,8 +147,8 @@ def _settings_untouched(before: AdapterState, after: AdapterState) -> bool:
 def _same(before: Mapping[int, Record], after: Mapping[int, Record], steering: Callable[[int, Record], object]) -> bool:
     """Whether two maps of records look alike to steering; `steering` projects one record, None = invisible.
 
-    A record that is added is always visible, so a longer map needs no look inside; otherwise only records that are not
-    the same object are looked into.
+    An added record is always visible, so a longer map need not be compared; otherwise only records that are not the
+    same object are compared.
     """
     if before is after:
         return True

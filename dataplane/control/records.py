@@ -1,9 +1,9 @@
-"""The records of a control journal, and their bytes (docs/journal.md). Nothing in here touches a file.
+"""The records of a control journal, and their bytes (docs/journal.md). This module does not access files.
 
-A journal is a file head and then records, each with its length and checksums in front. Records are only ever added at
-the end, so a crash can damage nothing but the last one. `JournalReader` tells such a torn end, which is no error, from
-damage to a record that has others behind it, which is. To be sure of that the length has a checksum of its own: a wrong
-length would otherwise make everything behind it look like one torn record.
+A journal is a file header followed by records, each with its length and checksums in front. Records are only appended,
+so a crash can damage only the last one. `JournalReader` distinguishes such a torn end, which is no error, from damage
+to a record that is followed by others, which is an error. For this, the length has its own checksum: otherwise a wrong
+length would make everything after it look like one torn record.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ RECORD_HEAD_BYTES = _RECORD_START.size + _START_CHECK.size
 
 
 class JournalError(UserError):
-    """A journal that cannot be used; the text names the file and, where one is to blame, the record and its offset."""
+    """A journal that cannot be used; the text names the file and, if one is the cause, the record and its offset."""
 
     def __init__(self, message: str, record: int | None = None, offset: int | None = None) -> None:
         super().__init__(message)
@@ -46,7 +46,7 @@ class JournalError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class AdapterInitialized:
-    """The first record, and only that: the adapter that everything after it happens to."""
+    """The adapter of the journal; always the first record, and only that."""
 
     specification: AdapterSpecification
 
@@ -112,7 +112,7 @@ Record = (
 
 
 class Entry(NamedTuple):
-    """A record as it stands in the journal."""
+    """A record of the journal, with its adoption time."""
 
     record: Record
     adoption_ns: int | None = None  # model time from which on frames are steered by the outcome; None: no time given
@@ -122,7 +122,7 @@ class Entry(NamedTuple):
 
 
 def encode_entry(entry: Entry) -> bytes:
-    """An entry with its length and checksums, as it is appended."""
+    """The bytes of an entry, with its length and checksums."""
     body = packed(entry, Entry)
     start = _RECORD_START.pack(len(body), zlib.crc32(body))
     return start + _START_CHECK.pack(zlib.crc32(start)) + body
@@ -131,9 +131,9 @@ def encode_entry(entry: Entry) -> bytes:
 class JournalReader:
     """The entries of the bytes of a journal, in order and once.
 
-    Behind the last entry `end` is where the next one belongs, and `finding` says what is wrong with the bytes behind
-    `end`, if there are any: a last record that is incomplete or fails its checksum. Everything else that is wrong
-    raises JournalError; `name` is what it calls the journal.
+    After the last entry, `end` is the offset for the next one. If there are bytes after `end`, `finding` says what is
+    wrong with them: a last record that is incomplete or fails its checksum. Every other fault raises JournalError;
+    `name` is the name of the journal in its text.
     """
 
     def __init__(self, data: bytes, name: str = "journal") -> None:
@@ -185,7 +185,7 @@ class JournalReader:
         raise JournalError(f"{self._name} has format {version}, this version reads format {FORMAT_VERSION}")
 
     def _next_body(self) -> bytes | None:
-        """The body of the record at `end`; None when there is no whole record any more."""
+        """The body of the record at `end`; None if no complete record is left."""
         if not self.torn_bytes:
             return None
         number, head = self.record + 1, self._data[self.end : self.end + RECORD_HEAD_BYTES]
@@ -194,7 +194,7 @@ class JournalReader:
             return None
         start = head[: _RECORD_START.size]
         if head[_RECORD_START.size :] != _START_CHECK.pack(zlib.crc32(start)):
-            # its length is unknown: whether records lie behind it cannot be told, so nothing may be cut off
+            # its length is unknown, and there may be records after it: nothing may be cut off
             raise self._error("is damaged: the checksum of its length is wrong", number, self.end)
         length, checksum = _RECORD_START.unpack(start)
         first = self.end + RECORD_HEAD_BYTES

@@ -1,6 +1,6 @@
-"""What goes into the control plane and what comes out: requests, completions, events.
+"""The input and output of the control plane: requests, completions, events.
 
-All of it is plain immutable data, so a journal can keep it and a test can compare it.
+All of these are plain immutable data, so a journal can keep them and a test can compare them.
 """
 
 from __future__ import annotations
@@ -100,8 +100,8 @@ class Completion:
 class Refusal(Exception):  # noqa: N818 - it is not an error of the program
     """Ends the decision about a request with a failure; never leaves this package.
 
-    The one place that catches it, `adapter.ControlPlane.decide`, turns it into a `Completion`. Nothing has been changed
-    when it is raised, because nothing is changed before the decision is complete (MOD-09).
+    Only `adapter.ControlPlane.decide` catches it, and turns it into a `Completion`. When it is raised nothing has been
+    changed, because nothing is changed before the decision is complete (MOD-09).
     """
 
     def __init__(self, status: NdisStatus, why: str, *, by_miniport: bool = False, bytes_needed: int = 0) -> None:

@@ -1,4 +1,4 @@
-"""What an adapter is built from: the value behind an `adapter` step, a scenario, or the first record of a journal."""
+"""The specification of an adapter, from an `adapter` step, a scenario, or the first record of a journal."""
 
 from __future__ import annotations
 

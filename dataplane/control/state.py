@@ -136,7 +136,7 @@ class NativeRss:
 
 @dataclass(frozen=True, slots=True)
 class AdapterState:
-    """Everything requests and faults can change."""
+    """Everything that requests and faults can change."""
 
     native: NativeRss
     packet_filter: int  # MOD-12
@@ -153,7 +153,7 @@ class AdapterState:
 
     @property
     def mode(self) -> Mode:
-        """What the adapter has been made into (MOD-02, MOD-03)."""
+        """The mode of the adapter (MOD-02, MOD-03)."""
         if self.switch is not None:
             return Mode.SWITCH
         return Mode.VMQ if self.queues else Mode.NEUTRAL

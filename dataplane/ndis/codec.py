@@ -1,8 +1,8 @@
-"""Buffers to values and back: what a request carries and what a result looks like.
+"""Converts buffers of requests and results to values, and values to buffers.
 
-The way of a request: `structured.encode()` writes the InformationBuffer, `decode()` checks it and gives a typed value
-or a `Failure`, the control plane acts, and the result is either written into the same buffer (`write_back()`) or built
-anew (`encode_output()`); `decode(..., output=True)` and `structured.to_json()` show it.
+The path of a request: `structured.encode()` writes the InformationBuffer. `decode()` checks it and gives a typed value
+or a `Failure`. The control plane acts. The result is either written into the same buffer (`write_back()`) or built as a
+new one (`encode_output()`). `decode(..., output=True)` and `structured.to_json()` show it.
 
 `decode` never raises, whatever the bytes, and never reads or allocates beyond the buffer. Checks come in the order of
 section 13 of the rules: lengths (fixed part, declared arrays, RSS table and key) before headers before element sizes.
@@ -51,9 +51,9 @@ def decode(
 ) -> AnyStructure | Failure:
     """Read a structure with its variable parts.
 
-    As a request (`output` false) the parts named by `Structure.parts_in_use` are validated and read, the others stay
-    empty and are not even looked at: info arrays (results only), and what RSS flags exclude (RSS-06, RSS-07, UPD-22).
-    As a result (`output` true) every part with a nonzero count or size is. With `fixed_only` none is.
+    As a request (`output` false), the parts in `Structure.parts_in_use` are validated and read. The others stay empty
+    and are not looked at: info arrays (only in results), and parts that RSS flags exclude (RSS-06, RSS-07, UPD-22). As
+    a result (`output` true), every part with a nonzero count or size is read. With `fixed_only` no part is read.
 
     Fails with NDIS_STATUS_INVALID_LENGTH for a buffer shorter than the fixed part of its revision or than a declared
     part; for a part that overlaps the fixed part or wraps around 32 bits; for an RSS table or key of a wrong size
