@@ -1,6 +1,6 @@
 """What the commands of the command line do, without a terminal: each takes plain values and returns plain values.
 
-Those about single frames are in `frame_commands`, which start without what a run needs.
+The commands about single frames are in `frame_commands`, which does not import what only a run needs.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def inline_engine(threads: int = 1) -> Engine:
 
 @dataclass(frozen=True, slots=True)
 class RunOutcome:
-    """What a run has come to."""
+    """The outcome of a run."""
 
     directory: Path
     summary: dict[str, Any]  # the content of summary.json
@@ -107,7 +107,7 @@ class RunOutcome:
 
 @dataclass(frozen=True, slots=True)
 class SeveralOutcome:
-    """What a run of several NICs has come to."""
+    """The outcome of a run of several NICs."""
 
     directory: Path
     summary: dict[str, Any]  # the content of summary.json
@@ -115,9 +115,9 @@ class SeveralOutcome:
 
 
 def run_scenario(options: RunOptions, engine: Engine, progress: Progress) -> RunOutcome | SeveralOutcome:
-    """Run a scenario, or repeat what is in a run directory, and write a run directory.
+    """Run a scenario, or repeat the run of a run directory, and write a run directory.
 
-    A scenario with several NICs runs them all, unless the options name one.
+    A scenario with several NICs runs all of them, unless the options name one.
     """
     if options.replay is not None:
         past = read_past_run(options.replay)
@@ -168,7 +168,7 @@ def _run_one(
 
 
 def _run_several(several: SeveralNics, options: RunOptions, engine: Engine, progress: Progress) -> SeveralOutcome:
-    """Run all NICs of a scenario; each gets a directory with what a run of it alone writes."""
+    """Run all NICs of a scenario; each gets a directory as a run of it alone writes it."""
     prepared = _prepare_all(several, engine)
     where = options.out or free_name(Path("runs"), directory_name(several.name))
     with (
@@ -251,9 +251,9 @@ def _write_journal(directory: Path, prepared: Experiment) -> None:
 def write_run(
     directory: Path, where: Path, scenario: Scenario, result: RunResult, seconds: float, wall: Mapping[str, Any]
 ) -> RunOutcome:
-    """Fill the directory of a run, all but packets and journal; `where` is the name that it is going to have.
+    """Fill the directory of a run, except packets and journal; `where` is its final name.
 
-    `seconds` is how long it took, `wall` what else the summary's section of that name is to say.
+    `seconds` is the time that the run took; `wall` has further members for the summary's section of that name.
     """
     report = update_report(result)
     summary = summarize(result, report, scenario=scenario.name, seed=scenario.run.seed)
@@ -276,7 +276,7 @@ def write_run(
 def answer_document(
     record: RequestRecord, start_ns: int, epoch: int | None, adopted_at_ns: int | None
 ) -> dict[str, Any]:
-    """What became of a request to a running dataplane: as the oracle answers, and what it led to."""
+    """The outcome of a request to a running dataplane: the oracle's form of the answer, and the resulting epoch."""
     request, completion = record.request, record.completion
     document = request_document(record, start_ns) | {
         "kind": None if request is None else request.kind.name.lower(),
@@ -300,7 +300,7 @@ def live_experiment(path: Path, default_batch_frames: int, adapter: str | None =
 
 
 def _repeated(prepared: Experiment, past: PastRun, scenario: Scenario) -> Experiment:
-    """The experiment of a run directory: what clients asked for comes on top of what is scheduled."""
+    """The experiment of a run directory: the schedule, with the requests of clients added."""
     updates = prepared.updates or (_no_updates(scenario) if past.endless else None)
     if updates is not None:
         schedule = (*updates.schedule, *past.client_requests(updates.control_latency_ns))
@@ -356,7 +356,7 @@ class ComparisonOptions:
 
 
 def compare_policies(options: ComparisonOptions, progress: Progress) -> Comparison:
-    """Run a scenario under every policy with every seed; what is finished when the user interrupts counts."""
+    """Run a scenario under every policy with every seed; after an interrupt, with the finished runs."""
     if options.output is not None:
         check_ending(options.output, FORMATS)
     scenarios = repeated_scenario(options.scenario, seed=options.seed, seeds=options.seeds, adapter=options.adapter)
@@ -410,7 +410,7 @@ def _overall(progress: Progress, frames_before: int, number: int, runs: int, fra
 
 
 def list_policies() -> list[dict[str, str]]:
-    """The policies that come with the model: `name`, and in `does` a line about each."""
+    """The policies that come with the model: `name`, and `does`, one line about each."""
     return [{"name": name, "does": (getdoc(policy) or "").partition("\n")[0]} for name, policy in POLICIES.items()]
 
 
@@ -434,7 +434,7 @@ def show_adapter(config: Path, adapter: str | None = None) -> dict[str, Any]:
 
 
 def decode_buffer(name: str, text: str, *, output: bool) -> tuple[list[Row], dict[str, Any]]:
-    """Rows for people and the structured form of a buffer; `status` and `why` in place of it when it is malformed."""
+    """Readable rows and the structured form of a buffer; if it is malformed, `status` and `why` instead of the form."""
     try:
         buffer = bytes.fromhex("".join(text.split()).removeprefix("0x"))
     except ValueError:
@@ -471,7 +471,7 @@ def answer_script(script: str, write: Callable[[str], object]) -> int:
 
 
 def answer_script_to_file(script: str, output: Path, *, overwrite: bool) -> int:
-    """The same into a file that is there only when it is whole."""
+    """The same into a file, which exists only when it is complete."""
     with written_aside(output, overwrite=overwrite) as aside, aside.open("w", encoding="utf-8") as file:
         return answer_script(script, file.write)
 

@@ -21,7 +21,7 @@ class ExitCode(IntEnum):
 
 
 class UserError(Exception):
-    """Something the user can put right; `str()` is fit for the terminal, a line for each thing that is wrong."""
+    """Something the user can correct; `str()` is text for the terminal, with one line for each problem."""
 
     def __init__(self, message: str, exit_code: ExitCode = ExitCode.WRONG_INPUT) -> None:
         super().__init__(message)
@@ -43,7 +43,7 @@ _REMEDIES = {
 
 
 def system_problem(error: OSError) -> str:
-    """What the system refused, about which file, and what to do where that is known: a line for the user."""
+    """A line for the user: what the system refused, for which file, and what to do if that is known."""
     place = f"{error.filename}: " if error.filename else ""
     remedy = f"; {_REMEDIES[error.errno]}" if error.errno in _REMEDIES else ""
     return f"{place}{error.strerror or error}{remedy}"

@@ -1,7 +1,7 @@
 """What `vmmq steer` and `vmmq explain` do, without a terminal: where the NIC of a scenario sends frames, and why.
 
-Apart from the other commands, because the answer for a few frames is to come at once: nothing here imports what only a
-run needs, as processors, timelines and engines.
+This module is separate from the other commands because the answer for a few frames must come at once: it does not
+import what only a run needs, such as processors, timelines and engines.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The RSS hash of one tuple in plain Python.
 
-The kernels hash frames by the million; this module hashes a single tuple and imports nothing heavy, so that a command
-which needs one value need not wait for compiled code. The tests hold both to the same published vectors.
+The kernels hash millions of frames. This module hashes a single tuple without heavy imports, so that a command for one
+value need not wait for compiled code. Tests check both with the same published vectors.
 """
 
 from __future__ import annotations

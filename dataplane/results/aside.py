@@ -1,4 +1,4 @@
-"""Results under a name of their own: written aside, then renamed, so that what has the name is whole."""
+"""Writes results under a temporary name and renames them, so that a file with the final name is complete."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ RUN_MARK = "summary.json"
 
 @contextmanager
 def written_aside(path: Path, *, overwrite: bool, directory: bool = False) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its name when the block ends well, and vanishes when it does not.
+    """A temporary path next to `path`; it is renamed to `path` if the block succeeds, and removed if it fails.
 
-    The block makes a directory there if `directory`, else a file. Raises UserError when `path` is not free, as
-    `check_free` says. When it has been taken meanwhile, what was written gets a name beside it, and the UserError says
-    which.
+    The block makes a directory there if `directory`, else a file. Raises UserError if `path` is not free, see
+    `check_free`. If the name has been taken meanwhile, the results keep another name next to it, which the UserError
+    gives.
     """
     check_free(path, overwrite=overwrite, directory=directory)
     made_parent = not path.parent.exists()
@@ -51,7 +51,7 @@ def written_aside(path: Path, *, overwrite: bool, directory: bool = False) -> It
 
 @contextmanager
 def replaced_whole(path: Path) -> Iterator[Path]:
-    """A temporary path beside a file of our own that others may read meanwhile: it is the old one or the new one."""
+    """A temporary path that replaces one of vmmq's own files; readers see either the old or the new file."""
     aside = _beside(path, "partial")
     try:
         yield aside
@@ -61,9 +61,9 @@ def replaced_whole(path: Path) -> Iterator[Path]:
 
 
 def check_free(path: Path, *, overwrite: bool, directory: bool = False) -> None:
-    """UserError when results, a directory or else a file, may not be put at `path`.
+    """UserError if results, a directory or a file, may not be written to `path`.
 
-    Something is or will be there, or Arrow, which writes some of the files, takes no such name.
+    The name exists, another process is writing it, or Arrow, which writes some of the files, does not accept the name.
     """
     if not is_text(path):
         raise UserError(f"{path} is not UTF-8: give another name")
@@ -85,13 +85,13 @@ def check_free(path: Path, *, overwrite: bool, directory: bool = False) -> None:
 
 
 def check_ending(path: Path, endings: Collection[str]) -> None:
-    """UserError for a name that ends in none of these, which say the formats that there are."""
+    """UserError for a name with none of these endings, which stand for the known formats."""
     if path.suffix not in endings:
         raise UserError(f"{path}: unknown output format {path.suffix!r}: end the name in {', '.join(endings)}")
 
 
 def check_writable(path: Path) -> None:
-    """OSError when nothing of that name can be made; folders that are missing above it are made and stay."""
+    """OSError if nothing with that name can be created; missing parent folders are created and stay."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = _beside(path, "partial")
     aside.mkdir()
@@ -168,7 +168,7 @@ def _written(path: Path) -> Iterator[tuple[_Writer, Path]]:
 
 
 def _rename(aside: Path, path: Path, *, overwrite: bool, directory: bool) -> None:
-    """Give what was written its name; a name beside it, and a UserError, when that has been taken meanwhile."""
+    """Rename the results to `path`; if that name has been taken meanwhile, to another one, with a UserError."""
     try:
         check_free(path, overwrite=overwrite, directory=directory)
     except UserError as error:

@@ -1,4 +1,4 @@
-"""Policies side by side: what each came to in each run, and the means over the seeds with their intervals."""
+"""Comparison of policies: the results of each run, and the means over the seeds with their intervals."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ SCHEMA = pa.schema(
 def measure_run(
     result: RunResult, report: UpdateReport, summary: dict[str, Any], *, policy: str, tick_ns: int
 ) -> PolicyRun:
-    """What a finished run under a policy came to; `summary` is that of `summarize`."""
+    """The results of a finished run under a policy; `summary` is that of `summarize`."""
     window_ns = result.experiment.window_ns
     table = windows_table(result)
     by_window = measure_windows(
@@ -159,10 +159,10 @@ class WindowMeasures(NamedTuple):
 def measure_windows(
     window: npt.NDArray[np.integer[Any]], busy_ns: npt.NDArray[np.integer[Any]], *, processors: int, windows: int
 ) -> WindowMeasures:
-    """Means over the windows 0 to `windows` - 1 in which anything was done.
+    """Means over those of the windows 0 to `windows` - 1 that have any work.
 
-    A row, of equally long arrays, is a processor in a window in which it had work, and for how long it was busy. What
-    processors have to do when nothing arrives any more is left out: there balance means nothing.
+    A row (of equally long arrays) is a processor, a window in which it had work, and its busy time in that window. Work
+    after the last arrival is left out, because balance means nothing there.
     """
     inside = window < windows
     numbers, position = np.unique(window[inside], return_inverse=True)
@@ -177,7 +177,7 @@ def measure_windows(
 
 
 class Estimate(NamedTuple):
-    """A mean and how far it may be off: the half width of its 95 % interval, None for a single value."""
+    """A mean, and the half width of its 95 % interval, which is None for a single value."""
 
     mean: float
     half_width: float | None
@@ -185,7 +185,7 @@ class Estimate(NamedTuple):
 
 
 def estimate(values: Sequence[float]) -> Estimate:
-    """The mean of 1 to 30 values that are as good as normally distributed, with its interval after Student."""
+    """The mean of 1 to 30 values, with its interval by Student's t; assumes a nearly normal distribution."""
     count, mean = len(values), fmean(values)
     if count == 1:
         return Estimate(mean, None, 1)

@@ -1,4 +1,4 @@
-"""A run directory as the recipe of its run: what has to be done again to get the same results (ENG-05)."""
+"""Reads from a run directory how to repeat its run with the same results (ENG-05)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
-    """What a run directory says about how its results came about."""
+    """What a run directory says about its run."""
 
     directory: Path
     summary: Json
@@ -37,9 +37,9 @@ class PastRun:
         return self.directory / "scenario.toml"
 
     def client_requests(self, control_latency_ns: int) -> tuple[ScheduledRequest, ...]:
-        """The requests of clients at their moments; raises JournalError, and UserError when the journal lacks some.
+        """The requests of clients at their moments; raises JournalError, and UserError if the journal lacks some.
 
-        No request of a client shares its moment with anything that was scheduled, so the moment tells them apart.
+        No client request has the same moment as a scheduled request, so the moment distinguishes them.
         """
         path = self.directory / JOURNAL_NAME
         start_ns = int(self.summary["start_ns"])

@@ -1,4 +1,4 @@
-"""What a run leaves in its directory."""
+"""The files of a run directory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `vmmq run` shows when it is done, as rich renderables: one screen, in the tables these users know."""
+"""The screen that `vmmq run` shows at the end, as rich renderables, with tables in the style of the Windows tools."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`summary.json`: what a run came to, equal for every engine except for its `wall` section (ENG-01)."""
+"""`summary.json`: the results of a run, equal for every engine except for the `wall` section (ENG-01)."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class ConservationError(AssertionError):
 
 
 def summarize(result: RunResult, report: UpdateReport, *, scenario: str, seed: int) -> dict[str, Any]:
-    """The summary without `wall`; raises `ConservationError` when the books do not balance.
+    """The summary without `wall`; raises `ConservationError` if the books do not balance.
 
-    `report` is what `update.certificates` says of the run.
+    `report` is the run's report from `update.certificates`.
     """
     processors = _processor_rows(result)
     targets = _target_rows(result)
@@ -31,7 +31,7 @@ def summarize(result: RunResult, report: UpdateReport, *, scenario: str, seed: i
     if queue_full := sum(row["dropped"] for row in processors):
         dropped["queue_full"] = queue_full
     items = [row["received"] + row["completions"] for row in processors]
-    # a processor sees what overtakes in its own queue, which only a defect can bring about; updates do the rest
+    # reordering inside the queue of one processor can only be a defect; updates can cause the rest
     logs = [processor.updates for processor in result.processors if processor.updates is not None]
     within = sum(log.reordered for log in logs)
     reordered = within + report.totals.frames_reordered

@@ -1,4 +1,4 @@
-"""What `vmmq top` shows: two samples of a dataplane, and what happened between them."""
+"""The screen of `vmmq top`: what happened between two samples of a dataplane."""
 
 from __future__ import annotations
 

@@ -27,10 +27,10 @@ _COLUMNS = (
 
 
 def updates_document(report: UpdateReport) -> list[Json]:
-    """The content of `updates.json`: certificates in epoch order, and between them what led to no update.
+    """The content of `updates.json`: certificates in epoch order, and between them the requests without an update.
 
-    Requests that were refused, or changed no steering, stand at the time they were made, as one entry for each moment:
-    `{"epoch": null, "requested_at_ns": ..., "requests": [...]}`, behind an update that was requested at that moment.
+    Requests that were refused, or changed no steering, are listed at the time they were made, one entry for each
+    moment: `{"epoch": null, "requested_at_ns": ..., "requests": [...]}`. They come after an update of the same moment.
     """
     at = itemgetter("requested_at_ns")
     others: Iterator[Json] = (

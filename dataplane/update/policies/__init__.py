@@ -38,8 +38,8 @@ POLICIES: dict[str, type[Policy]] = {
 def make_policy(name: str, parameters: Mapping[str, Any]) -> Policy:
     """A new policy for one run, of the model's own or of the user's ("package.module:Class").
 
-    Modules of the user are looked for in the installed packages, then in the current directory. UserError says why
-    there is no such policy or what it has against its parameters, a line for each thing that is wrong.
+    Modules of the user are searched in the installed packages, then in the current directory. UserError says why there
+    is no such policy, or why it rejects its parameters, with one line for each problem.
     """
     policy_class = find_policy(name)
     try:
@@ -109,7 +109,7 @@ def _is_policy(value: Any) -> bool:
 
 
 def _check_names(name: str, signature: inspect.Signature, parameters: Mapping[str, Any]) -> None:
-    """Every parameter is known, and none is missing; UserError with a line for each thing that is wrong."""
+    """Every parameter is known, and none is missing; UserError with one line for each problem."""
     keywords = [p for p in signature.parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     takes_any = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
     known = [p.name for p in keywords]

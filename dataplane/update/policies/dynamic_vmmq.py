@@ -1,4 +1,4 @@
-"""Few processors when it is quiet, more when it is not."""
+"""Few processors under low load, more under high load."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from dataplane.update.policy import LoadWindow, Move, Policy, Table, VPortWindow
 
 
 class DynamicVmmq(Policy):
-    """Keeps the traffic of each VPort on few processors and spreads it over more of them when they get hot.
+    """Keeps the traffic of each VPort on few processors, and spreads it over more processors when they get hot.
 
-    Inspired by what Microsoft says Dynamic VMMQ of Windows Server 2019 does; its algorithm is not public. A VPort is
-    *hot* at a tick when one of its processors to which it gave work is above `expand_load`, and *quiet* when half as
-    many processors would all stay at or below `coalesce_load`. Hot for `expand_ticks` in a row doubles its processors,
-    quiet for `coalesce_ticks` halves them. It comes to rest under constant load: what has just been coalesced is below
-    `coalesce_load`, hence not hot.
+    Inspired by Microsoft's description of Dynamic VMMQ in Windows Server 2019; its algorithm is not public. A VPort is
+    *hot* at a tick if a processor to which it gave work is above `expand_load`. It is *quiet* if half as many
+    processors would all stay at or below `coalesce_load`. If it is hot for `expand_ticks` in a row, its number of
+    processors is doubled; if it is quiet for `coalesce_ticks`, the number is halved. Under constant load it stops
+    moving: processors that have just been coalesced are below `coalesce_load`, hence not hot.
     """
 
     @validate_call(config=STRICT)
@@ -41,7 +41,7 @@ class DynamicVmmq(Policy):
         self._quiet: defaultdict[int, int] = defaultdict(int)
 
     def rebalance(self, window: LoadWindow) -> Iterable[Move | Table]:
-        """The tables that change; a VPort sees what those before it have just left."""
+        """The tables that change; a VPort sees the changes of the VPorts before it."""
         placement, length_ns = Placement(window), window.end_ns - window.start_ns
         for vport in window.vports:
             vport_id = vport.vport_id

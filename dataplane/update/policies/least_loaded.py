@@ -1,4 +1,4 @@
-"""Greedy: from the most to the least loaded processor, one entry after the other."""
+"""Greedy: moves one entry after the other from the most to the least loaded processor."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from dataplane.update.policy import LoadWindow, Move, Policy, Table
 class LeastLoaded(Policy):
     """Moves entries from the most to the least loaded processor as long as this lowers the maximum.
 
-    Each step takes the entry after whose move the higher one of both processors is lowest. It stops after `moves_max`
-    entries in a tick, or when the maximum is not more than `threshold` above the mean. Every step lowers the loads of
-    two processors to below what the higher one had: with constant loads it comes to rest.
+    Each step chooses the entry that makes the higher load of the two processors as low as possible. It stops after
+    `moves_max` entries in a tick, or when the maximum is not more than `threshold` above the mean. After every step
+    both processors have less load than the higher one had before: with constant loads it stops moving.
     """
 
     @validate_call(config=STRICT)

@@ -1,4 +1,4 @@
-"""Longest processing time first: the classical way to fill machines."""
+"""Longest processing time first: the classical way to distribute jobs over machines."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from dataplane.update.policy import LoadWindow, Move, Policy, Table
 
 
 class LongestProcessingTime(Policy):
-    """Rebuilds all tables: entries by falling load, each to the processor that is least loaded until then.
+    """Rebuilds all tables: takes entries by decreasing load, each to the processor with the least load so far.
 
     R. L. Graham, "Bounds on Multiprocessing Timing Anomalies" (1969): the maximum is at most 4/3 - 1/(3n) of the best
     possible one on n processors, as long as queues do not restrict the VPorts and all load belongs to entries. The
-    tables stay as they are unless the maximum falls by at least `threshold`; entries without load stay always.
+    tables stay as they are unless the maximum falls by at least `threshold`. Entries without load never move.
     """
 
     @validate_call(config=STRICT)

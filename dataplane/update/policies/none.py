@@ -8,7 +8,7 @@ from dataplane.update.policy import LoadWindow, Move, Policy, Table
 
 
 class NoPolicy(Policy):
-    """Never asks for anything."""
+    """Never asks for a change."""
 
     def rebalance(self, window: LoadWindow) -> Iterable[Move | Table]:
         """Nothing."""

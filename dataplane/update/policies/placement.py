@@ -1,4 +1,4 @@
-"""What the policies share: the entries of all VPorts as one set of loads that is moved about in thought."""
+"""What the policies share: a tentative placement of the entries of all VPorts, with their loads."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Measure = Literal["work", "packets"]
 
 
 class Entry(NamedTuple):
-    """A table entry and what it had to do in the window, in ns or frames."""
+    """A table entry and its work in the window, in ns or frames."""
 
     vport_id: int
     table_index: int
@@ -32,19 +32,19 @@ class Entry(NamedTuple):
 
 
 class Placement:
-    """Where the entries of all VPorts are and what they cost, to be changed in thought; the result is a list of wishes.
+    """A tentative placement of the entries of all VPorts with their work; its differences are the wishes of a policy.
 
     Most entries of many VPorts have nothing to do in a window; `busy` has the others.
 
-    A processor's load is the work of the entries on it and a rest that no entry accounts for (default processors,
-    VPorts without RSS). Entries count where the table has them at the tick. Everything is an integer, so that comparing
-    loads is exact.
+    A processor's load is the work of its entries, and a rest that belongs to no entry (default processors, VPorts
+    without RSS). An entry counts on the processor to which the table points at the tick. All values are integers, so
+    that comparisons of loads are exact.
 
-    The work of an entry is the service cost of its frames, scaled up by what its processor dropped: what was offered,
-    not what a saturated processor could still do.
+    The work of an entry is the service cost of its frames, scaled up by what its processor dropped. So it is the
+    offered work, not what a saturated processor could still do.
 
-    A VPort never gets a processor that would make the ones it uses now and those it is to use more than its queues.
-    This is stricter than UPD-41: the wishes are legal in whatever order and portions they are carried out.
+    The processors that a VPort uses now, together with those it will use, are never more than its queues. This is
+    stricter than UPD-41: the wishes are legal in whatever order and portions they are carried out.
     """
 
     def __init__(self, window: LoadWindow, measure: Measure = "work") -> None:
@@ -93,7 +93,7 @@ class Placement:
         return self._vports[entry.vport_id].indirection_table[entry.table_index] if moved is None else moved
 
     def may_use(self, vport_id: int, processor: ProcessorNumber, more: Set[ProcessorNumber] = frozenset()) -> bool:
-        """Whether the VPort has a queue for this processor when it is to use the processors `more` as well (UPD-41)."""
+        """Whether the VPort has a queue for this processor if it will also use the processors `more` (UPD-41)."""
         used = self._used[vport_id] | more if more else self._used[vport_id]
         return processor in used or (processor in self.load and len(used) < self._queues[vport_id])
 
@@ -130,7 +130,7 @@ class Placement:
 
 
 def _offered(processor: ProcessorWindow, packets: int, busy_ns: int, mean_cost_ns: int) -> int:
-    """Work of so many arrivals in ns when the served ones took `busy_ns`; all of a processor lose the same share."""
+    """Work in ns of all arrivals if the served ones took `busy_ns`; all entries of a processor lose the same share."""
     served = processor.packets - processor.dropped
     return busy_ns * processor.packets // served if served > 0 else packets * mean_cost_ns
 
@@ -143,8 +143,8 @@ def by_work(entries: Iterable[Entry]) -> list[Entry]:
 def spread_processors(window: LoadWindow) -> dict[int, tuple[ProcessorNumber, ...]]:
     """For each VPort the processors over which its table can be spread, ascending.
 
-    As many as it has queues, processors and entries: those it uses, then the ones that the fewest VPorts use. A table
-    that is spread over all of them gets the same answer again.
+    Their number is limited by its queues, the processors and its entries. First come those it uses, then those that the
+    fewest VPorts use. A table that is spread over all of them gets the same answer again.
     """
     processors = [row.processor for row in window.processors]
     users = dict.fromkeys(processors, 0)

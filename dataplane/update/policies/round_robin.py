@@ -1,4 +1,4 @@
-"""The plain spread that drivers start with."""
+"""The simple distribution with which drivers start."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from dataplane.update.policy import LoadWindow, Move, Policy, Table
 class RoundRobin(Policy):
     """Entry i points to processor i mod n of the n processors that the VPort can use, whatever the load.
 
-    With T entries each processor has floor(T / n) or ceil(T / n) of them. When all entries get equally much, the
-    *imbalance* (max - min) / max, how much less the least loaded processor gets than the most loaded one, is therefore
+    With T entries each processor has floor(T / n) or ceil(T / n) of them. Let the *imbalance* be (max - min) / max: how
+    much less the least loaded processor gets than the most loaded one. If all entries get the same load, it is
     0 if n divides T and 1 / ceil(T / n) if not:
 
     - the smallest power of two with T >= 2n has 2 <= T / n < 4: at most 1/3 (33 %), reached for 2 < T / n < 3;
@@ -22,7 +22,7 @@ class RoundRobin(Policy):
     """
 
     def rebalance(self, window: LoadWindow) -> Iterable[Move | Table]:
-        """The plain table of each VPort that has another one."""
+        """The round-robin table of each VPort that has another table."""
         spread = spread_processors(window)
         for vport in window.vports:
             processors = spread[vport.vport_id]

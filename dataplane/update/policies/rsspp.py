@@ -1,4 +1,4 @@
-"""RSS++: from overloaded to underloaded processors, as few entries as it takes."""
+"""RSS++: moves as few entries as necessary from overloaded to underloaded processors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dataplane.ids import ProcessorNumber
 from dataplane.update.policies.placement import STRICT, Duration, Entry, Placement, Share
 from dataplane.update.policy import LoadWindow, Move, Policy, Table
 
-CLOSE = 0.01  # load: a processor that is so near the mean is not given more
+CLOSE = 0.01  # load: a processor that is this close to the mean gets no more buckets
 
 
 class RssPlusPlus(Policy):
@@ -26,8 +26,9 @@ class RssPlusPlus(Policy):
     the imbalances add up to less than `good_enough`. The best attempt counts, if it is better than nothing. No bucket
     goes where it would raise the highest load. A processor that was given buckets is left alone at the next tick.
 
-    After a tick that leaves a sum of imbalances above 0.4 the next one follows after `tick_min_ns`, above 0.2 after
-    half the time as before; when nothing was moved, after twice the time, up to `tick_max_ns`.
+    If the remaining imbalances add up to more than 0.4, the next tick follows after `tick_min_ns`; if they add up to
+    more than 0.2, after half the previous time. If nothing was moved, it follows after twice the previous time, up to
+    `tick_max_ns`.
     """
 
     @validate_call(config=STRICT)
@@ -65,7 +66,7 @@ class RssPlusPlus(Policy):
         problem = Problem(
             placement,
             {processor: sorted(buckets[processor]) for processor in load},
-            # nothing can be done about a processor with one bucket
+            # a processor with one bucket cannot be relieved
             {p: -value for p, value in imbalance.items() if value < -self._threshold and len(buckets[p]) > 1},
             {p: value for p, value in imbalance.items() if value > self._threshold},
         )
@@ -101,7 +102,7 @@ class Bucket(NamedTuple):
 
 
 class Attempt(NamedTuple):
-    """What one greedy run came to."""
+    """The result of one greedy attempt."""
 
     square: float  # sum of the squares of what is left of the imbalances
     left_over: float  # sums of what is left at the overloaded and the underloaded processors

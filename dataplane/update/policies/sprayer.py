@@ -1,4 +1,4 @@
-"""Spraying as far as an indirection table can: all tables turn at every tick, order is given up."""
+"""Spraying as far as an indirection table allows: all tables rotate at every tick, and order is given up."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataplane.update.policy import LoadWindow, Move, Policy, Table
 
 
 class Sprayer(Policy):
-    """The plain round-robin table, turned by one more processor at every tick.
+    """The plain round-robin table, rotated by one more processor at every tick.
 
     After Sadok et al., "A Case for Spraying Packets in Software Middleboxes" (HotNets 2018), which sends every frame to
-    another core. A table cannot do that, so that this comes near it only with short ticks.
+    another core. A table cannot do that; this policy approximates it, with short ticks.
     """
 
     def __init__(self) -> None:
