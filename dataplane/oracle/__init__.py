@@ -1,8 +1,8 @@
-"""The oracle: a script of steps in, what a correct miniport does out (the oracle protocol, version 1).
+"""The oracle: answers a script of steps as a correct miniport would (the oracle protocol, version 1).
 
-`run_script(lines, write)` is the whole of it. `lines` reads, `specification`, `oid_step`, `frames`, `checks` and
-`inspection` understand one kind of step each, `session` runs them on a `ControlPlane` and a `DataPath`, and `render`
-writes.
+`run_script(lines, write)` is the interface. `lines` reads. `specification`, `oid_step`, `frames`, `checks` and
+`inspection` understand one kind of step each. `session` runs the steps on a `ControlPlane` and a `DataPath`, and
+`render` writes the results.
 """
 
 from dataplane.oracle.script import run_script

@@ -1,8 +1,8 @@
 """The data path of the model adapter: frames in hardware queues, interrupts, DPCs, indications, returns, sends.
 
-A frame is classified once, when it arrives, and then lies in the hardware queue of its processor until the DPC of that
+A frame is classified once, when it arrives. It then stays in the hardware queue of its processor until the DPC of that
 processor takes everything that is queued there (MOD-07, MOD-08, INT-04 to INT-06). DPCs run by themselves unless they
-are held. There is no clock: the owner of this object says when DPCs run.
+are held. There is no clock: the owner of this object decides when DPCs run.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Scaling experiments: one scenario with more processors, NICs, flows, filters, ... and what each frame then costs.
+"""Scaling experiments: one scenario with more processors, NICs, flows, filters, ..., and the cost of each frame.
 
-A grid of `points` (how the scenario is changed, and on which engine it runs) becomes runs, some repeats of every point.
-`variants` changes the scenario, `measure` takes the time of one NIC in a process of its own, `schedule` says which run
-goes where next, `store` keeps what is finished, `rows` and `summary` say what it means, `screen` and `plots` show it.
-`experiment` is all of that in turn. Nothing here starts processes: that is for `actors/`.
+A grid of `points` (the change of the scenario, and the engine) becomes runs, with repeats of every point. `variants`
+changes the scenario. `measure` measures one NIC in its own process. `schedule` decides which run goes where next.
+`store` keeps finished runs. `rows` and `summary` evaluate them, `screen` and `plots` show them. `experiment` combines
+all of these. Nothing here starts processes; `actors/` does that.
 """

@@ -1,4 +1,4 @@
-"""A scaling experiment from the command line to its results, but for where runs are carried out."""
+"""A scaling experiment from the command line to its results, except for the places where runs are carried out."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""The time of one NIC: set up, warm up, wait for the others, run.
+"""Measures one NIC: set up, warm up, wait for the others, run.
 
-Every NIC of every run has a process of its own, which was started for it: nothing is warm but what this module warms,
-and the largest memory that the process ever had is the run's.
+Every NIC of every run has its own new process: only this module warms it up, and its peak memory is that of the run.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Which run goes where next, and what becomes of runs that end badly.
+"""Decides which run goes where next, and what happens with failed runs.
 
-A machine that measures wants to be left alone: there is one run on a node at a time, and a run of several NICs has all
-nodes for itself. A run whose process or node dies is run again, where there is still a node; one that fails by itself
-would fail again, and is not.
+A measurement needs a machine without other load: each node has one run at a time, and a run of several NICs uses all
+nodes alone. If a process or node of a run dies, the run is repeated on a remaining node. A run that fails by itself
+would fail again, and is not repeated.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""A directory of finished runs: what is in it need not be run again.
+"""A directory of finished runs, which need not be run again.
 
-`scale.json` says whose directory it is: the scenario as it was loaded, its capture, the source of a policy of the
-user's own, and the version of the program. Every finished run is a file of its own in `runs/`, named by a digest of all
-that defines the run. A grid that has grown therefore adds to a directory; a scenario that has changed does not go into
-it.
+`scale.json` says what the directory belongs to: the loaded scenario, its capture, the source of a policy of the user's
+own, and the version of the program. Every finished run is a file in `runs/`, named by a digest of everything that
+defines the run. So a larger grid adds runs to a directory; a changed scenario is refused.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""What all runs together say: quartiles by point, efficiency and call overhead, how costs grow.
+"""The evaluation of all runs: quartiles by point, efficiency and call overhead, growth of costs.
 
-- **Throughput** is frames of all NICs / time from the first frame to the end of the last NIC.
-- **Core time of a frame** is cores used * that time / frames: what a frame costs when the cores that a point can use
-  are paid for whether they do something or not.
-- **The work of a frame**, for one number of processors, is the smallest core time of a frame that a point with one NIC
-  needs (median over repeats), inline before Ray: nothing but the work on one core, called as seldom as possible.
+- **Throughput** is the frames of all NICs / time from the first frame to the end of the last NIC.
+- **Core time of a frame** is cores used * that time / frames. An idle core counts like a busy one.
+- **The work of a frame**, for one number of processors, is the smallest core time of a frame among the points with one
+  NIC (median over repeats); inline points are preferred to Ray points. It is the work alone, on one core, with as few
+  calls as possible.
 - **Efficiency** is work / core time of a frame. The ideal throughput on n cores is n / work.
-- **Call overhead** is core time - work of a frame: time that the work does not explain. It is what batches, messages,
-  waking up and waiting for each other cost.
+- **Call overhead** is core time - work of a frame: the time that the work does not explain. It is the cost of batches,
+  messages, wake-ups, and of processes that wait for each other.
 """
 
 from __future__ import annotations

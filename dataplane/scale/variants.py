@@ -1,8 +1,8 @@
 """One scenario, larger or smaller: with N processors, V VPorts, F filters, ...
 
-A variant is made of the TOML document and loaded like any other, so that everything about it is checked by the one
-implementation of every check. What the file says explicitly stays, limits of the adapter too: a variant beyond them is
-refused. Limits that it does not give grow with what is listed, as they do for every scenario.
+A variant is a changed TOML document, loaded like any other, so that the same code checks it. Explicit values in the
+file stay, including limits of the adapter: a variant beyond them is refused. Other limits grow with what the document
+lists, as for every scenario.
 """
 
 from __future__ import annotations
@@ -121,11 +121,11 @@ def variant_problems(base: Base, axis: str | None, value: int | None) -> list[st
 
 
 def _processors(document: Document, scenario: Scenario, count: int) -> None:
-    """`count` RSS processors, and everything that receives dealt over all of them.
+    """`count` RSS processors, with VPorts and queues distributed over all of them.
 
-    A VPort with RSS gets as many queue pairs as there are processors, or as the adapter and its table allow, and a
-    table that takes the processors in turn, beginning behind those of the VPort before it. VPorts without RSS and
-    receive queues are dealt one processor each. [[processor]] tables of processors that are none any more are left out.
+    A VPort with RSS gets one queue pair for each processor, but not more than the adapter and its table allow. Its
+    table takes the processors in turn, after those of the previous VPort. VPorts without RSS and receive queues get one
+    processor each. [[processor]] tables of processors that no longer exist are left out.
     """
     adapter = document.setdefault("adapter", {})
     adapter["rss_processors"] = count
@@ -167,7 +167,7 @@ def _processors(document: Document, scenario: Scenario, count: int) -> None:
 
 
 def _entries(document: Document, scenario: Scenario, entries: int) -> None:
-    """Indirection tables of `entries` entries, which take the processors of the present table in turn."""
+    """Indirection tables of `entries` entries, which take the processors of the scenario's table in turn."""
     changed = False
     for row, vport in zip(_rows(document, "vport"), scenario.vports, strict=True):
         if vport.rss is not None:
@@ -187,7 +187,7 @@ def _resize(rss: Document, table: Sequence[ProcessorNumber], entries: int) -> No
 
 
 def _vports(document: Document, scenario: Scenario, count: int) -> None:
-    """The first VPort with a filter `count` times, with an address each, in the place of all but the default one."""
+    """`count` copies of the first VPort with a filter, each with its own address, instead of all but the default."""
     rows = _rows(document, "vport")
     template = next((row for row in rows if row.get("filter") and row["id"] != 0), None)
     if template is None:
@@ -202,7 +202,7 @@ def _vports(document: Document, scenario: Scenario, count: int) -> None:
 
 
 def _filters(document: Document, scenario: Scenario, count: int) -> None:
-    """`count` filters, with an address each, dealt over the VPorts or queues that have filters; traffic goes to all."""
+    """`count` filters with an address each, distributed over VPorts or queues with filters; traffic goes to all."""
     rows = [row for row in (*_rows(document, "vport"), *_rows(document, "queue")) if row.get("filter")]
     if not rows:
         raise UserError("nothing in the scenario has a filter: there is nothing to make more of")

@@ -1,7 +1,7 @@
-"""Several NICs in one file: `[[adapter]]` rows, each with tables of its own, taken apart into a document for each NIC.
+"""Several NICs in one file: splits `[[adapter]]` rows, each with its own tables, into a document for each NIC.
 
-A row holds the keys of `[adapter]`, a `name`, and any table of a scenario; tables at the top of the file are defaults
-for all rows. What comes out has the form of a scenario with one `[adapter]`, so everything else knows single NICs only.
+A row holds the keys of `[adapter]`, a `name`, and any table of a scenario; top-level tables are defaults for all rows.
+Each document has the form of a scenario with one `[adapter]`, so all other code handles only single NICs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", re.ASCII)  # it becomes th
 
 @dataclass(frozen=True, slots=True)
 class SeveralNics:
-    """A file with several NICs, loaded: each is a whole scenario, and gives the same results when it is run alone."""
+    """A loaded file with several NICs: each is a complete scenario, with the same results as if it were run alone."""
 
     name: str
     description: str
@@ -46,7 +46,7 @@ class NicDocument:
 
 
 class NicFindings(Findings):
-    """Findings about the document of one NIC, noted where the file says what is wrong."""
+    """Findings about the document of one NIC, noted at their places in the file."""
 
     def __init__(self, whole: Findings, document: Mapping[str, Any], row: int) -> None:
         self._whole = whole
@@ -136,7 +136,7 @@ def _merged(table: str, shared: Any, own: Any) -> Any:
 
 
 def _derive_seed(nic: dict[str, Any], table: str, row: Mapping[str, Any], name: str, *, default: int | None) -> None:
-    """Put the NIC's own seed in the place of one that all share; what is wrong stays, to be found."""
+    """Replace a shared seed by the NIC's own; wrong values stay, so that they become findings."""
     keys, own = nic.get(table), row.get(table)
     if not isinstance(keys, dict) or (isinstance(own, dict) and "seed" in own):
         return

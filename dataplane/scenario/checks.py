@@ -1,8 +1,8 @@
-"""What only the file can have wrong between its tables, and what the adapter answers to the rest of it.
+"""Checks between the tables of a scenario, and findings from the answers of the adapter.
 
-Every rule about what an adapter accepts is checked in one place, the control plane: here its refusals become findings.
-What is left is what no request can say: processors that are none, tables of another interface, ids, events, traffic.
-Every violation becomes a finding, none stops the others.
+Every rule about what an adapter accepts is checked in one place, the control plane; here its refusals become findings.
+This module itself checks only what no request can express: processors that do not exist, tables of another interface,
+ids, events, traffic. Every violation becomes a finding, and none hides the others.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _GROUP_BIT = 1 << 40  # lowest bit of the first byte of a MAC address: multicast
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A completed scenario and what had to be left out of it because it was wrong in itself."""
+    """A completed scenario, and the parts that had to be left out because they were wrong."""
 
     scenario: Scenario
     rows: Mapping[str, Sequence[int]]  # per array of tables: the row in the file of each row that is left
@@ -47,7 +47,7 @@ class Sheet:
 
 
 def check(sheet: Sheet, findings: Findings, *, runs: bool) -> None:
-    """Add everything that is wrong between the tables to `findings`; of what only runs need, if it is to be run."""
+    """Add all problems between the tables to `findings`; for a run, also those of what only runs need."""
     scenario = sheet.scenario
     if scenario.traffic:
         _check_traffic(scenario.traffic, findings, runs=runs)
@@ -158,7 +158,7 @@ def _check_affinity(path: Path, affinity: Sequence[ProcessorNumber], rule: str, 
 
 
 def _check_rss(path: Path, rss: Rss, adapter: Adapter, findings: Findings) -> None:
-    """What the revision of the structure has no member for, and a table that its own number of entries cuts off."""
+    """Keys without a member in the structure's revision, and a table that is longer than its number of entries."""
     table, entries = rss.indirection_table, rss.num_indirection_table_entries
     if len(table) > entries:
         findings.add((*path, "indirection_table"), f"has {len(table)} processors for {entries} entries", "RSS-15")
@@ -227,7 +227,7 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
 
 
 def _request_everything(sheet: Sheet, findings: Findings) -> None:
-    """Set up the adapter; what it refuses is wrong with the scenario."""
+    """Set up the adapter; its refusals are problems of the scenario."""
     try:
         refused = set_up(sheet.scenario, sheet.rows).refused
     except AdapterRefused as refusal:

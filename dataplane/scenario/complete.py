@@ -1,6 +1,6 @@
-"""Defaults that need more than their own table: a scenario goes in, the same one with everything explicit comes out.
+"""Defaults that depend on other tables: takes a scenario, and returns the same one with every default explicit.
 
-Nothing is judged here; `checks` looks at the result. So every step has to cope with values that are still wrong.
+This module checks nothing; `checks` looks at the result. So every step must cope with wrong values.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class _Entity:
 
 
 def listed_limits(document: Mapping[str, Any]) -> dict[str, int]:
-    """Adapter limits large enough for what a TOML document lists; they stand unless [adapter] says otherwise."""
+    """Adapter limits large enough for what a TOML document lists; used unless [adapter] gives others."""
     adapter = _mapping(document.get("adapter"))
     vports, queues = _rows(document.get("vport")), _rows(document.get("queue"))
     filters = sum(len(_rows(row.get("filter"))) for row in (*vports, *queues))

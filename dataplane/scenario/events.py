@@ -1,8 +1,8 @@
-"""The events of a scenario as requests: what each [[event]] asks for at its moment.
+"""The events of a scenario as requests: what each [[event]] requests at its moment.
 
-What an event asks for can depend on the configuration at that time: which processors the entries point to (UPD-38),
-and which order of steps keeps every state in between allowed (UPD-07 to UPD-11). So an event becomes an object that
-makes its requests when their time has come. Nothing is judged here; what the adapter refuses is on record.
+The requests of an event can depend on the configuration at that time: on the processors that the entries point to
+(UPD-38), and on the order of steps that keeps every state in between allowed (UPD-07 to UPD-11). So an event becomes an
+object that makes its requests at its time. This module checks nothing; refusals by the adapter are recorded.
 """
 
 from __future__ import annotations
@@ -62,10 +62,10 @@ def scheduled_requests(scenario: Scenario) -> tuple[ScheduledRequest, ...]:
 
 
 def named_processors(control: ControlPlane, schedule: Iterable[ScheduledRequest]) -> set[ProcessorNumber]:
-    """Every processor that steering names, now and in the course of what is scheduled.
+    """Every processor that steering names, now and after any scheduled request.
 
-    VPorts use RSS processors (VPT-11, UPD-40), but a receive queue may be allocated to any other (QUE-10): what is
-    scheduled is rehearsed to see. This uses `control` up.
+    VPorts use RSS processors (VPT-11, UPD-40), but a receive queue may be allocated to any processor (QUE-10).
+    Therefore the schedule is rehearsed on `control`, which cannot be used afterwards.
     """
     named = set(processors_of(control.configuration))
     if control.configuration.mode is not Mode.SWITCH:
@@ -100,7 +100,7 @@ class EntryMoves:
     target: ProcessorNumber
 
     def __call__(self, configuration: AdapterConfiguration) -> Sequence[OidRequest]:
-        """One request for each processor that is left; those of what does not exist come from the base processor."""
+        """One request for each processor that entries leave; for entries that do not exist, on the base processor."""
         current = scaling_parameters(configuration, self.vport_id)
         places = current.by_index if current else {}
         for index in self.indices:
@@ -131,10 +131,10 @@ def _rss_parameters(change: model.RssChange, adapter: Adapter) -> RssParameters:
 class RssParameters:
     """Gives a VPort, or the adapter, other RSS parameters; None: as they are.
 
-    Queue pairs come first when the table in force fits the new number, and after the new table otherwise. On an adapter
-    with restricted tables a table that shrinks is set at its old size first, and last at its own (UPD-07 to UPD-11).
-    With RSSv2 a table grows before its entries move and shrinks afterwards (UPD-26, UPD-27); RSS goes on after all that
-    and off before it, while nothing of it is in force (UPD-17).
+    Queue pairs come first if the table in force fits the new number, otherwise after the new table. On an adapter with
+    restricted tables, a table that shrinks is first set at its old size, and last at its own (UPD-07 to UPD-11). With
+    RSSv2 a table grows before its entries move, and shrinks afterwards (UPD-26, UPD-27). RSS is turned on after all
+    these steps, or off before them, so that the steps are made while RSS is off (UPD-17).
     """
 
     version: NdisVersion
@@ -225,7 +225,7 @@ class RssParameters:
 
     @property
     def _changes_more(self) -> bool:
-        """Whether anything but table and queues changes."""
+        """Whether anything except table and queues changes."""
         others = (self.hash_information, self.hash_secret_key, self.default_processor)
         return any(one is not None for one in others)
 

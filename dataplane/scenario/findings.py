@@ -1,4 +1,4 @@
-"""Findings: what is wrong with a scenario, each with its table, line, key and rule, all of them at once."""
+"""Findings: the problems of a scenario, each with its table, line, key and rule, all of them at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The traffic of a scenario without an end: for a dataplane that runs until it is taken down, and to repeat its run."""
+"""The endless traffic of a scenario, for a dataplane that runs until it is taken down, and for repeating its run."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _OPTIONS = {"indirection_table": "--table", "hash_types": "--hash-types", "defau
 
 
 def endless_source(scenario: Scenario, *, paced: bool = False) -> TrafficSource:
-    """The frames of a scenario, for ever: a profile goes on, a capture is played again and again.
+    """The frames of a scenario without an end: a profile continues, a capture is repeated.
 
-    A synthetic frame is a function of seed and number, so the first ones are those of the scenario. With `paced` model
-    time does not run ahead of the clock. Raises what `traffic_source` raises.
+    A synthetic frame is a function of seed and number, so the first frames are those of the scenario. With `paced`,
+    model time does not run ahead of the clock. Raises what `traffic_source` raises.
     """
     traffic = scenario.traffic
     assert traffic is not None, "an experiment has traffic"

@@ -1,4 +1,4 @@
-"""From a TOML text to a checked scenario, or to the list of everything that is wrong with it."""
+"""From a TOML text to a checked scenario, or to the list of all its problems."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def load_scenario(
 
     `name` stands in for the file when text is given. `seed` replaces that of [run], random keys included; `capture`
     replaces the source of [traffic], relative to the working directory. Other capture paths are relative to the file;
-    all become absolute. Of several NICs it is the one named `adapter`. With `runs` what only
-    a run needs is looked at, too: that there is traffic, its capture, and a policy of the user's. Raises ScenarioError
-    with all findings, UserError when it is not clear which NIC is meant, OSError when the file cannot be read.
+    all become absolute. Of several NICs it is the one named `adapter`. `runs` also checks what only a run needs: that
+    there is traffic, its capture, and a policy of the user. Raises ScenarioError with all findings, UserError if it is
+    not clear which NIC is meant, and OSError if the file cannot be read.
     """
     loaded = load_nics(source, name=name, seed=seed, capture=capture, adapter=adapter, runs=runs)
     if isinstance(loaded, Scenario):
@@ -119,7 +119,7 @@ def load_nics(
 
 
 def _checked(document: dict[str, Any], findings: Findings, name: str, directory: FilePath, *, runs: bool) -> Scenario:
-    """The scenario of a document with one NIC; what is wrong with it is noted."""
+    """The scenario of a document with one NIC; its problems are noted."""
     adapter = document.get("adapter", {})
     if isinstance(adapter, dict):
         document["adapter"] = listed_limits(document) | adapter
@@ -195,7 +195,7 @@ def _syntax_finding(text: str, error: tomllib.TOMLDecodeError) -> Finding:
 
 
 def _validated(document: Mapping[str, Any], findings: Findings) -> Sheet:
-    """Validate; where tables are wrong, note it and go on with the others so that their findings are not lost."""
+    """Validate; note wrong tables and continue with the others, so that their findings are not lost."""
     try:
         return Sheet(Scenario.model_validate(document), {}, frozenset())
     except ValidationError as error:
@@ -210,7 +210,7 @@ def _validated(document: Mapping[str, Any], findings: Findings) -> Sheet:
 
 
 def _broken_part(loc: Path) -> Path:
-    """What to leave out for an error: as little as possible that has a default, else a row or a whole table."""
+    """The part to leave out because of an error: the smallest that has a default, else a row or a whole table."""
     if loc[0] in {"vport", "queue"} and len(loc) > 2 and loc[2] != "id":
         return loc[:3]
     by_row_or_key = len(loc) > 1 and (loc[0] in _ALL_DEFAULTS or isinstance(loc[1], int))
@@ -239,7 +239,7 @@ def _without(table: Any, path: Path, broken: frozenset[Path]) -> Any:
 
 
 def _add_all(errors: list[ErrorDetails], findings: Findings) -> None:
-    """One finding for each place: what the members of a union say about one value belongs together."""
+    """One finding for each place: errors of a union's members about one value are combined."""
     messages: dict[Path, list[str]] = {}
     rules: dict[Path, str] = {}
     for details in errors:
@@ -271,7 +271,7 @@ def _add_contradictions(document: Mapping[str, Any], errors: list[ErrorDetails],
 
 
 def message_of(details: ErrorDetails) -> str:
-    """What is wrong with a value, in the words of this project."""
+    """The problem of a value, in the words of this project."""
     kind, given = details["type"], details["input"]
     if kind == "value_error":
         return str(details["ctx"]["error"])

@@ -1,8 +1,8 @@
 """The scenario as values: one class for each TOML table, with the keys, defaults and ranges of docs/scenario-format.md.
 
-A class checks what can be seen in its own table. What needs several tables is filled in by `complete` and checked by
-`checks`; `load_scenario` runs all three and is the way to get a `Scenario`. In a loaded scenario every default is
-explicit: the empty values that mean "not given" below (an empty tuple, 0, "") are gone.
+A class checks its own table. `complete` fills in and `checks` checks what depends on several tables. `load_scenario`
+runs all three; use it to get a `Scenario`. In a loaded scenario every default is explicit: the empty values that mean
+"not given" below (an empty tuple, 0, "") are gone.
 
 A field carries the rule it follows as `Rule` metadata, so that a finding can name it.
 """

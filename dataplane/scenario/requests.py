@@ -1,8 +1,8 @@
-"""A scenario in the language of the driver boundary: the specification of an adapter, and the requests it gets.
+"""A scenario as the specification of an adapter, and the OID requests that set it up.
 
-Every function turns a table, or a part of one, into requests; nothing is judged here, and nothing is issued: `set_up`
-does that. What the file can say and a request cannot (an affinity over two groups, a default processor before NDIS
-6.60) has been refused by `checks`.
+Every function turns a table, or a part of one, into requests. This module neither checks nor issues requests; `set_up`
+issues them. `checks` has refused what the file can express and a request cannot (an affinity over two groups, a default
+processor before NDIS 6.60).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What a scenario lists, requested from a control plane as its client would: the way into the traffic's first moment.
+"""Requests everything that a scenario lists from a control plane, as a client would, before the traffic starts.
 
-Everything is requested in the order of the file (VPT-07, FLT-30): a VPort is created and activated, gets its RSS
-parameters, then its filters, so that no frame reaches it before it spreads. A request that is refused does not stop the
-others; only what would fail because of it is left out. So everything that is wrong is found at once.
+Everything is requested in the order of the file (VPT-07, FLT-30). A VPort is created and activated, gets its RSS
+parameters, and then its filters, so that no frame reaches it before RSS is on. A refused request does not stop the
+others; only requests that would fail because of it are skipped. So all problems are found at once.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def set_up(scenario: Scenario, rows: Mapping[str, Sequence[int]] | None = None) 
 
 
 class _Client:
-    """Issues requests and keeps what became of them."""
+    """Issues requests and keeps their outcomes."""
 
     def __init__(self, control: ControlPlane) -> None:
         self.control = control

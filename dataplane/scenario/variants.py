@@ -18,11 +18,10 @@ _SEEDS = 1 << 63  # seeds are below
 
 
 def parse_policy(text: str, own: Policy) -> Policy:
-    """The policy that `NAME`, `package.module:Class` or either with `:key=value,key=value` stands for.
+    """The policy for `NAME` or `package.module:Class`, either with an optional `:key=value,key=value`.
 
-    A value is what it would be in TOML, or else text. Named without parameters, `own`, the policy of the scenario,
-    keeps those that the scenario gives it. The tick is that of `own`. Raises UserError; whether there is such a policy
-    shows when it is made.
+    A value is read as TOML, or else as text. If `own`, the policy of the scenario, is named without parameters, it
+    keeps those of the scenario. The tick is that of `own`. Raises UserError; an unknown policy fails when it is made.
     """
     head, equals, _ = text.partition("=")
     name, colon, last = head.rpartition(":")
@@ -76,8 +75,8 @@ def repeated_scenario(path: Path, *, seed: int | None, seeds: int, adapter: str 
 
     Of several NICs it is the one named `adapter`.
 
-    A seed of its own that [traffic] has goes up with them. Where nothing depends on the seed there is one scenario.
-    Raises UserError when the traffic or the file cannot be read more than once.
+    If [traffic] has its own seed, it increases with them. If nothing depends on the seed there is one scenario. Raises
+    UserError if the traffic or the file cannot be read more than once.
     """
     first = load_scenario(path, seed=seed, adapter=adapter, runs=True)
     assert first.traffic is not None, "what runs has traffic"

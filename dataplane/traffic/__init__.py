@@ -1,1 +1,1 @@
-"""Where frames come from: captures, Arrow files, synthetic profiles. Every source yields `FrameBatch` values."""
+"""Sources of frames: captures, Arrow files, synthetic profiles. Every source yields `FrameBatch` values."""

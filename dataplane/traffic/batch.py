@@ -1,8 +1,8 @@
 """The frame batch: what every source yields and the NIC front end reads.
 
-A batch is columns, never objects. `data` may be a mapped capture, a generator's buffer or an Arrow buffer: a frame is
-`captured_length[i]` bytes from `frame_start[i]` on. A batch may carry only the headers of each frame (header split) as
-long as every byte that steering can look at is there. All arrays are read-only to their readers.
+A batch consists of columns, not of objects. `data` may be a mapped capture, a generator's buffer or an Arrow buffer; a
+frame is `captured_length[i]` bytes from `frame_start[i]` on. A batch may have only the headers of each frame (header
+split) if these include every byte that steering can read. All arrays are read-only to their readers.
 """
 
 from __future__ import annotations

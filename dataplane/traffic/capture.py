@@ -1,8 +1,8 @@
 """Captures as a source of frames: pcap, pcapng, gzip and zstd of these, Parquet and Arrow tables, standard input.
 
-Formats are told by their first bytes, never by a name. What is whole is processed; what a cut or damaged capture lost
-is said in `findings`. Timestamps are clamped to the largest seen so far, and the steps counted (TIM-02). A capture can
-be played several times and re-timed.
+Formats are recognised by their first bytes, never by a name. Complete records are processed; `findings` says what a
+truncated or damaged capture lost. Timestamps are clamped to the largest seen so far, and the steps are counted
+(TIM-02). A capture can be played several times, and with new timestamps.
 """
 
 from __future__ import annotations

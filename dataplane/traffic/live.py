@@ -1,4 +1,4 @@
-"""Traffic of a dataplane that goes on until somebody stops it, and the same traffic again, cut off where it stopped."""
+"""Traffic of a dataplane that runs until it is stopped, and the same traffic for a repetition, up to that point."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _NS_PER_SECOND = 1_000_000_000
 
 
 class PacedSource:
-    """Another source whose frames come no earlier than their model time, counted from the first frame, has passed.
+    """Delays another source: no frame comes before its model time, counted from the first frame, has passed.
 
-    Every batch lies in one interval of `PACE_NS`. When the frames are taken too slowly model time falls behind the
-    clock and catches up as soon as it can. `sleep` waits for that many seconds and says whether `stop` was called.
+    Every batch lies in one interval of `PACE_NS`. If frames are taken too slowly, model time falls behind the clock and
+    catches up as soon as possible. `sleep` waits for that many seconds and says whether `stop` was called.
     """
 
     def __init__(

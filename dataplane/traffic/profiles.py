@@ -1,4 +1,4 @@
-"""What synthetic traffic can be, and what it is where nothing is said. Needs none of the kernels that make it.
+"""The profiles of synthetic traffic, and their defaults. This module does not need the kernels that make the frames.
 
 Profiles (each decides what the keys left out default to):
 

@@ -1,4 +1,4 @@
-"""What the readers of captures have in common: the columns they fill, and what they promise."""
+"""What the readers of captures have in common: the columns they fill, and their interface."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Windows on the bytes of a capture: a mapped file, or a stream read in bounded chunks.
 
-A reader scans `data[position:end]`. When it needs more it calls `advance(position)`, which may move the bytes and
-returns the new position; when nothing more can come `exhausted` is true and the window stays as it is. Memory is
-bounded for inputs of any size (ENG-04): a mapping gives back the pages behind the reader, a stream keeps one chunk, the
-record that was cut, and the chunks in which batches lie that somebody still has.
+A reader scans `data[position:end]`. When it needs more, it calls `advance(position)`, which may move the bytes and
+returns the new position. When nothing more can come, `exhausted` is true and the window stays as it is. Memory is
+bounded for inputs of any size (ENG-04): a mapping releases the pages that the reader has passed; a stream keeps one
+chunk, the record that was cut, and the chunks of batches that are still in use.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ class Window(Protocol):
 class MappedWindow:
     """A whole file, mapped.
 
-    Faster than reading it: headers are all that is touched. A thread maps the pages of a large file some way ahead of
-    the reader, which otherwise waits for the operating system half of the time when frames are long. As with every
-    mapping, another program must not shorten the file meanwhile.
+    This is faster than reading the file, because only headers are touched. A thread maps the pages of a large file
+    ahead of the reader; without it, the reader of long frames waits for the operating system half of the time. As with
+    every mapping, another program must not shorten the file meanwhile.
     """
 
     def __init__(self, file: IO[bytes]) -> None:

@@ -150,7 +150,7 @@ def _entries(wish: Move) -> Iterator[int]:
 
 
 def _processor(wished: ProcessorNumber) -> ProcessorNumber:
-    """The processor with plain ints, as foreign code may use any integer type; _NonsenseError if they are no integers."""
+    """The processor with plain ints, as foreign code may use any integer type; _NonsenseError if they are none."""
     try:
         group, number = wished
         return ProcessorNumber(index(group), index(number))
