@@ -95,9 +95,9 @@ vmmq bench --output figures.json            # all groups; --quick, --only GROUP,
 python -m benchmarks.document figures.json  # this document; in a checkout: make benchmarks-document
 ```
 
-Nothing else should run on the machine. Peers are optional, and `vmmq bench` says which are missing: `apt-get install
-libdpdk-dev pkg-config gcc`, `pip install scapy dpkt`. The C program needs no huge pages, no network card and no root.
-The schema of the JSON is in [cli.md](cli.md).
+Nothing else should run on the machine. Peers are optional, and `vmmq bench` says which are missing:
+`apt-get install libdpdk-dev pkg-config gcc`, `pip install scapy dpkt`. The C program needs no huge pages, no network
+card and no root. The schema of the JSON is in [cli.md](cli.md).
 """
 
 
