@@ -44,5 +44,5 @@ class RowLog:
         if self._file is None:
             self._file = tempfile.TemporaryFile(prefix="vmmq-")  # noqa: SIM115 - it outlives this call
         for part in self._parts:
-            self._file.write(part.tobytes())
+            self._file.write(part.data)
         self._parts, self._bytes = [], 0
