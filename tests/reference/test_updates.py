@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -559,31 +560,58 @@ def configurations_behind(draw: st.DrawFn, before: AdapterConfiguration) -> Adap
 
 @st.composite
 def runs(draw: st.DrawFn) -> Run:
-    """Short runs with many coincidences: moves, tables of any size, other keys, RSS off and on."""
-    small = st.integers(0, 6)
-    adoptions = sorted(draw(st.sets(st.integers(0, 40), max_size=6)))
+    """Short runs with many coincidences: moves, tables of any size, other keys, RSS off and on.
+
+    Most have few flows that queue up, so that frames are held, or overtaken (`test_runs_reach`).
+    """
+    adoptions = sorted(draw(st.sets(st.integers(0, 40), min_size=draw(st.sampled_from((0, 2, 4))), max_size=6)))
     configurations = [draw(configurations_behind(spread(S, T)))]
     for _ in adoptions:
         configurations.append(draw(configurations_behind(configurations[-1])))
-    address = st.integers(0, 3)
-    frame = st.one_of(
-        st.builds(packet, address, address), st.builds(send, address, address), st.just(NOT_IP), st.just(RUNT)
-    )
-    moments = sorted(draw(st.lists(st.integers(0, 40), max_size=30)))
+    address = st.integers(0, draw(st.sampled_from((0, 1, 3))))
+    packets, sends = st.builds(packet, address, address), st.builds(send, address, address)
+    frame = st.one_of(packets, packets, packets, sends, st.just(NOT_IP), st.just(RUNT))
+    moments = st.lists(st.integers(0, 40), min_size=draw(st.sampled_from((0, 15, 25, 25))), max_size=30)
+    ns = st.one_of(st.integers(0, 6), st.integers(7, 40))
     return Run(
-        tuple((at, draw(frame)) for at in moments),
+        tuple((at, draw(frame)) for at in sorted(draw(moments))),
         tuple(zip([None, *adoptions], configurations, strict=True)),
         {
             number: ProcessorCosts(
                 dpc_queue_depth=draw(st.sampled_from((0, 2, 5))),
-                receive_cost_ns=draw(small),
-                completion_cost_ns=draw(small),
+                receive_cost_ns=draw(ns),
+                completion_cost_ns=draw(ns),
                 interrupt_latency_ns=draw(st.integers(0, 2)),
-                interrupt_moderation_ns=draw(small),
+                interrupt_moderation_ns=draw(st.integers(0, 6)),
             )
             for number in PROCESSORS
         },
     )
+
+
+def test_runs_reach() -> None:
+    """Of 100 runs that are drawn several hold frames, drop some behind those, and reorder some (ORD-02, EPO-07)."""
+    seen: Counter[str] = Counter()
+
+    @settings(max_examples=100, deadline=None, derandomize=True, database=None)
+    @given(runs())
+    def look(given_run: Run) -> None:
+        permissive, ordered = (
+            run(
+                given_run.arrivals,
+                given_run.configurations,
+                ordered=one,
+                costs=given_run.costs,
+                transmit_by_source=True,
+            )
+            for one in (False, True)
+        )
+        seen["reordered"] += bool(permissive.reordered)
+        seen["held"] += any(update.held for update in ordered.updates)
+        seen["dropped behind holds"] += any(update.frames_dropped_behind_holds for update in ordered.updates)
+
+    look()
+    assert min(seen.values()) >= 5, seen
 
 
 @settings(max_examples=150, deadline=None)
