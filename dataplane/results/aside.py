@@ -21,6 +21,13 @@ MACHINE = re.sub(r"[^A-Za-z0-9]", "_", os.uname().nodename) or "_"
 #: The file that makes a directory one of a run.
 RUN_MARK = "summary.json"
 
+#: Why nothing more can be written, and what to do. The system seldom says which file it was.
+_NO_ROOM = {
+    errno.ENOSPC: "its disk is full: make room or give a name elsewhere",
+    errno.EDQUOT: "your share of its disk is full: make room or give a name elsewhere",
+    errno.EFBIG: "a file of it is larger than files may be: raise the limit (ulimit -f) or give a name elsewhere",
+}
+
 
 @contextmanager
 def written_aside(path: Path, *, overwrite: bool, directory: bool = False) -> Iterator[Path]:
@@ -39,9 +46,9 @@ def written_aside(path: Path, *, overwrite: bool, directory: bool = False) -> It
         yield aside
         _rename(aside, path, overwrite=overwrite, directory=directory)
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno not in _NO_ROOM:
             raise
-        raise UserError(f"{path} cannot be written, its disk is full: make room or give a name elsewhere") from error
+        raise UserError(f"{path} cannot be written, {_NO_ROOM[error.errno]}") from error
     finally:
         _remove(aside)
         if made_parent:

@@ -134,13 +134,24 @@ def test_a_failed_block_leaves_nothing(tmp_path: Path) -> None:
     assert not any(tmp_path.iterdir())
 
 
-def test_a_full_disk_is_told_with_the_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "why"),
+    [
+        (errno.ENOSPC, "its disk is full: make room or give a name elsewhere"),
+        (errno.EDQUOT, "your share of its disk is full: make room or give a name elsewhere"),
+        (
+            errno.EFBIG,
+            r"a file of it is larger than files may be: raise the limit \(ulimit -f\) or give a name elsewhere",
+        ),
+    ],
+)
+def test_a_full_disk_is_told_with_the_name(number: int, why: str, tmp_path: Path) -> None:
     """Whoever writes, a library or we ourselves, seldom says what it was that found no room."""
 
     def fail() -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise OSError(number, os.strerror(number))
 
-    with pytest.raises(UserError, match="out cannot be written, its disk is full: make room or give a name elsewhere"):
+    with pytest.raises(UserError, match=f"out cannot be written, {why}"):
         write(tmp_path / "out", "mine", fail)
     assert not any(tmp_path.iterdir())
 
