@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from dataplane.control import RequestCompleted, StatusIndicated
 from dataplane.control.requests import Event
-from dataplane.ids import ProcessorNumber
 from dataplane.ndis.constants import QueueOperationalState, ReceiveFlags, SendCompleteFlags
 from dataplane.ndis.oids import Oid
 from dataplane.ndis.oob import FilteringInfo
@@ -110,11 +109,6 @@ def _send(sent: SentNbl) -> Json:
     if sent.completed:
         result["status"] = sent.status.name
     return result
-
-
-def processors(raised: Sequence[ProcessorNumber]) -> list[Any]:
-    """Processors whose interrupt was raised, in that order."""
-    return format_processors(raised)
 
 
 def events(happened: Iterable[Event]) -> list[Json]:
