@@ -202,6 +202,33 @@ def test_members_that_are_no_json(capsys: pytest.CaptureFixture[str]) -> None:
         assert 'one JSON object, as {"queue_id": 1}' in capsys.readouterr().err
 
 
+def test_buffers_there_and_back(capsys: pytest.CaptureFixture[str]) -> None:
+    """`oid encode` writes the digits that `oid decode` reads, member by member or as the JSON that `encode` takes."""
+    name, members = "OID_RECEIVE_FILTER_CLEAR_FILTER", {"flags": 0, "queue_id": 3, "filter_id": 258}
+    assert cli.main(["oid", "encode", name, json.dumps(members)]) == 0
+    digits = capsys.readouterr().out.strip()
+    assert digits == "80011000" + "00000000" + "03000000" + "02010000"
+    assert cli.main(["oid", "decode", name, digits, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert {key: document[key] for key in members} == members
+    assert cli.main(["oid", "decode", name, f"0x{digits}"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].split() == ["12", "4", "FilterId", "02010000", "258"]
+
+
+def test_buffers_that_are_none(capsys: pytest.CaptureFixture[str]) -> None:
+    """A malformed buffer is a finding, with the NDIS status under what can be read; other digits are wrong input."""
+    assert cli.main(["oid", "decode", "OID_RECEIVE_FILTER_CLEAR_FILTER", "8001"]) == ExitCode.FINDINGS
+    assert capsys.readouterr().out.splitlines()[-1].startswith("NDIS_STATUS_INVALID_LENGTH: the buffer is too short")
+    for arguments, what in (
+        (["decode", "OID_GEN_VLAN_ID", "0x1"], "the buffer is not hexadecimal digits"),
+        (["decode", "OID_NOPE", "00"], "'OID_NOPE' is neither a structure nor an OID"),
+        (["encode", "OID_RECEIVE_FILTER_CLEAR_FILTER", '{"filter": 1}'], "has no member 'filter'"),
+    ):
+        assert cli.main(["oid", *arguments]) == ExitCode.WRONG_INPUT
+        out, err = capsys.readouterr()
+        assert (out, err.count("\n"), what in err) == ("", 1, True), err
+
+
 def test_verify_takes_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
     """Options that have no effect are refused, as arguments are."""
     for options in (["--key", "zz"], ["--type", "ipv4"], ["1.2.3.4"]):

@@ -304,6 +304,21 @@ def test_single_pool_or_reserved_vports() -> None:
     assert reserved.create_vport(attached_function_id=0, vport_state="Activated") == SUCCESS
 
 
+def test_a_switch_takes_no_more_queue_pairs_than_there_are() -> None:
+    """What the default VPort may have counts against the total: there is no switch then (CAP-20, CAP-26)."""
+    limits = {"max_num_vports": 4, "max_num_queue_pairs": 8, "max_num_queue_pairs_for_default_vport": 16}
+    host = Host("CFG-N", nic_switch_capabilities=limits)
+    assert host.create_switch(num_queue_pairs_for_default_vport=9) == FAILURE
+    assert host.control.state.switch is None
+    assert host.create_switch(num_queue_pairs_for_default_vport=8) == SUCCESS
+
+
+@pytest.mark.parametrize("name", ["HARDWARE_CAPABILITIES", "CURRENT_CAPABILITIES", "GLOBAL_PARAMETERS"])
+def test_an_adapter_without_receive_filters_has_nothing_to_say_of_them(name: str) -> None:
+    """Queries of what it does not have are not supported; NDIS answers them (CAP-08)."""
+    assert Host("CFG-T").oid(f"OID_RECEIVE_FILTER_{name}", kind="query") == NOT_SUPPORTED
+
+
 def test_flags_mean_what_they_say() -> None:
     """Restricted tables and shared hashes are read off the switch capabilities (CAP-22, CAP-23)."""
     restricted, shared = Host("CFG-R").control.capabilities, Host("CFG-S").control.capabilities

@@ -419,3 +419,17 @@ def test_number_of_queues_of_the_adapter() -> None:
     host = Host("CFG-2", switch=None)
     assert host.rss2(None, "NUMBER_OF_QUEUES_CHANGED", number_of_queues=2) == SUCCESS
     assert host.oid("OID_GEN_RECEIVE_SCALE_PARAMETERS_V2")["number_of_queues"] == 2
+
+
+def test_generation_2_is_advertised_or_refused() -> None:
+    """On NDIS 6.80 without independent moves no OID of RSSv2 is supported, and RSSv1 is (CAP-30, OID-13, UPD-13)."""
+    flags = {"capabilities_flags": {"remove": ["SUPPORTS_INDEPENDENT_ENTRY_MOVE"]}}
+    host = Host("CFG-2", receive_scale_capabilities=flags)
+    vport = host.vport([2], 3)
+    answers = [
+        host.oid("OID_GEN_RECEIVE_SCALE_PARAMETERS_V2", kind="query", request={"vport_id": vport}),
+        host.enable2(vport, 4),
+        host.oid(MOVE, request={"processor": 2}, rss_entry_table=[ite(vport, 0, 2)]),
+    ]
+    assert [(one.completion.status, one.why.split(":")[0]) for one in answers] == [(NOT_SUPPORTED, "CAP-30")] * 3
+    assert host.oid("OID_GEN_RECEIVE_SCALE_PARAMETERS", kind="query", request={"vport_id": vport}) == SUCCESS
