@@ -174,7 +174,7 @@ class NicActor:
         errand.done.wait()
 
     def _run_errands(self, nic: Nic) -> None:
-        """Let control decide waiting requests, once a frame has arrived, and answer callers of `statistics`."""
+        """Let control decide waiting requests, unless they must wait for frames, and answer callers of `statistics`."""
         while self._requests and self._requests[0].pass_on(nic):
             self._requests.popleft().done.set()
         while self._looks:
@@ -275,7 +275,7 @@ class _Request:
         self._start_ns = 0
 
     def pass_on(self, nic: Nic) -> bool:
-        """Let control decide everything; false as long as no frame has arrived."""
+        """Let control decide everything; false while the requests must wait for frames."""
         self._start_ns = nic.result().start_ns
         while self._left is not None:
             if not nic.interject(self._decide):

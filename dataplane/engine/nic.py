@@ -135,6 +135,7 @@ class Nic:
         self._pending: deque[SteeringUpdate] = deque()  # published, not adopted
         self._until_ns: int | None = None  # when to ask control
         self._wants_loads = False
+        self._interject_ns = 0  # nobody outside asks for anything before
         self._settled: list[Settle] = []  # news that can wait for the next work
         self._loads: list[Loads] = []  # of hosts, at a tick
         self._ended = 0  # hosts
@@ -178,19 +179,25 @@ class Nic:
         """Let a client outside the run make a request to control, after the last frame that was taken.
 
         `ask` gets the moment and returns the update that the request leads to. Everything scheduled up to that moment
-        comes first. Returns False if no frame has arrived yet, because then there is no moment.
+        comes first. Returns False if there is no moment yet: no frame has arrived, or frames may still arrive before a
+        tick that comes first.
         """
         if not self.arrived:
             return False
-        now_ns = self._last_arrival_ns + 1
+        next_ns = self._last_arrival_ns + 1
+        now_ns = max(next_ns, self._interject_ns)
         while self._until_ns is not None and self._until_ns <= now_ns:
+            if self._wants_loads and self._until_ns > next_ns:
+                return False
             now_ns = max(now_ns, self._until_ns + 1)  # not at a moment that is decided already
             self._ask_control(now_ns)
         update = ask(now_ns)
+        self._interject_ns = now_ns
         if update is not None:
             later = [one for one in self._pending if one.adopted_at_ns > update.adopted_at_ns]
             assert not later, "control gives out updates in the order of their adoption"
             self._pending.append(update)
+            self._interject_ns = update.requested_at_ns + 1  # its moment takes no more changes
         return True
 
     def listen(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from dataplane.processor.messages import Loads
 from dataplane.results.replay import read_past_run
 from dataplane.results.run_directory import PacketsParquet
 from dataplane.scenario.live import client_change, client_oid, endless_source
-from dataplane.update.records import Stretch
+from dataplane.update.records import SteeringUpdate, Stretch
 from dataplane.update.schedule import FixedRequests, RequestMaker
 
 SCENARIO = """
@@ -99,19 +100,20 @@ def live_run(folder: Path, hand_over: str, asked: dict[int, list[RequestMaker]],
     sink = PacketsParquet(directory, experiment.snapshot)
     reader = UpdateReader(experiment.snapshot)
     nic = Nic(control.publish(), transport, Told(control, reader), sink.write, ordered=hand_over == "ordered")
+    calls: deque[bytes] = deque()
+
+    def ask(now_ns: int) -> SteeringUpdate | None:
+        decided = control.request_at(calls.popleft(), now_ns, "client A")
+        if decided.rest is not None:
+            calls.appendleft(decided.rest)
+        return reader.update(decided.update) if decided.update is not None else None
+
     for number, batch in zip(range(batches), endless_source(scenario).batches(100), strict=False):
         nic.take(batch)
-        for make in asked.get(number, []):
-            left: list[bytes | None] = [encode_maker(make)]
-            while left[0] is not None:
-                call = left[0]
-
-                def ask(now_ns: int, call: bytes = call, left: list[bytes | None] = left):  # type: ignore[no-untyped-def]
-                    decided = control.request_at(call, now_ns, "client A")
-                    left[0] = decided.rest
-                    return reader.update(decided.update) if decided.update is not None else None
-
-                assert nic.interject(ask)
+        calls.extend(map(encode_maker, asked.get(number, [])))
+        while calls and nic.interject(ask):
+            pass
+    assert not calls, "no request is forgotten"
     nic.finish()
     sink.__exit__(None, None, None)
     told = nic.result()
@@ -193,6 +195,31 @@ def test_replay_gives_equal_results(tmp_path: Path, hand_over: str) -> None:
     again = replayed(directory, tmp_path / "again")
     assert files_of(again) == expected
     assert files_of(replayed(again, tmp_path / "once-more")) == expected
+
+
+@pytest.mark.parametrize("hand_over", ["permissive", "ordered"])
+@pytest.mark.parametrize("tick", [0, 1, 2])
+@pytest.mark.parametrize("behind", [(), (1,), (1, 2), (2,), (2, 4)])
+def test_requests_beside_what_is_scheduled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, behind: tuple[int, ...], tick: int, hand_over: str
+) -> None:
+    """Clients ask at moments of their own, however many events and ticks come just behind the last frame (ENG-05).
+
+    `behind` are ns from the last frame before requests to events, `tick` likewise; 0: no policy.
+    """
+    path = tmp_path / "scenario.toml"
+    path.write_text(SCENARIO)
+    batch = next(iter(endless_source(live_experiment(path, 100)[0]).batches(100)))
+    last_ns = int(batch.timestamp_ns[-1] - batch.timestamp_ns[0])
+    move = 'move_entries = {{ vport = 1, indices = "{}", target = 1 }}'
+    events = [f"[[event]]\nat_ns = {last_ns + one}\n{move.format(9 + one)}\n" for one in behind]
+    policy = f'[policy]\nname = "lpt"\ntick_ns = {last_ns + tick}\n' if tick else ""
+    monkeypatch.setattr(f"{__name__}.SCENARIO", "".join([SCENARIO, *events, policy]))
+    directory = live_run(tmp_path, hand_over, makers(tmp_path), 10)
+    updates = json.loads((directory / "updates.json").read_text())
+    moments = [{one["origin"] for one in update["requests"]} for update in updates]
+    assert not any("client A" in origins and len(origins) > 1 for origins in moments)
+    assert files_of(replayed(directory, tmp_path / "again")) == files_of(directory)
 
 
 def test_refused_requests_and_queries_leave_no_trace(tmp_path: Path) -> None:
