@@ -135,7 +135,7 @@ class Nic:
         self._pending: deque[SteeringUpdate] = deque()  # published, not adopted
         self._until_ns: int | None = None  # when to ask control
         self._wants_loads = False
-        self._interject_ns = 0  # nobody outside asks for anything before
+        self._interject_ns = 0  # from the first frame on: nobody outside asks for anything before
         self._settled: list[Settle] = []  # news that can wait for the next work
         self._loads: list[Loads] = []  # of hosts, at a tick
         self._ended = 0  # hosts
@@ -232,7 +232,7 @@ class Nic:
         if self._started:
             return
         self._started = True
-        self._start_ns = self._last_arrival_ns = start_ns
+        self._start_ns = self._last_arrival_ns = self._interject_ns = start_ns
         self._transport.start(start_ns)
         if self._control is not None:
             self._control.begin(start_ns)
