@@ -63,12 +63,13 @@ def rates(before: Sample, after: Sample, numbers: Sequence[str]) -> Rates:
     nic = after.nic
     items = [_items(new) - _items(old) for old, new in zip(before.processors, after.processors, strict=False)]
     total = sum(items) or 1
+    model_ns = _model_ns(before, after)
     processors = [
         ProcessorRate(
             number,
             count / seconds,
             count / total,
-            (new.busy_ns - old.busy_ns) / max(new.now_ns - old.now_ns, 1),
+            min((new.busy_ns - old.busy_ns) / model_ns, 1.0),
             new.queue_depth,
             new.dropped,
         )
@@ -156,6 +157,12 @@ def _requests(now: Rates) -> Iterator[str]:
     for record in now.requests:
         one = request_document(record, now.start_ns)
         yield f"{one['requested_at_ns'] / 1e6:,.3f} ms  {one['origin']}: {outcome_text(one)}"
+
+
+def _model_ns(before: Sample, after: Sample) -> int:
+    """The model time that passed for the processor that is furthest: one that gets no frames does not hear of time."""
+    old_ns, new_ns = (max(one.now_ns for one in sample.processors) for sample in (before, after))
+    return max(new_ns - max(old_ns, after.nic.start_ns), 1)
 
 
 def _items(one: Any) -> int:

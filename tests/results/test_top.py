@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from dataplane.engine.statistics import NicStatistics, Sample
+from dataplane.kernels.tracking import NEVER
 from dataplane.processor.updatable import ProcessorStatistics
 from dataplane.results.top import rates, top_lines
 from tests.update.logs import request
@@ -31,6 +32,22 @@ def test_vports_come_and_go() -> None:
     ]  # fmt: skip
     later = sample(3.0, (0, 1, 2, 3), {0, 2, 3}, [0, 6, 7, 9])
     assert [one.target_id for one in rates(made, later, ["0:0"]).targets] == [0, 2, 3]
+
+
+def test_load_of_processors_that_begin_and_end() -> None:
+    """Load is a share of the time between two samples, also of a processor without frames before, or after (PRC-04)."""
+
+    def processor(busy_s: float, now_s: float) -> ProcessorStatistics:
+        counts = np.zeros((0, 5), np.int64)
+        return ProcessorStatistics(0, 0, 0, 0, int(busy_s * 1e9), 0, int(now_s * 1e9), counts)
+
+    nothing_yet = processor(0, 0)._replace(now_ns=int(NEVER))
+    nic = sample(0.0, (), set(), []).nic
+    before = Sample(0.0, nic, (processor(60, 100), nothing_yet, processor(5, 10)), ())
+    after = Sample(1.0, nic, (processor(60.25, 100.5), processor(0.5, 101), processor(5, 10)), ())
+    assert [one.load for one in rates(before, after, ("0:0", "0:1", "0:2")).processors] == [0.25, 0.5, 0.0]
+    began = Sample(0.0, nic, (nothing_yet,) * 3, ())
+    assert [one.load for one in rates(began, before, ("0:0", "0:1", "0:2")).processors] == [0.6, 0.0, 0.05]
 
 
 def test_requests_that_were_not_made_have_no_status() -> None:
