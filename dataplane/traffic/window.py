@@ -265,7 +265,8 @@ class ZstdStream(ByteStream):
                 count = self._stream.readinto(step)
             except OSError as error:
                 cut = "Truncated" in str(error)
-                self.failure = "the zstd stream is " + ("cut off" if cut else f"damaged ({str(error).splitlines()[0]})")
+                why = "the zstd stream is " + ("cut off" if cut else f"damaged ({str(error).splitlines()[0]})")
+                self.failure = self.failure or why  # when reading has failed Arrow sees an end
                 break
             if count == 0:
                 break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import os
@@ -55,6 +56,33 @@ def test_compression_changes_nothing(tmp_path: Path, write, pack, batch_frames: 
     path = tmp_path / "capture.txt"
     path.write_bytes(pack(write(frames)))
     assert read_file(path, batch_frames) == frames
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstd])
+@pytest.mark.parametrize("write", [pcap, pcapng])
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_what_cannot_be_read_is_told(  # type: ignore[no-untyped-def]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write, pack, share: float
+) -> None:
+    """Frames before an error of the disk are there, and the finding names the error, not what followed from it."""
+    frames = packets(4000)
+    path = tmp_path / "capture"
+    path.write_bytes(pack(write(frames)))
+    sound = int(share * path.stat().st_size)
+
+    class Damaged(io.FileIO):
+        def readinto(self, target) -> int:  # type: ignore[no-untyped-def]
+            if self.tell() == sound:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return super().readinto(memoryview(target)[: sound - self.tell()]) or 0
+
+    monkeypatch.setattr(io, "FileIO", Damaged)
+    source = open_capture(str(path))
+    found = read(source)
+    assert found == frames[: len(found)]
+    assert len(found) == 4000 if share == 1 else 100 < len(found) < 3900
+    [finding] = source.findings
+    assert "reading failed (Input/output error)" in finding
 
 
 @pytest.mark.usefixtures("small_chunks")
