@@ -7,7 +7,7 @@ import pytest
 
 from dataplane.processor.costs import CostModel
 from dataplane.processor.host import HostPlan, ProcessorHost
-from dataplane.processor.messages import End, Loads, Marker, Segment, Tick, Work
+from dataplane.processor.messages import ANSWER_ROW, End, Loads, Marker, Segment, Settle, Tick, Work
 from dataplane.processor.slot import slot_of
 from dataplane.receive.work import new_work_columns
 from dataplane.switch.change import GROUP_ROW, HEIR_ROW, MOVED_ROW, SteeringChange
@@ -22,6 +22,39 @@ def test_time_comes_as_far_as_a_tick_without_frames() -> None:
     assert (loads.processors.tolist(), loads.entries.tolist()) == ([(0, 0, 0, 0, 0)], [])
     [statistics] = host.statistics()
     assert (statistics.now_ns, statistics.queue_depth, statistics.busy_ns) == (500, 0, 0)
+
+
+def test_a_tick_waits_for_a_release_that_is_not_known() -> None:
+    """The frame is released at 60 ns and served until 160 ns, which the other processor's answer tells (POL-02)."""
+    costs = (CostModel(receive_cost_ns=100),)
+    host = ProcessorHost(HostPlan(1, 1, costs, 2, 10**9, 1, updates=True, ordered=True, ticks=True))
+    host.start(0)
+    work = new_work_columns(1, rows_wanted=False)
+    work.timestamp_ns[:], work.entry_slot[:], work.wire_length[:] = 30, 5, 64
+    slot = slot_of(work, np.array([[0, 0, 0], [0, 0, 1]]), np.zeros(1, np.uint32))
+    change = SteeringChange(
+        np.array([(0, 5, 0, 1)], MOVED_ROW), np.array([(5, 0)], GROUP_ROW), np.array([(5, 0, 1)], HEIR_ROW), 1
+    )
+    host.receive(Work(0, 0, 1, 0, (Segment(0, 0, ()), Segment(0, 1, (Marker(1, 25, 0, 1, change),)))), slot)
+    assert not any(isinstance(message, Loads) for message in host.receive(Tick(200)))
+    answers = np.array([(0, 0, 60, True)], ANSWER_ROW)
+    [loads] = [message for message in host.receive(Settle(1, 60, answers)) if isinstance(message, Loads)]
+    assert loads.processors.tolist() == [(1, 1, 0, 100, 0)]
+
+
+def test_dropped_frames_cost_an_entry_nothing() -> None:
+    """They count as packets of the entry, but their service is no work (POL-01); a window begins at the last tick."""
+    costs = (CostModel(receive_cost_ns=1000, dpc_queue_depth=1),)
+    host = ProcessorHost(HostPlan(0, 0, costs, 1, 10**9, 1, updates=True, ticks=True))
+    host.start(0)
+    work = new_work_columns(2, rows_wanted=False)
+    work.timestamp_ns[:], work.entry_slot[:], work.wire_length[:] = [10, 20], 5, 64
+    host.receive(
+        Work(0, 0, 2, 0, (Segment(0, 2, ()),)), slot_of(work, np.array([[0, 2]]), np.arange(2, dtype=np.uint32))
+    )
+    told = [loads for moment_ns in (50, 2000) for loads in host.receive(Tick(moment_ns)) if isinstance(loads, Loads)]
+    assert [loads.processors.tolist() for loads in told] == [[(0, 2, 1, 40, 1)], [(0, 0, 0, 960, 0)]]
+    assert [loads.entries.tolist() for loads in told] == [[(5, 2, 1000)], []]
 
 
 @pytest.mark.parametrize(("drain_ns_max", "followers"), [(10**6, [2, 3]), (1006, [2]), (1005, [])])

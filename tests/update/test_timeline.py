@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from dataplane.control import ControlPlane, OidRequest
 from dataplane.control.journal import create
 from dataplane.control.records import JournalReader
-from dataplane.ids import DEFAULT_PROCESSOR_INDEX, PRIMARY_PROCESSOR_INDEX, NdisVersion, ProcessorNumber
+from dataplane.ids import DEFAULT_PROCESSOR_INDEX, ProcessorNumber
 from dataplane.ndis.oids import Oid, RequestKind
 from dataplane.ndis.status import NdisStatus
 from dataplane.ndis.structures import SetIndirectionEntries, SetIndirectionEntry
@@ -97,13 +97,6 @@ def move(table_index: int, target: int, *, source: int | None = None, vport: int
         {table_index: P[place]}, {table_index: P[target]}, load_scenario(V2).adapter.ndis_version, vport
     )
     return request
-
-
-def test_moves_that_leave_the_fewest_in_use_come_first() -> None:
-    """Each group is judged by what is in use after it (UPD-41), where the primary processor does not count."""
-    places = {0: P[0], 1: P[1], PRIMARY_PROCESSOR_INDEX: P[3]}
-    moves = move_parameters(places, {0: P[3], 1: P[0]}, NdisVersion(6, 80), 1)
-    assert [request.processor for request in moves] == [P[1], P[0]], "one processor after it, not two"
 
 
 def at(at_ns: int, *requests: OidRequest, expect: NdisStatus | None = None) -> ScheduledRequest:
