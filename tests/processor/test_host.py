@@ -7,7 +7,7 @@ import pytest
 
 from dataplane.processor.costs import CostModel
 from dataplane.processor.host import HostPlan, ProcessorHost
-from dataplane.processor.messages import ANSWER_ROW, End, Loads, Marker, Segment, Settle, Tick, Work
+from dataplane.processor.messages import ANSWER_ROW, Acknowledge, End, Loads, Marker, Segment, Settle, Tick, Work
 from dataplane.processor.slot import slot_of
 from dataplane.receive.work import new_work_columns
 from dataplane.switch.change import GROUP_ROW, HEIR_ROW, MOVED_ROW, SteeringChange
@@ -25,7 +25,7 @@ def test_time_comes_as_far_as_a_tick_without_frames() -> None:
 
 
 def test_a_tick_waits_for_a_release_that_is_not_known() -> None:
-    """The frame is released at 60 ns and served until 160 ns, which the other processor's answer tells (POL-02)."""
+    """The frame is held by the tick, and the other processor's answers tell when it is released (POL-02)."""
     costs = (CostModel(receive_cost_ns=100),)
     host = ProcessorHost(HostPlan(1, 1, costs, 2, 10**9, 1, updates=True, ordered=True, ticks=True))
     host.start(0)
@@ -36,10 +36,11 @@ def test_a_tick_waits_for_a_release_that_is_not_known() -> None:
         np.array([(0, 5, 0, 1)], MOVED_ROW), np.array([(5, 0)], GROUP_ROW), np.array([(5, 0, 1)], HEIR_ROW), 1
     )
     host.receive(Work(0, 0, 1, 0, (Segment(0, 0, ()), Segment(0, 1, (Marker(1, 25, 0, 1, change),)))), slot)
+    at_least, exact = np.array([(0, 0, 120, False)], ANSWER_ROW), np.array([(0, 0, 150, True)], ANSWER_ROW)
+    assert any(isinstance(message, Acknowledge) for message in host.receive(Settle(1, None, at_least)))
     assert not any(isinstance(message, Loads) for message in host.receive(Tick(200)))
-    answers = np.array([(0, 0, 60, True)], ANSWER_ROW)
-    [loads] = [message for message in host.receive(Settle(1, 60, answers)) if isinstance(message, Loads)]
-    assert loads.processors.tolist() == [(1, 1, 0, 100, 0)]
+    [loads] = [message for message in host.receive(Settle(1, 150, exact)) if isinstance(message, Loads)]
+    assert loads.processors.tolist() == [(1, 1, 0, 50, 1)]
 
 
 def test_dropped_frames_cost_an_entry_nothing() -> None:
