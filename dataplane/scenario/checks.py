@@ -8,8 +8,9 @@ ids, events, traffic. Every violation becomes a finding, and none hides the othe
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import cached_property
 
 from dataplane.control import AdapterRefused
 from dataplane.control.capabilities import power_of_two
@@ -29,7 +30,7 @@ _ESSENTIAL = {"ndis_version", "interface", "rss_processors", "rss_base_processor
 _GROUP_BIT = 1 << 40  # lowest bit of the first byte of a MAC address: multicast or broadcast
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sheet:
     """A completed scenario, and the parts that had to be left out because they were wrong."""
 
@@ -44,6 +45,16 @@ class Sheet:
     def is_whole(self, table: str) -> bool:
         """Whether nothing of the table was left out."""
         return not any(path[0] == table and len(path) <= 2 for path in self.broken)
+
+    @cached_property
+    def vport_ids(self) -> Set[int]:
+        """The VPorts that there are from the beginning."""
+        return {0, *(vport.id for vport in self.scenario.vports)}
+
+    @cached_property
+    def creates_vports(self) -> bool:
+        """Whether an event creates one."""
+        return any(event.oid and event.oid.name == "OID_NIC_SWITCH_CREATE_VPORT" for event in self.scenario.events)
 
 
 def check(sheet: Sheet, findings: Findings, *, runs: bool) -> None:
@@ -379,8 +390,7 @@ def _check_hash_types(path: Path, hash_types: Sequence[str], adapter: Adapter, f
 
 
 def _check_event_target(path: Path, vport_id: int, sheet: Sheet, findings: Findings, *, may_fail: bool) -> None:
-    scenario = sheet.scenario
-    adapter = scenario.adapter
+    adapter = sheet.scenario.adapter
     match adapter.interface:
         case "vmq":
             findings.add(path, "RSS and VMQ are not used at the same time", "MOD-04")
@@ -388,9 +398,8 @@ def _check_event_target(path: Path, vport_id: int, sheet: Sheet, findings: Findi
             if vport_id:
                 findings.add((*path, "vport"), "must be 0, the adapter, with native RSS", "UPD-49")
         case "switch":
-            created = any(event.oid and event.oid.name == "OID_NIC_SWITCH_CREATE_VPORT" for event in scenario.events)
-            known = {0, *(vport.id for vport in scenario.vports)}
-            if vport_id not in known and not created and not may_fail and sheet.is_whole("vport"):
+            unknown = vport_id not in sheet.vport_ids and not sheet.creates_vports
+            if unknown and not may_fail and sheet.is_whole("vport"):
                 findings.add((*path, "vport"), f"there is no VPort {vport_id}", "RSS-21")
             if not adapter.has_vmmq:
                 findings.add(path, "needs NDIS 6.60 and RSS_ON_PF_VPORTS_SUPPORTED", "RSS-21")

@@ -134,7 +134,7 @@ def certify(
 
     def certificate(update: UpdateRecord) -> Certificate:
         e = update.epoch
-        sources = np.unique(update.change.moved["source"])
+        sources = update.change.moved["source"]
         frames_lost, frames_dropped = int(marks.lost[:, e].sum()), int(dropped[e])
         verdicts = {
             "no_loss": frames_lost == 0,
