@@ -51,10 +51,10 @@ def summarize_several(
 
 def several_screen(summary: dict[str, Any], where: Path) -> RenderableType:
     """Totals, a line for each NIC, throughput, and where the results are."""
-    wall = summary["wall"]
+    wall, count = summary["wall"], len(summary["adapters"])
     head = Text.assemble(
         (summary["scenario"], "bold"),
-        f"  {len(summary['adapters'])} NICs, {summary['arrived']:,} frames, {summary['completed']:,} completed",
+        f"  {count} NIC{'' if count == 1 else 's'}, {summary['arrived']:,} frames, {summary['completed']:,} completed",
     )
     head.append_text(dropped_text(summary["dropped"]))
     if summary["interrupted"]:
