@@ -1,9 +1,9 @@
-"""The numba kernels: arrays and scalars in, `out` arrays filled, no objects.
+"""The numba kernels: they take arrays and scalars, fill `out` arrays, and use no objects.
 
-Importing this package chooses where compiled kernels are kept, which must happen before numba is imported:
-`$NUMBA_CACHE_DIR` if the user set it, else `$XDG_CACHE_HOME/vmmq/numba` (`~/.cache/vmmq/numba`), else a folder of this
-user under the temporary directory. The package folder is never written to: it may be read-only, or shared with other
-users. It also lets kernels be taken from there without the preparations for compiling.
+Importing this package chooses the folder for compiled kernels, before numba is imported: `$NUMBA_CACHE_DIR` if the user
+set it, else `$XDG_CACHE_HOME/vmmq/numba` (`~/.cache/vmmq/numba`), else a folder of this user under the temporary
+directory. Nothing is written to the package folder: it may be read-only, or shared with other users. The import also
+lets numba load kernels from the chosen folder without preparing to compile.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-#: Releases of numba whose kernels have been seen to run without those preparations.
+#: Releases of numba whose cached kernels were tested without the preparations for compiling.
 _LOADING_ALONE = ("0.68.",)
 
 
 def _is_private_folder(folder: Path) -> bool:
-    """Make the folder if need be; true if only this user can have put compiled code there and it can be written."""
+    """Make the folder if it is missing; whether it is writable and only this user can have put compiled code there."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder.stat().st_uid == os.getuid() and os.access(folder, os.W_OK | os.X_OK)
@@ -28,7 +28,7 @@ def _is_private_folder(folder: Path) -> bool:
 
 
 def _version_of_sources() -> str:
-    """A fingerprint of everything a kernel can be compiled from."""
+    """A fingerprint of all sources of kernels."""
     digest = hashlib.sha256()
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.read_bytes())
@@ -49,12 +49,12 @@ def _choose_cache_folder() -> None:
 
 
 def _load_without_preparing_to_compile() -> None:
-    """Spare processes that find their kernels compiled what only compiling needs: more than half a second in each.
+    """Skip numba's preparations for compiling in a process whose kernels are in the cache; saves more than 0.5 s.
 
-    numba imports and registers everything that it can compile before it looks into its cache. What compiled code needs
-    of that is the memory runtime alone; a kernel that is not in the cache is compiled after all preparations, as ever.
+    Before numba looks into its cache, it imports and registers everything that it can compile. Compiled code needs only
+    the memory runtime. If a kernel is not in the cache, numba makes all preparations and compiles it, as usual.
     """
-    import numba  # noqa: PLC0415 - not before its folder is chosen
+    import numba  # noqa: PLC0415 - only after its folder has been chosen
     from numba.core.caching import Cache  # noqa: PLC0415
     from numba.core.runtime import nrt  # noqa: PLC0415
 

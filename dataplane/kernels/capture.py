@@ -1,11 +1,11 @@
-"""Kernels that walk the records of a capture: find every frame where it lies, note its time and lengths.
+"""Kernels that walk the records of a capture and write the position, time and lengths of every frame.
 
 Each scan reads `data` from `position` to `end`, continues the columns at row `row`, and returns `(row, position,
-status)`: where it stopped and why. Called again with what it returned (and more data, if it asked for that) it goes on
-as if it had never stopped, so nothing depends on how the input was cut.
+status)`: where it stopped and why. Called again with these values (and with more data after NEED_MORE), it continues as
+if it had never stopped. So the result does not depend on how the input was cut.
 
-Nothing is copied: `frame_start` says where in `data` a frame begins. A scan touches the record headers alone, and asks
-for the first bytes of every frame, so that they are in a cache when the frames are steered.
+Nothing is copied: `frame_start` is the offset of a frame in `data`. A scan reads only the record headers. It prefetches
+the first bytes of every frame, so that they are in a cache when the frames are steered.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from dataplane.kernels.memory import address_of, prefetch_address, read_u16_be, 
 #: Why a scan stopped.
 FULL, NEED_MORE, DAMAGED, CONTROL_BLOCK, FOREIGN_LINK_TYPE = range(5)
 
-#: No frame is longer than this, whatever snap length a capture claims: such a record header is rubbish.
+#: No frame is longer than this, whatever snap length a capture claims; a longer record is damaged.
 CAPTURED_LENGTH_MAX = 1 << 24
 
-#: Times are kept in +-2**62 ns (years 1823 to 2116), which leaves room to shift repeated captures.
+#: Times are limited to +-2**62 ns (years 1823 to 2116), so that repeated captures can be shifted without overflow.
 TIMESTAMP_MAX_NS = 1 << 62
 
 #: Columns of an interface table, one row for each pcapng interface of the section.
@@ -37,7 +37,7 @@ MULTIPLY, DIVIDE, BINARY_FRACTION = range(3)
 _ETHERNET = 1
 _PCAP_RECORD_HEADER = 16
 _SECTION_HEADER, _INTERFACE_DESCRIPTION, _OBSOLETE_PACKET, _SIMPLE_PACKET, _ENHANCED_PACKET = 0x0A0D0D0A, 1, 2, 3, 6
-_PREFETCH_RECORDS = 16  # ahead, if all were as long as this one
+_PREFETCH_RECORDS = 16  # how many records ahead, assuming that they are as long as the current one
 _HEADER_BYTES = 62  # Ethernet, a tag, IPv6 and ports
 
 
@@ -54,14 +54,14 @@ def _u16(address: int, big_endian: bool) -> Any:
 
 @njit(inline="always")
 def _prefetch_headers(frame: int) -> None:
-    """Ask for the cache lines with the Ethernet, IP and transport headers of the frame at an address."""
+    """Prefetch the cache lines with the Ethernet, IP and transport headers of the frame at an address."""
     prefetch_address(frame)
     prefetch_address(frame + _HEADER_BYTES - 1)
 
 
 @njit(cache=True, nogil=True)
 def touch_pages(data: npt.NDArray[np.uint8], low: int, high: int, page_bytes: int) -> int:
-    """Read a byte of every page, so that it is mapped; gives back something, or there would be nothing to read for."""
+    """Read a byte of every page, so that the page is mapped; the sum is returned so that no read is optimised away."""
     total = 0
     for at in range(low, high, page_bytes):
         total += data[at]
@@ -84,9 +84,9 @@ def scan_pcap(
     captured_length: npt.NDArray[np.uint32],
     frame_start: npt.NDArray[np.int64],
 ) -> Any:
-    """Records of a classic capture; `unit_ns` is 1000 or 1, the unit of the fraction of the second.
+    """Scan records of a classic capture; `unit_ns` is the unit of the fraction of a second, 1000 or 1 ns.
 
-    Fractions of a second or more are added as they are, and counted in `long_fractions` (1,).
+    A fraction that is a second or more is added as it is, and counted in `long_fractions` (1,).
     """
     base, status = address_of(data), FULL
     while row < len(timestamp_ns):
@@ -118,7 +118,7 @@ def scan_pcap(
 
 @njit(cache=True, nogil=True)
 def _to_ns(units: np.uint64, kind: int, factor: int, offset_ns: int) -> Any:
-    """Time units of a pcapng interface, a uint64, as ns since the epoch within +-TIMESTAMP_MAX_NS."""
+    """Convert a time in units of a pcapng interface (uint64) to ns since the epoch, limited to +-TIMESTAMP_MAX_NS."""
     limit = np.uint64(TIMESTAMP_MAX_NS)
     if kind == MULTIPLY:
         ns = units * np.uint64(factor) if units <= limit // np.uint64(factor) else limit
@@ -128,7 +128,7 @@ def _to_ns(units: np.uint64, kind: int, factor: int, offset_ns: int) -> Any:
         seconds = units >> np.uint64(factor) if factor < 64 else np.uint64(0)
         fraction = units & ((np.uint64(1) << np.uint64(factor)) - np.uint64(1)) if factor < 64 else units
         bits = factor
-        if bits > 34:  # 34 bits of a second are 0.06 ns, and times 10**9 they still fit in 64 bits
+        if bits > 34:  # 34 bits resolve 0.06 ns, and the product with 10**9 still fits in 64 bits
             fraction = fraction >> np.uint64(bits - 34) if bits < 98 else np.uint64(0)
             bits = 34
         ns = limit
@@ -152,11 +152,12 @@ def scan_pcapng(
     captured_length: npt.NDArray[np.uint32],
     frame_start: npt.NDArray[np.int64],
 ) -> Any:
-    """Blocks of a pcapng section up to the next one that changes it (CONTROL_BLOCK) or is not understood.
+    """Scan blocks of a pcapng section up to a block that starts a section or an interface (CONTROL_BLOCK).
 
-    `interfaces` is the (n, INTERFACE_COLUMNS) table of the section. A Simple Packet Block carries no time: it gets the
-    time of the frame before it (`last_timestamp_ns` for the first one). Unknown blocks are skipped; one that runs past
-    `end` leaves `position` behind `end`. FOREIGN_LINK_TYPE stops at a frame that is not Ethernet.
+    `interfaces` is the (n, INTERFACE_COLUMNS) table of the section. A Simple Packet Block has no time: it gets the time
+    of the previous frame (`last_timestamp_ns` for the first one). Unknown blocks are skipped; if one ends after `end`,
+    so does the returned `position`. The scan also stops at damaged blocks (DAMAGED) and at a frame that is not Ethernet
+    (FOREIGN_LINK_TYPE).
     """
     base, status = address_of(data), FULL
     while row < len(timestamp_ns):
@@ -204,7 +205,7 @@ def scan_pcapng(
             status = FOREIGN_LINK_TYPE
             break
         if block_type == _SIMPLE_PACKET:
-            # the padding is not told from the frame, so the captured length follows from the two limits
+            # the block does not say where its padding begins: the two limits give the captured length
             start = position + 12
             original = _u32(base + position + 8, big_endian)
             recorded = min(original, room)
@@ -234,7 +235,7 @@ def scan_pcapng(
 
 @njit(cache=True, nogil=True)
 def count_steps_back(timestamp_ns: npt.NDArray[np.int64], largest: int) -> Any:
-    """(timestamps below the largest one before them, the largest of all), begun with `largest` (TIM-02)."""
+    """(number of timestamps below an earlier one, largest timestamp); `largest` is that of earlier calls (TIM-02)."""
     regressions = 0
     for i in range(len(timestamp_ns)):
         regressions += timestamp_ns[i] < largest

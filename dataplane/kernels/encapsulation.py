@@ -29,7 +29,7 @@ _GRE_KEY_ONLY, _TRANSPARENT_ETHERNET = 0x2000, 0x6558
 
 @njit(cache=True, nogil=True)
 def _inner_frame(l3: int, captured_end: int, kind: int, ports: int, protocol: int) -> int:
-    """Where the inner Ethernet frame of a parsed packet begins, 0 when it is not an encapsulated one."""
+    """Address of the inner Ethernet frame of a parsed packet, 0 if the packet is not encapsulated."""
     inner = 0
     if kind == IPV4_UDP or kind == IPV6_UDP or kind == IPV6_EX_UDP:
         if np.int64(read_u16_be(ports + 2)) != _VXLAN_PORT or ports + 9 > captured_end:
@@ -57,7 +57,7 @@ def _inner_frame(l3: int, captured_end: int, kind: int, ports: int, protocol: in
 
 @njit(cache=True, nogil=True)
 def _packet_end(l3: int, kind: int) -> int:
-    """Just behind a parsed IP packet."""
+    """The address just after a parsed IP packet."""
     if kind < IPV6:
         return l3 + np.int64(read_u16_be(l3 + 2))
     return l3 + 40 + np.int64(read_u16_be(l3 + 4))
@@ -68,10 +68,10 @@ def look_inside(
     start: int, l3: int, captured_end: int, kind: int, source: int, destination: int, ports: int, protocol: int,
     home: int, routing: int,
 ) -> Any:  # fmt: skip
-    """(Ethernet header to match) + what `parse` returns, of the packet to hash; all addresses in memory.
+    """(Ethernet header to match, then the values of `parse` for the packet to hash); positions are memory addresses.
 
-    `start`, `l3` and the rest are those of the outer frame. With TCP or UDP ports inside, the inner packet is hashed;
-    otherwise the outer one as if it had no ports.
+    The arguments describe the outer frame. If the inner packet has TCP or UDP ports, it is hashed; otherwise the outer
+    packet is hashed as if it had no ports.
     """
     inner = _inner_frame(l3, captured_end, kind, ports, protocol) if kind != UNPARSEABLE else 0
     if inner == 0:
@@ -92,7 +92,7 @@ def look_inside(
 
 @njit(cache=True, nogil=True)
 def look_inside_frame(frame: npt.NDArray[np.uint8], l3: int, wire: int, ether_type: int) -> Any:
-    """`look_inside` for one whole frame whose layer 3 begins at offset `l3`, with offsets; for explaining one frame."""
+    """`look_inside` for `explain`: one whole frame, with offsets in the frame; layer 3 begins at offset `l3`."""
     base = address_of(frame)
     captured_end = base + min(frame.shape[0], wire)
     kind, source, destination, ports, protocol, home, routing = parse(base + l3, ether_type, captured_end, base + wire)

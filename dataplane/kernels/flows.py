@@ -1,7 +1,7 @@
-"""Hash tables of flows, for use inside kernels: how many items each had, and which came last.
+"""Open-addressing hash tables of flows, for use inside kernels: the items of each flow, and its last item.
 
-A table has a power of two of rows, at most half of them used; a row belongs to the flow of its `key`, and 0 marks an
-empty one (a flow key of 0 is kept as 1). What `move_flows` and its like get may be of either kind of row.
+The number of rows is a power of two, and at most half of the rows are used. A row belongs to the flow of its `key`; key
+0 marks an empty row (a flow key of 0 is stored as 1). `_find` and `move_flows` work on tables of either row type.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from numba import njit
 #: Items of one flow.
 FLOW_ROW = np.dtype([("key", np.uint64), ("items", np.int64)])
 
-#: The item of one flow that arrived last, among those that were served while others were held.
+#: Of one flow, the item that arrived last among the items served while frames were held.
 ORDER_ROW = np.dtype([("key", np.uint64), ("last_frame", np.int64), ("last_completion_ns", np.int64)])
 
 
 @njit(inline="always")
 def flow_slot(key: Any, mask: Any) -> Any:
-    """Where the look-up of a flow begins."""
+    """The row at which the look-up of a flow begins."""
     return (key ^ (key >> np.uint64(29))) & mask
 
 
 @njit(inline="always")
 def _find(table: Any, flow_key: Any) -> Any:
-    """Row of a flow, and whether it is new there; the table must have room for one more flow."""
+    """(row of a flow, whether the row is new); the table must have room for one more flow."""
     mask = np.uint64(table.shape[0] - 1)
     key = flow_key if flow_key != 0 else np.uint64(1)
     slot = flow_slot(key, mask)
@@ -42,7 +42,7 @@ def _find(table: Any, flow_key: Any) -> Any:
 
 @njit(inline="always")
 def count_item(flows: Any, used: int, flow_key: Any) -> Any:
-    """Count an item of a flow in a table of FLOW_ROWs; the number of flows."""
+    """Count an item of a flow in a table of FLOW_ROWs; returns the number of flows (`used` before)."""
     slot, is_new = _find(flows, flow_key)
     flows[slot].items += 1
     return used + is_new
@@ -50,10 +50,10 @@ def count_item(flows: Any, used: int, flow_key: Any) -> Any:
 
 @njit(inline="always")
 def follow(order: Any, used: int, flow_key: Any, frame: int, completion_ns: int) -> Any:
-    """Add one completion to its flow in a table of ORDER_ROWs (ORD-02); the number of flows, and how late it is.
+    """Add a completion to its flow in a table of ORDER_ROWs (ORD-02); returns (number of flows, lateness in ns).
 
-    Completions come in the order of service. One is reordered when a later-arrived item of its flow was completed
-    earlier: it is late by the time since then, others by 0.
+    Calls come in the order of service. An item is reordered if a later-arrived item of its flow completed earlier; its
+    lateness is the time since that completion. The lateness of other items is 0.
     """
     slot, is_new = _find(order, flow_key)
     flow = order[slot]
@@ -68,7 +68,7 @@ def follow(order: Any, used: int, flow_key: Any, frame: int, completion_ns: int)
 
 @njit(inline="always")
 def forget_order(order: Any, used: int) -> int:
-    """Empty a table of ORDER_ROWs; the number of flows in it then."""
+    """Empty a table of ORDER_ROWs; returns the number of flows afterwards, 0."""
     if used > 0:
         for i in range(order.shape[0]):
             order[i].key = 0

@@ -1,14 +1,14 @@
-"""Kernels that make frames: which flow frame k belongs to, and the bytes of its headers.
+"""Kernels that make synthetic frames: the flow of frame k, and the bytes of its headers.
 
-Nothing is remembered between frames: flow, length and bytes of frame k are functions of (seed, k). The headers of a
-flow are a function of its identity, a number; they are kept as a record of RECORD_BYTES for each flow, or made afresh
-for every frame where flows are too many to keep, or come and go. Writing a frame is copying its flow's record and
-filling in what depends on its length.
+Frames keep no state: flow, length and bytes of frame k are functions of (seed, k). The headers of a flow are a function
+of its identity, a number. They are stored as a record of RECORD_BYTES for each flow, or made again for every frame if
+flows are too many to store, or come and go. To write a frame, the kernel copies the record of its flow and fills in the
+fields that depend on the length.
 
-A flow's tuple is a permutation of its identity, so different flows never share one: the remote end has 26 address bits
-(16.0.0.0 to 19.255.255.255, or 2001:db8:0:1::/64) and 15 port bits (32768 to 65535); the local end has one address for
-each destination (192.168.0.0 on, or 2001:db8:0:2::/64) and port 443. Payloads are zero bytes, so every checksum is
-right although only the headers and the first bytes behind them are written.
+The tuple of a flow is a permutation of its identity, so no two flows have the same tuple. The remote end has 26 address
+bits (16.0.0.0 to 19.255.255.255, or 2001:db8:0:1::/64) and 15 port bits (32768 to 65535). The local end has port 443
+and one address for each destination (from 192.168.0.0, or in 2001:db8:0:2::/64). Payloads are zero bytes, so every
+checksum is correct although only the headers and the first bytes after them are written.
 """
 
 from __future__ import annotations
@@ -26,20 +26,22 @@ from dataplane.kernels.random import below, draw, mix64, random_u64
 FLOW_SEED, FRAME_SEED, LENGTH_SEED, UDP_SHARE, IPV6_SHARE, TRANSMIT_SHARE = range(6)
 SETTINGS = 6
 
-#: Bytes written for a frame: tag, IPv4 and TCP fit into 64, with IPv6 80 hold all but the urgent pointer.
+#: Bytes written for a frame. Headers with a tag, IPv4 and TCP fit into 64 bytes; with IPv6, 80 bytes hold everything
+#: except the urgent pointer.
 IPV4_BYTES, IPV6_BYTES = 64, 80
 
-#: A record is 80 bytes of headers without lengths and checksums, then two words of what is needed to fill these in:
-#: the sums of the words of the transport and of the IPv4 checksum; and, one byte each from the lowest, bytes to write,
-#: bytes of headers, offsets of IP length, IP checksum, UDP length, transport checksum, transport header, and bytes of
-#: IP header that the IP length counts. Where a protocol lacks a field, its offset names one that is written later.
+#: A record is 80 bytes of headers without lengths and checksums, then two 64-bit words with what is needed to fill
+#: these in. The word at _SUMS has the sums of the other words of the transport checksum (upper half) and of the IPv4
+#: checksum (lower half). The word at _LAYOUT has one byte each, from the lowest: bytes to write; bytes of headers;
+#: offsets of IP length, IP checksum, UDP length, transport checksum and transport header; bytes of the IP header that
+#: the IP length counts. If a protocol lacks a field, its offset is that of a field that is written later.
 RECORD_BYTES = 96
 _SUMS, _LAYOUT = 80, 88
 
 #: Ethernet, IPv4, UDP and VXLAN headers of a tunnel (RFC 7348).
 TUNNEL_BYTES = 50
 
-#: Flow identities are counted modulo 2**41, the bits of address and port.
+#: Flow identities are numbers modulo 2**41: 26 bits of address and 15 of port.
 IDENTITIES = 1 << 41
 
 _GATEWAY_MAC = np.uint64(0x02005E100001)
@@ -56,7 +58,7 @@ _BLOCK_FRAMES = 1024
 
 @njit(inline="always")
 def _fold(total: Any) -> Any:
-    """The internet checksum of words whose sum is `total`."""
+    """The internet checksum of 16-bit words whose sum is `total`."""
     total = (total & 0xFFFF) + (total >> 16)
     total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
@@ -64,7 +66,7 @@ def _fold(total: Any) -> Any:
 
 @njit(inline="always")
 def _scramble(identity: Any) -> Any:
-    """A permutation of the 41-bit numbers: odd multipliers and shifts to the right can be undone."""
+    """A permutation of the 41-bit numbers: products with odd numbers and XORs with right shifts are invertible."""
     mask = np.uint64(IDENTITIES - 1)
     x = (np.uint64(identity) * np.uint64(0x9E3779B97F4A7C15)) & mask
     x ^= x >> np.uint64(21)
@@ -96,13 +98,13 @@ def choose(
     out_flow: npt.NDArray[np.int64],
     out_length: npt.NDArray[np.int64],
 ) -> None:
-    """Flow and length of frames `first`, `first` + 1, ...
+    """Write flow and length of frames `first`, `first` + 1, ... into `out_flow` and `out_length` (frames,).
 
-    `flows` is an alias table whose entries stand for `flows_each` equally likely flows each (one of the two numbers is
-    1), `lengths` one over `length_bytes`. After every `churn_frames` frames all flow numbers grow by one: the oldest
-    flow leaves, a new one comes.
+    `flows` is an alias table. Each of its entries stands for `flows_each` equally likely flows; either `flows_each` is
+    1 or the table has one entry. `lengths` is an alias table over the indices of `length_bytes`. After every
+    `churn_frames` frames all flow numbers grow by one: the oldest flow leaves and a new one comes.
     """
-    # random numbers first, in loops of their own: these are compiled to vector instructions
+    # random numbers in separate loops: the compiler turns these into vector instructions
     flow_seed, length_seed = settings[FRAME_SEED], settings[LENGTH_SEED]
     for i in range(len(out_flow)):
         out_flow[i] = np.int64(random_u64(flow_seed, np.uint64(first + i)))
@@ -129,7 +131,7 @@ def _build(
     destination_mac: npt.NDArray[np.uint64],
     destination_tag: npt.NDArray[np.int64],
 ) -> Any:
-    """Write the record of one flow at a memory address; returns its destination."""
+    """Write the record of one flow at memory address `at`; returns the destination of the flow."""
     attributes = random_u64(settings[FLOW_SEED], np.uint64(identity))
     more = mix64(attributes)
     destination = draw(destinations, more)
@@ -202,9 +204,10 @@ def build_records(
     destination_tag: npt.NDArray[np.int64],
     out: npt.NDArray[np.uint8],
 ) -> None:
-    """The records of some flows, one behind the other.
+    """Write the records of the flows `identities` (n,) into `out` (n * RECORD_BYTES,), one after the other.
 
-    `destinations` is an alias table; `destination_tag` holds the tag control information, or -1 for no tag.
+    `destinations` is an alias table over the rows of `destination_mac` and `destination_tag` (destinations,);
+    `destination_tag` holds the tag control information, or -1 for no tag.
     """
     records = address_of(out)
     for i in range(len(identities)):
@@ -223,10 +226,10 @@ def write_frames(
     frame_start: npt.NDArray[np.int64],
     packed: npt.NDArray[np.uint8],
 ) -> int:
-    """Write frame i as record[i] says, length[i] bytes long or as long as its headers are.
+    """Write frame i from record number `record[i]`, `length[i]` bytes long, but at least as long as its headers.
 
-    `headroom` bytes are left free in front of each frame and count as part of it. Frames start at multiples of 16, the
-    first one behind the `used` bytes of `packed`; returns how many are used then.
+    `headroom` bytes before each frame stay free and count as part of it. Frames start at multiples of 16, the first one
+    after the first `used` bytes of `packed`; returns the number of bytes of `packed` that are used afterwards.
     """
     used, records_at, packed_at = np.int64(used), address_of(records), address_of(packed)
     for i in range(len(record)):
@@ -242,17 +245,17 @@ def write_frames(
         transport = (layout >> 48) & 0xFF
 
         at = packed_at + used + headroom
-        for k in range(0, IPV6_BYTES, 16):  # behind 64 bytes the next frame overwrites what IPv4 does not need
+        for k in range(0, IPV6_BYTES, 16):  # an IPv4 frame needs 64 bytes: the next frame overwrites the rest
             low, high = read_u64(source + k), read_u64(source + k + 8)
             write_u64(at + k, low)
             write_u64(at + k + 8, high)
         wire = max(length[i] - headroom, headers)
         segment = wire - transport  # transport header and payload
         ip_length = segment + ip_header
-        # no branches on what flows differ in: they would be predicted wrong
+        # no branches on properties of a flow: they would be mispredicted
         is_udp = np.int64(checksum_at - transport == 6)
         checksum = _fold((sums >> 32) + segment + (segment & -is_udp))
-        checksum |= -(is_udp & np.int64(checksum == 0)) & 0xFFFF  # 0 would mean that there is none (RFC 768)
+        checksum |= -(is_udp & np.int64(checksum == 0)) & 0xFFFF  # in UDP, 0 means "no checksum" (RFC 768)
         ip_checksum = _fold((sums & 0xFFFF_FFFF) + ip_length)
         write_u16_be(at + ip_checksum_at, ip_checksum)
         write_u16_be(at + ip_length_at, ip_length)
@@ -282,7 +285,7 @@ def make_frames(
     frame_start: npt.NDArray[np.int64],
     packed: npt.NDArray[np.uint8],
 ) -> None:
-    """`choose` and `write_frames` for flows whose records are kept, in blocks small enough for the cache."""
+    """`choose` and `write_frames` for flows with stored records, in blocks small enough for the cache."""
     flow, length = np.empty(_BLOCK_FRAMES, np.int64), np.empty(_BLOCK_FRAMES, np.int64)
     used = np.int64(0)
     for low in range(0, len(frame_start), _BLOCK_FRAMES):
@@ -304,7 +307,7 @@ def encapsulate(
     frame_start: npt.NDArray[np.int64],
     packed: npt.NDArray[np.uint8],
 ) -> None:
-    """Put the TUNNEL_BYTES of `outer` in front of frames that have that headroom; fill in lengths and checksum."""
+    """Write the TUNNEL_BYTES of `outer` into the headroom of every frame; fill in lengths and the IPv4 checksum."""
     packed_at = address_of(packed)
     for i in range(len(wire_length)):
         at, wire = frame_start[i], np.int64(wire_length[i])
@@ -329,10 +332,10 @@ def find_colliding(
     destination_tag: npt.NDArray[np.int64],
     out: npt.NDArray[np.int64],
 ) -> None:
-    """The first identities whose 4-tuple hash with their destination's key has no bit of `mask` (HSH-07, HSH-13).
+    """Find the first identities whose 4-tuple hash has no bit of `mask` set (HSH-07, HSH-13), and write them to `out`.
 
-    `toeplitz_tables` holds the byte tables of the destinations' keys one behind the other. In the frames made here the
-    addresses and the ports, hence the input bytes of the hash, follow each other.
+    The hash uses the key of the flow's destination; `toeplitz_tables` holds the byte tables of these keys one after the
+    other. In frames made here addresses and ports are adjacent, so the input bytes of the hash are as well.
     """
     scratch = np.zeros(RECORD_BYTES, np.uint8)
     record = address_of(scratch)

@@ -1,8 +1,9 @@
-"""What the processors of a host do with a batch: the kernel of a processor, over tables of addresses.
+"""Kernels that serve a batch on all processors of a host; they call `serve` for each processor.
 
-Calling a kernel costs time for every array it is given, and a processor and a slot have some sixty. So each of them
-keeps the addresses and lengths of its arrays in one row of a table, and these kernels make the arrays of that. Whoever
-replaces an array writes its row again (`write_addresses`); what a row names must outlive the call.
+A kernel call costs time for every array argument, and a processor and a slot together have about thirty arrays. So each
+processor and each slot keeps the addresses and lengths of its arrays in one row of a table, and these kernels turn the
+rows back into arrays. Code that replaces an array must write its row again (`write_addresses`). The arrays must live
+until the call returns.
 """
 
 from __future__ import annotations
@@ -39,12 +40,12 @@ from dataplane.kernels.work import WORK_ROW
 
 
 class Columns(NamedTuple):
-    """The columns of a batch that processors look at, and their rows grouped by segment and processor."""
+    """The columns of a batch that processors use, and the row numbers grouped by segment and processor."""
 
     rows: npt.NDArray[Any]  # WORK_ROW
-    completion_ns: npt.NDArray[np.int64]  # empty when nobody wants it
-    selection: npt.NDArray[np.uint32]
-    offsets: npt.NDArray[np.int64]  # (segments, processors + 1)
+    completion_ns: npt.NDArray[np.int64]  # empty if nobody reads it
+    selection: npt.NDArray[np.uint32]  # row numbers
+    offsets: npt.NDArray[np.int64]  # (segments, processors + 1): where those of each processor begin and end
 
 
 _ARRAY = np.dtype([("address", np.int64), ("length", np.int64)])
@@ -53,12 +54,15 @@ _ARRAY = np.dtype([("address", np.int64), ("length", np.int64)])
 _PROCESSOR_ARRAYS = ("costs", *Service._fields, *Accounts._fields, *Tracking._fields)
 _PROCESSOR = np.dtype([(name, _ARRAY) for name in _PROCESSOR_ARRAYS])
 _COLUMNS = np.dtype([(name, _ARRAY) for name in Columns._fields])
-#: Numbers in the row of a processor, and in that of a slot.
+#: Number of int64 in the row of a processor, and in the row of a slot.
 PROCESSOR_ADDRESSES, SLOT_ADDRESSES = _PROCESSOR.itemsize // 8, _COLUMNS.itemsize // 8
 
 
 def write_addresses(row: npt.NDArray[np.int64], arrays: Iterable[npt.NDArray[Any]]) -> None:
-    """Write the addresses and lengths of arrays in the order of their fields: costs first, or all of `Columns`."""
+    """Write the addresses and lengths of arrays into `row`: those of `_PROCESSOR_ARRAYS` or of `Columns`, in order.
+
+    They may be only the first of these.
+    """
     numbers = [number for array in arrays for number in (array.ctypes.data, len(array))]
     row[: len(numbers)] = numbers
 
@@ -76,7 +80,7 @@ def _columns(slot: npt.NDArray[np.int64], processors: int) -> Any:
 
 @njit(inline="always")
 def _processor(row: npt.NDArray[np.int64]) -> Any:
-    """Costs, Service and Accounts of the processor that a row is about."""
+    """The (1,) costs, `Service` and `Accounts` of the processor that a row describes."""
     a = carray(pointer_to(address_of(row)), (1,), _PROCESSOR)[0]
     return (
         carray(pointer_to(a.costs.address), (1,), kernels.COSTS),
@@ -132,12 +136,13 @@ def serve_batch(
     window_ns: int,
     done: npt.NDArray[np.int64],
 ) -> int:
-    """A batch of one segment, in a run in which nothing changes, for all processors of a host.
+    """Serve a batch of one segment on all processors of a host, in a run without updates.
 
-    `slot` (SLOT_ADDRESSES,), `rows` (processors of the host, PROCESSOR_ADDRESSES); the first of them is
-    `first_processor` of the `processors` of the whole simulated host. `flow_rows` and `flows_used` are `Flows`. Returns
-    -1 when all is done, else the number of the processor that has to make room in its logs; `done` says how many rows
-    each of them has finished.
+    `slot` (SLOT_ADDRESSES,) and `rows` (processors of the host, PROCESSOR_ADDRESSES) are rows of addresses. Row 0
+    describes processor `first_processor` of the `processors` of the whole simulated host. `flow_rows` and `flows_used`
+    are the fields of `Flows`. `done` (processors of the host,) counts the finished rows of each processor; a call
+    continues there. Returns -1 when everything is done, otherwise the index of the processor that needs room in its
+    logs.
     """
     columns, flows = _columns(slot, processors), Flows(flow_rows, flows_used)
     for p in range(rows.shape[0]):
@@ -155,9 +160,9 @@ def serve_batch(
     return -1
 
 
-#: How far a processor is with a batch, 0 before anything: done as far as asked; it waits for a release not known
-#: yet; a log is full; behind the mark of an ordered update that moves something to it, or by which it still holds
-#: frames. The caller sees to the last two.
+#: Why a processor stopped in a batch; 0 before it has started. DONE: it has served everything it was asked to serve.
+#: WAITING: it needs a release that is not known yet. FULL: a log is full. MARKED: it has just passed the mark of an
+#: ordered update that moves something to it, or at which it still holds frames. The caller must handle FULL and MARKED.
 DONE, WAITING, FULL, MARKED = range(1, 5)
 
 #: Indices of `at` in `serve_processors`, and how many there are.
@@ -166,7 +171,7 @@ PLACES = 4
 
 
 class Batch(NamedTuple):
-    """What a batch has for every processor of a host, when the steering may change."""
+    """A batch for all processors of a host, in a run with updates."""
 
     columns: Columns
     flows: Flows
@@ -177,12 +182,12 @@ class Batch(NamedTuple):
     ordered: bool
     window_start_ns: int
     window_ns: int
-    drained_ns: npt.NDArray[np.int64]  # (marks,) raised to when the older epochs are done, at least
+    drained_ns: npt.NDArray[np.int64]  # (marks,) raised to a lower bound of when all older frames are complete
 
 
 @njit(inline="always")
 def _has_heirs(new: npt.NDArray[Any], processor: int) -> bool:
-    """Whether an update moves something to that processor."""
+    """Whether an update moves something to `processor`; `new` are the HEIR_ROWs of its mark."""
     found = False
     for k in range(new.shape[0]):
         found |= new[k].processor == processor
@@ -191,7 +196,7 @@ def _has_heirs(new: npt.NDArray[Any], processor: int) -> bool:
 
 @njit(inline="always")
 def _may_hold(rows: npt.NDArray[np.uint32], columns: Any, counts: npt.NDArray[np.int64]) -> bool:
-    """Whether frames are held, or one of these rows may have to wait."""
+    """Whether frames are held, or one of `rows` may have to be held."""
     if counts[HELD] > 0:
         return True
     return rows.shape[0] > 0 and columns.rows[rows[0]].timestamp_ns < counts[FENCES_END_NS]
@@ -199,7 +204,7 @@ def _may_hold(rows: npt.NDArray[np.uint32], columns: Any, counts: npt.NDArray[np
 
 @njit(inline="always")
 def _may_enter(moment_ns: int, counts: npt.NDArray[np.int64]) -> bool:
-    """Whether a held frame is left whose release is known, and comes up to a moment: `serve` had no room for it."""
+    """Whether a held frame with a known release up to a moment is still held, because `serve` had no room in a log."""
     release_ns, bound_ns = counts[RELEASE_NS], counts[BOUND_NS]
     known = release_ns < bound_ns or (release_ns == bound_ns and counts[RELEASE_EPOCH] < counts[BOUND_EPOCH])
     return counts[HELD] > 0 and known and release_ns <= moment_ns
@@ -214,7 +219,10 @@ def let_in_until(
     window_start_ns: int,
     window_ns: int,
 ) -> bool:
-    """Held frames whose release is known, and comes up to a moment, enter; whether some are left as a log is full."""
+    """Let held frames with a known release up to a moment enter the queue; whether some remain because a log is full.
+
+    `row` (PROCESSOR_ADDRESSES,), `flow_rows` and `flows_used` as in `serve_batch`.
+    """
     columns = Columns(np.zeros(0, WORK_ROW), np.zeros(0, np.int64), np.zeros(0, np.uint32), np.zeros((0, 1), np.int64))
     flows = Flows(flow_rows, flows_used)
     costs, service, accounts = _processor(row)
@@ -236,10 +244,11 @@ def _serve_segments(
     at: npt.NDArray[np.int64],
     end_segment: int,
 ) -> int:
-    """Everything that a `Batch` has for one processor before segment `end_segment`; how far it has come.
+    """Serve the rows and marks of a `Batch` for one processor, up to segment `end_segment` - 1; returns why it stopped.
 
-    `row` (PROCESSOR_ADDRESSES,) as in `serve_batch`; `completion_ns` and `unknown` (marks, groups) are those of
-    `tracking.mark`. `at` (PLACES,) says how far it has come, and is where the next call goes on.
+    `row` (PROCESSOR_ADDRESSES,) is the processor's row of addresses. `completion_ns` and `unknown` (marks, groups) have
+    a row for each call of `tracking.mark`. `at` (PLACES,) is the place that this processor has reached in the batch; a
+    call continues there and moves it on.
     """
     columns, first_frame, marks = batch.columns, batch.first_frame, batch.marks
     old, new, drained_ns, ordered = batch.old, batch.new, batch.drained_ns, batch.ordered
@@ -313,14 +322,18 @@ def serve_processors(
     at: npt.NDArray[np.int64],
     waits: npt.NDArray[np.bool_],
 ) -> int:
-    """Everything that a batch has for the processors of a host, segment by segment; ordered, each as far as it gets.
+    """Serve the rows and marks of a batch on all processors of a host.
 
-    All serve the frames before an update, then pass its mark: who is ahead has the others log frames as followers that
-    came before it. Where updates are ordered they wait for each other anyway, for what those who are ahead know.
-    `slot`, `rows`, `flow_rows` and `flows_used` as in `serve_batch`; from `segments` to `drained_ns` see `Batch`;
-    `completion_ns` and `unknown` (processors of the host, marks, groups), `at` (processors of the host, PLACES) as in
-    `_serve_segments`. Those that wait (processors of the host,) are passed over, and those that have to are added.
-    Returns the number of a processor that its caller has to see to, or -1 when all are DONE or wait.
+    Without `ordered`, all processors serve a segment before any of them passes the next mark. Passing a mark starts the
+    watch of `Tracking.watch_until_ns`, which they share: a processor behind would log frames from before the update as
+    followers. With `ordered`, each processor goes as far as it can, because the others wait for what it then knows.
+
+    `slot`, `rows`, `flow_rows` and `flows_used` as in `serve_batch`; `segments` is their number in the batch; `marks`,
+    `old`, `new`, `ordered`, the window and `drained_ns` are the fields of `Batch`. `completion_ns` and `unknown`
+    (processors of the host, marks, groups) and `at` (processors of the host, PLACES) have an element for each
+    processor, as in `_serve_segments`. `waits` (processors of the host,) says which processors wait: they are skipped,
+    and those that begin to wait are added. Returns the index of a processor that its caller must handle (FULL or
+    MARKED), or -1 when all are DONE or wait.
     """
     batch = Batch(
         _columns(slot, processors), Flows(flow_rows, flows_used), first_frame, marks, old, new, ordered,
@@ -352,10 +365,11 @@ def take_loads(
     told: npt.NDArray[np.int64],
     loads: npt.NDArray[Any],
 ) -> None:
-    """Write PROCESSOR_LOAD_ROWs of a host (processors of the host,): since it was told before, up to a moment.
+    """Write the PROCESSOR_LOAD_ROWs of a host, from the previous call up to a moment, into `loads`.
 
-    `rows` and `first_processor` as in `serve_batch`. All processors have come as far as the moment, and not beyond it.
-    `told` (processors of the host, LOADS_TOLD) has the counts of that time, zeros at first, and gets those of this one.
+    `loads` is (processors of the host,); `rows` and `first_processor` as in `serve_batch`. All processors must have
+    served everything up to the moment and nothing after it. `told` (processors of the host, LOADS_TOLD) holds the
+    totals at the previous call, zeros at first, and gets the totals at the moment.
     """
     for p in range(rows.shape[0]):
         _, service, _ = _processor(rows[p])

@@ -1,7 +1,7 @@
 """Matching an address and a VLAN id against the filters of a snapshot (rules, section 6).
 
-The tables are arrays of 8-byte fields. These functions get their memory addresses, not the arrays: they are called for
-each frame, and numba would count references for each array each time (see `memory.address_of`).
+These functions take the memory addresses of the tables instead of arrays: they are called for each frame, and numba
+would count references for each array in each call (see `memory.address_of`).
 """
 
 from __future__ import annotations
@@ -13,32 +13,33 @@ from numba import njit
 
 from dataplane.kernels.memory import read_u32, read_u64
 
-#: Open-addressing table of the addresses that filters test for; `key` is `mac_key`, 0 in an empty slot. The row says
-#: all about the first filter of the address, which is nearly always the only one.
+#: Open-addressing table of the addresses that filters test for; `key` is `mac_key`, 0 in an empty slot. A row contains
+#: the whole first filter of its address, which is nearly always the only one.
 MAC_ROW = np.dtype(
     [
         ("key", np.uint64),
-        ("first", np.uint32),  # rows of the filter table
-        ("count", np.uint32),
+        ("first", np.uint32),  # first row of the address in the filter table
+        ("count", np.uint32),  # number of its rows there
         ("filter_id", np.uint32),
         ("classes", np.uint32),  # of its target, as in FILTER_ROW
-        ("vlan_mask", np.uint16),  # passes when this & the TCI is vlan_value
-        ("vlan_value", np.uint16),  # read with the mask
+        ("vlan_mask", np.uint16),  # the filter passes if vlan_mask & TCI == vlan_value
+        ("vlan_value", np.uint16),  # read together with the mask, as one uint32
         ("unused", np.uint32),
     ]
 )
 
-#: A filter. Those of one address lie together, in the order of FLT-37; general ones are tried by rank.
+#: A filter. The rows of one address lie together, in the order of FLT-37. General filters, those without one exact
+#: address, are in a table of their own, in the order of their rank.
 FILTER_ROW = np.dtype(
     [
         ("rank", np.int64),  # order of FLT-37: smaller is tried first
-        ("classes", np.int64),  # where the rows of its target begin in the snapshot's `class_rows`, in bytes
+        ("classes", np.int64),  # offset of the rows of its target in the snapshot's `class_rows`, in bytes
         ("filter_id", np.int64),
         ("vlan_test", np.int64),  # ANY_VLAN, UNTAGGED_OR_ZERO or EXACT_VLAN
         ("vlan_id", np.int64),
         ("names_address", np.int64),  # 1: has an equality test on the address
-        ("test_first", np.int64),  # general filters: their tests
-        ("test_count", np.int64),
+        ("test_first", np.int64),  # general filters: first row in the table of tests
+        ("test_count", np.int64),  # and number of rows
     ]
 )
 
@@ -46,7 +47,7 @@ FILTER_ROW = np.dtype(
 TEST_ROW = np.dtype([("is_vlan", np.int64), ("test", np.int64), ("value", np.uint64), ("result", np.uint64)])
 
 ANY_VLAN, UNTAGGED_OR_ZERO, EXACT_VLAN = range(3)
-VID = 0xFFF  # its bits in the TCI
+VID = 0xFFF  # the bits of the VLAN id in the TCI
 LAST_RANK = 1 << 62
 
 _MULTIPLIER, _USED = np.uint64(0x9E37_79B9_7F4A_7C15), np.uint64(0xFFFF)
@@ -63,13 +64,13 @@ _DIRECTED, _MULTICAST, _ALL_MULTICAST, _BROADCAST_BIT, _PROMISCUOUS = 0x1, 0x2, 
 
 @njit(inline="always")
 def filter_field(filters: int, row: int, offset: int) -> int:
-    """One field of a row of the FILTER_ROW table at `filters`."""
+    """A field, at byte `offset`, of row `row` of the FILTER_ROW table at address `filters`."""
     return np.int64(read_u64(filters + row * _FILTER_BYTES + offset))
 
 
 @njit(inline="always")
 def _vlan_passes(filters: int, row: int, vid: int) -> bool:
-    """VLAN condition of an address filter for a frame whose VID is `vid`, 0 when untagged (FLT-16, FLT-22, FLT-28)."""
+    """Whether a frame meets the VLAN condition of a filter; `vid` is 0 for untagged frames (FLT-16, FLT-22, FLT-28)."""
     vlan_test = filter_field(filters, row, VLAN_TEST)
     if vlan_test == UNTAGGED_OR_ZERO:
         return vid == 0
@@ -79,23 +80,23 @@ def _vlan_passes(filters: int, row: int, vid: int) -> bool:
 
 
 def vlan_condition(vlan_test: int, vlan_id: int) -> tuple[int, int]:
-    """The mask and the value of a MAC_ROW."""
+    """(`vlan_mask`, `vlan_value`) of a MAC_ROW."""
     return (0, 0) if vlan_test == ANY_VLAN else (VID, vlan_id)
 
 
 def mac_key(address: int) -> int:
-    """The key of a 48-bit address in the table: in the upper bits, as its bytes begin a frame."""
+    """The key of a 48-bit address in the table: the address is in the upper bits, as in a frame's first 8 bytes."""
     return address << 16 | int(_USED)
 
 
 def mac_slot(address: int, shift: int) -> int:
-    """Where the search for an address begins in a table of 2^(64 - shift) rows."""
+    """The row at which the search for an address begins, in a table of 2^(64 - shift) rows."""
     return (mac_key(address) * int(_MULTIPLIER) % 2**64) >> shift
 
 
 @njit(inline="always")
 def mac_row(macs: int, mac_mask: int, mac_shift: Any, address: Any) -> Any:
-    """Whether filters test for a 48-bit address, and where in memory its MAC_ROW lies then."""
+    """(whether filters test for a 48-bit address, memory address of its MAC_ROW)."""
     wanted = (address << np.uint64(16)) | _USED
     slot = np.int64((wanted * _MULTIPLIER) >> mac_shift)
     while True:
@@ -110,7 +111,7 @@ def mac_row(macs: int, mac_mask: int, mac_shift: Any, address: Any) -> Any:
 
 @njit(cache=True, nogil=True)
 def _first_passing(filters: int, first: int, end: int, vid: int) -> int:
-    """The first of the rows `first` to `end` - 1 whose VLAN condition holds, else -1."""
+    """The first of the rows `first` to `end` - 1 whose VLAN condition holds, -1 if none."""
     for row in range(first, end):
         if _vlan_passes(filters, row, vid):
             return row
@@ -121,8 +122,8 @@ def _first_passing(filters: int, first: int, end: int, vid: int) -> int:
 def match_address(macs: int, mac_mask: int, mac_shift: Any, filters: int, address: Any, tci: Any) -> Any:
     """(classes, filter id) of the first filter of an address that passes, (-1, 0) if none (FLT-32, FLT-33, FLT-37).
 
-    `tci` has the TCI of the frame in its low 16 bits, 0 when it is untagged. Right where no other filter can get the
-    frame: see `match_any`.
+    The low 16 bits of `tci` are the TCI of the frame, 0 for an untagged frame. The result is right only if the snapshot
+    has no general filters; `match_any` handles these.
     """
     is_known, at = mac_row(macs, mac_mask, mac_shift, address)
     classes, filter_id = np.int64(-1), np.int64(0)
@@ -141,7 +142,7 @@ def match_address(macs: int, mac_mask: int, mac_shift: Any, filters: int, addres
 
 @njit(cache=True, nogil=True)
 def _general_passes(general: int, tests: int, row: int, address: Any, vid: int, test_vlan: bool) -> bool:
-    """Whether a general filter passes, its VLAN conditions only if `test_vlan` (FLT-12, FLT-32)."""
+    """Whether a frame passes a general filter; VLAN conditions are tested only if `test_vlan` (FLT-12, FLT-32)."""
     if test_vlan and filter_field(general, row, VLAN_TEST) == UNTAGGED_OR_ZERO and vid != 0:
         return False
     first = filter_field(general, row, TEST_FIRST)
@@ -169,7 +170,7 @@ def _general_passes(general: int, tests: int, row: int, address: Any, vid: int, 
 
 @njit(cache=True, nogil=True)
 def _match_general(general: int, count: int, tests: int, address: Any, vid: int, before: int) -> int:
-    """Row of the first general filter that passes and ranks before `before`, else -1 (FLT-37)."""
+    """Row of the first general filter that passes and whose rank is less than `before`, -1 if none (FLT-37)."""
     for row in range(count):
         if filter_field(general, row, RANK) >= before:
             return -1
@@ -182,7 +183,10 @@ def _match_general(general: int, count: int, tests: int, address: Any, vid: int,
 def match_any(
     macs: int, mac_mask: int, mac_shift: Any, filters: int, general: int, count: int, tests: int, address: Any, vid: int
 ) -> Any:
-    """(classes, filter id) of the first filter that passes, general ones among them, (-1, 0) when none does."""
+    """(classes, filter id) of the first filter that passes, general filters included; (-1, 0) if none passes.
+
+    `general` is the address of the table of general filters, `count` its rows, `tests` the table of their tests.
+    """
     classes, filter_id, rank = np.int64(-1), np.int64(0), np.int64(LAST_RANK)
     is_known, at = mac_row(macs, mac_mask, mac_shift, address)
     if is_known:
@@ -201,10 +205,10 @@ def match_any(
 def match_sender(
     macs: int, mac_mask: int, mac_shift: Any, filters: int, general: int, count: int, tests: int, address: Any, vid: int
 ) -> Any:
-    """(classes, filter id) of the filter that names the source address of a send, (-1, 0) when none does.
+    """(classes, filter id) of the filter that names the source address of a send, (-1, 0) if no filter names it.
 
-    Only filters with an equality test on the address name one. One whose VLAN conditions hold for the frame goes before
-    all that only have the address; otherwise the order is that of FLT-37.
+    A filter names an address if it has an equality test on the address. Filters whose VLAN conditions hold for the
+    frame come before the other filters of the address; within both sets the order is that of FLT-37.
     """
     is_known, at = mac_row(macs, mac_mask, mac_shift, address)
     first = np.int64(read_u32(at + _FIRST)) if is_known else 0
@@ -232,7 +236,7 @@ def match_sender(
 def packet_filter_accepts(bits: int, permanent_address: Any, listed: int, listed_count: int, address: Any) -> bool:
     """Whether the packet filter lets a frame that matched no filter through (RX-07).
 
-    `listed` is where the `listed_count` addresses of the multicast list lie, 8 bytes each.
+    `listed` is the memory address of the multicast list: `listed_count` addresses of 8 bytes each.
     """
     if bits & _PROMISCUOUS:
         return True

@@ -1,9 +1,9 @@
-"""Unaligned reads and writes at memory addresses, and prefetch, for use inside kernels.
+"""Unaligned reads and writes at memory addresses, prefetch, and other single instructions, for use inside kernels.
 
-Frames lie at any byte offset, and numba alone reads them byte by byte. Each function here is one machine instruction
-(two for the big-endian ones). **Nothing is checked**: the caller has proved that the bytes are there, and may be
-written. Reads return uint64 whatever their width, because numba turns int64 with uint64 into float64. Plain `read_*`
-and `write_*` are little-endian, as the machines this runs on are; `*_be` are network order.
+Frames lie at any byte offset, and plain numba code reads them byte by byte. Each read or write here is one machine
+instruction (two for big-endian ones). **Nothing is checked**: the caller must have made sure that the bytes exist and
+may be written. Reads of any width return uint64, because numba turns a mix of int64 and uint64 into float64. `read_*`
+and `write_*` are little-endian, as are the supported machines; `*_be` are in network order.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from numba.extending import intrinsic
 
 
 def _address_of(typing_context: Any, array: Any) -> Any:
-    """Address of an array's first element as int64.
+    """Memory address of the first element of an array, as int64.
 
-    The `read_*` and `write_*` functions take such addresses. An address is a plain number: unlike an array it can be
-    passed between inlined functions without numba counting references for every frame. The array must outlive its use.
+    The `read_*` and `write_*` functions take such addresses. An address is a plain number: unlike an array, it can be
+    passed to inlined functions without numba counting references for every frame. The array must live as long as the
+    address is used.
     """
     if not isinstance(array, types.Array):
         return None
@@ -36,10 +37,10 @@ address_of: Any = intrinsic(_address_of)
 
 
 def _pointer_to(typing_context: Any, address: Any) -> Any:
-    """The pointer to an address, for `numba.carray`, which makes an array of it.
+    """An address as a pointer, from which `numba.carray` makes an array.
 
-    Calling a kernel costs time for every array that it is given; a table of addresses costs as much as one array. What
-    lies at the address must outlive the call.
+    A kernel call costs time for every array argument; a table of addresses costs as much as one array. The memory at
+    the address must stay valid until the call returns.
     """
     if not isinstance(address, types.Integer):
         return None
@@ -54,7 +55,7 @@ pointer_to: Any = intrinsic(_pointer_to)
 
 
 def _pointer(context: Any, builder: Any, signature: Any, arguments: Any, bits: int) -> Any:
-    """The first argument, an address, as a pointer to a number of so many bits."""
+    """The first argument, an address, as a pointer to an integer of `bits` bits."""
     wide = context.cast(builder, arguments[0], signature.args[0], types.int64)
     return builder.inttoptr(wide, ir.IntType(bits).as_pointer())
 
@@ -110,7 +111,7 @@ write_u64_be = _write(64, True, "write_u64_be")
 
 
 def _prefetch_address(typing_context: Any, address: Any) -> Any:
-    """Ask for the cache line at an address; harmless for any address."""
+    """Prefetch the cache line at an address; harmless for any address."""
     if not isinstance(address, types.Integer):
         return None
 
@@ -118,7 +119,7 @@ def _prefetch_address(typing_context: Any, address: Any) -> Any:
         pointer, word = _pointer(context, builder, signature, arguments, 8), ir.IntType(32)
         function_type = ir.FunctionType(ir.VoidType(), [pointer.type, word, word, word])
         function = builder.module.declare_intrinsic("llvm.prefetch", [pointer.type], function_type)
-        builder.call(function, [pointer, word(0), word(3), word(1)])  # read, keep in all cache levels, data
+        builder.call(function, [pointer, word(0), word(3), word(1)])  # for reading, into all cache levels, data cache
         return context.get_dummy_value()
 
     return types.void(address), codegen
@@ -128,7 +129,7 @@ prefetch_address: Any = intrinsic(_prefetch_address)
 
 
 def _count_leading_zeros(typing_context: Any, value: Any) -> Any:
-    """Zero bits above the highest one of a uint64, 64 for 0."""
+    """The number of zero bits above the highest set bit of a uint64; 64 for 0."""
     if value != types.uint64:
         return None
 
@@ -158,7 +159,7 @@ multiply_high: Any = intrinsic(_multiply_high)
 
 
 def _multiply_folded(typing_context: Any, left: Any, right: Any) -> Any:
-    """The high and the low word of the 128-bit product of two uint64, one XOR the other."""
+    """The high word XOR the low word of the 128-bit product of two uint64."""
     if left != types.uint64 or right != types.uint64:
         return None
 
@@ -192,9 +193,10 @@ float_of_bits = _reinterpret(types.uint64, types.float64, "float_of_bits")
 
 
 def _select_unpredictable(typing_context: Any, condition: Any, yes: Any, no: Any) -> Any:
-    """`yes if condition else no` for two integers of one type, as a conditional move.
+    """`yes if condition else no` for two integers of the same type, as a conditional move.
 
-    Compilers make branches of what looks predictable; this says that the condition is not.
+    LLVM compiles such a choice to a branch if the condition seems predictable; this marks the condition as
+    unpredictable.
     """
     if condition != types.boolean or yes != no or not isinstance(yes, types.Integer):
         return None

@@ -17,14 +17,15 @@ def measure_order(
 ) -> None:
     """Write the extent and the late time offset of every row; both are 0 for a row that is not reordered.
 
-    Rows are ascending by flow key, completion, frame number (the place in arrival order); all arrays have one length. A
-    row is reordered when a row of its flow with a greater frame number completed earlier. Equal completion times are no
-    reordering: the frame number orders them. `extent` counts the rows of the flow from the first one, in completion
-    order, with a greater frame number to this one (RFC 4737, 4.2.1), `late_ns` the time between their completions.
+    All arrays are (rows,). Rows are sorted by flow key, completion, and frame number (the place in arrival order). A
+    row is reordered if a row of its flow with a greater frame number completed earlier. Rows with equal completion
+    times are not reordered: the frame number orders them. Take the first row of the flow, in completion order, with a
+    greater frame number: `extent` is the number of rows from it to this one (RFC 4737, 4.2.1), and `late_ns` is the
+    time between their completions.
     """
-    # That first one is always a maximum: a row whose frame number is greater than all before it in its flow. The maxima
-    # of a flow ascend in both completion and frame number, so it is found by halving.
-    maxima = np.empty(frame.shape[0], np.int64)  # rows
+    # The first row with a greater frame number is a maximum: its frame number is greater than those of all rows before
+    # it in its flow. The maxima of a flow ascend in completion and in frame number, so a binary search finds it.
+    maxima = np.empty(frame.shape[0], np.int64)  # row numbers
     count = 0
     for row in range(frame.shape[0]):
         if row == 0 or flow_key[row] != flow_key[row - 1]:

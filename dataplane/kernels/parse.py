@@ -1,7 +1,7 @@
-"""Where the hash input of a frame lies: the one parser of the project (MOD-10, HSH-06 to HSH-26, HSH-32).
+"""Finds the hash input of a frame: the only parser of the project (MOD-10, HSH-06 to HSH-26, HSH-32).
 
-The parser copies nothing. It works on memory addresses (see `memory.address_of`) and returns where addresses and ports
-lie; from there the steering kernel hashes and `explain` shows bytes.
+The parser copies nothing. It works on memory addresses (see `memory.address_of`) and returns the positions of addresses
+and ports. The steering kernel hashes the bytes there, and `explain` shows them.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from numba import njit
 
 from dataplane.kernels.memory import address_of, read_u8, read_u16_be
 
-#: Packet classes: what the headers say, before anybody asks which hash types are enabled. IPv6 classes "EX" carry a
-#: Home Address option or a type 2 Routing header (HSH-19). UNPARSEABLE is also all that is not IP (HSH-21, HSH-22).
+#: Packet classes: what the headers contain, independent of the enabled hash types. Packets of the IPv6 classes "EX"
+#: have a Home Address option or a type 2 Routing header (HSH-19). UNPARSEABLE includes everything that is not IP
+#: (HSH-21, HSH-22).
 IPV4, IPV4_TCP, IPV4_UDP, IPV6, IPV6_TCP, IPV6_UDP, IPV6_EX, IPV6_EX_TCP, IPV6_EX_UDP, UNPARSEABLE = range(10)
 CLASSES = 10
 
@@ -24,8 +25,9 @@ _HOP_BY_HOP, _ROUTING, _FRAGMENT, _AUTHENTICATION, _DESTINATION_OPTIONS = 0, 43,
 _MOBILITY, _HIP, _SHIM6 = 135, 139, 140
 _HOME_ADDRESS_OPTION = 0xC9
 
-#: What `parse` returns: (class, source, destination, ports, protocol, home, routing): where in memory these fields lie,
-#: -1 = absent. `source` and `destination` are those of the IP header; `home` and `routing` replace them for EX types.
+#: What `parse` returns: (class, source, destination, ports, protocol, home, routing). All but class and protocol are
+#: memory addresses of these fields, -1 = absent. `source` and `destination` are the fields of the IP header; for EX
+#: hash types `home` and `routing` replace them.
 Parsed = tuple[int, int, int, int, int, int, int]
 
 
@@ -33,8 +35,8 @@ Parsed = tuple[int, int, int, int, int, int, int]
 def parse(l3: int, ether_type: int, captured_end: int, wire_end: int) -> Any:
     """Parse the network and transport headers that start at memory address `l3`.
 
-    `captured_end` and `wire_end` are the addresses just behind the captured bytes and behind the frame as it was on the
-    wire: lengths named by headers are compared with the wire, bytes are read only where captured (HSH-32).
+    `captured_end` is the address just after the captured bytes; only these bytes are read. `wire_end` is the address
+    just after the frame as it was on the wire; lengths in headers are compared with it (HSH-32).
     """
     if ether_type == 0x0800:
         if l3 + 20 > captured_end:
@@ -63,15 +65,15 @@ def parse(l3: int, ether_type: int, captured_end: int, wire_end: int) -> Any:
 
 @njit(inline="always")
 def offset_of(address: int, base: int) -> int:
-    """Where a field found by `parse` lies from `base` on; -1 stays "absent"."""
+    """The offset from `base` of a field that `parse` found; -1, absent, stays -1."""
     return address - base if address >= 0 else -1
 
 
 @njit(cache=True, nogil=True)
 def parse_frame(frame: npt.NDArray[np.uint8], wire: int) -> Any:
-    """Parse one whole frame: (tagged, TCI, EtherType, layer 3 offset) + `Parsed` with offsets into the frame.
+    """Parse one whole frame for `explain`: (tagged, TCI, EtherType, layer 3 offset), then `Parsed` with frame offsets.
 
-    The slow way to the same parser, for explaining one frame; the layer 3 offset of a runt is -1.
+    It calls the same parser as steering does. The layer 3 offset of a runt is -1.
     """
     base = address_of(frame)
     captured = min(frame.shape[0], wire)
@@ -108,7 +110,7 @@ def _parse_ipv6(l3: int, captured_end: int, wire_end: int) -> Any:
         if protocol == _FRAGMENT:
             length = 8
         elif protocol == _AUTHENTICATION:
-            length = 12  # at least; its own length follows below
+            length = 12  # the minimum; the header's own length replaces it below
         elif (
             protocol == _HOP_BY_HOP
             or protocol == _ROUTING
@@ -140,7 +142,7 @@ def _parse_ipv6(l3: int, captured_end: int, wire_end: int) -> Any:
         next_header = np.int64(read_u8(at))
         if protocol == _FRAGMENT and np.int64(read_u16_be(at + 2)) & 0xFFF9 != 0:
             protocol = next_header
-            fragmented = True  # what lies behind is the same for no two fragments: not looked at (HSH-25)
+            fragmented = True  # the bytes after it differ between fragments, so they are not parsed (HSH-25)
             break
         protocol = next_header
         at += length
@@ -157,7 +159,7 @@ def _parse_ipv6(l3: int, captured_end: int, wire_end: int) -> Any:
 
 @njit(cache=True, nogil=True)
 def _home_address(at: int, end: int) -> int:
-    """Where the address of the first Home Address option lies, -1 without one, -2 if an option runs past the header."""
+    """Position of the address in the first Home Address option; -1 without one, -2 if an option exceeds the header."""
     found = -1
     while at < end:
         option = np.int64(read_u8(at))

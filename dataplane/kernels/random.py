@@ -1,8 +1,8 @@
-"""Random numbers that are functions of (seed, number), and what is drawn with them.
+"""Random numbers as functions of (seed, number), and distributions that use them.
 
-The generator is SplitMix64 (Steele, Lea, Flood 2014) read at any position. Logarithm and exponential are written with
-additions, multiplications and divisions only, which IEEE 754 defines to the last bit: libm's are not, and a seed must
-give the same traffic on every machine.
+The generator is SplitMix64 (Steele, Lea, Flood 2014), read at any position. A seed must give the same traffic on every
+machine. Therefore logarithm and exponential use only additions, multiplications and divisions, which IEEE 754 defines
+to the last bit; the results of libm differ between machines.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataplane.kernels.memory import bits_of_float, float_of_bits, multiply_high
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _LOW_32 = np.uint64(0xFFFF_FFFF)
-#: Resolution of the gaps between frames.
+#: Resolution of the gaps between frames: units in a nanosecond.
 FRACTIONS_OF_NS = 1 << 20
 _FRACTION_BITS = 20
 
@@ -39,27 +39,27 @@ def mix64(value: np.uint64) -> np.uint64:
 
 @njit(cache=True)
 def mixed(value: np.uint64) -> np.uint64:
-    """`mix64` for callers outside kernels, whose own compiled form is kept in no cache."""
+    """`mix64` for callers outside kernels: an inlined function has no compiled form in the cache, this one has."""
     return mix64(value)
 
 
 @njit(inline="always")
 def random_u64(seed: np.uint64, number: np.uint64) -> np.uint64:
-    """Random word `number` of the sequence `seed`; both and the result uint64."""
+    """Random word `number` of the sequence `seed`, uniform over uint64."""
     return mix64(seed + (number + np.uint64(1)) * _GOLDEN)
 
 
 @njit(inline="always")
 def below(random: np.uint64, count: int) -> Any:
-    """A number below `count` (above 0) from a random uint64, as int64: the high word of their product."""
+    """A number in [0, `count`) from a random uint64, as int64: the high word of their product; `count` > 0."""
     return np.int64(multiply_high(random, np.uint64(count)))
 
 
 @njit(inline="always")
 def _float_of_integer(value: np.uint64) -> Any:
-    """The float64 next to a uint64, in a form that is compiled to vector instructions.
+    """The float64 nearest to a uint64, in a form that compiles to vector instructions.
 
-    Each half of the number becomes the mantissa of a power of two large enough to hold it; only the sum is rounded.
+    Each 32-bit half becomes the low mantissa bits of a power of two, so the halves are exact; only the sum is rounded.
     """
     high = float_of_bits((value >> np.uint64(32)) | _BITS_OF_2_84)
     low = float_of_bits((value & _LOW_32) | _BITS_OF_2_52)
@@ -68,13 +68,13 @@ def _float_of_integer(value: np.uint64) -> Any:
 
 @njit(inline="always")
 def _integer_of_float(value: float) -> Any:
-    """The whole part of a float64 from 0 to below 2**52, in a form that is compiled to vector instructions."""
+    """The integer part of a float64 in [0, 2**52), in a form that compiles to vector instructions."""
     return np.int64(bits_of_float(np.floor(value) + 2.0**52) & _MANTISSA)
 
 
 @njit(inline="always")
 def log_of_integer(value: np.uint64) -> Any:
-    """ln(value) of a uint64 above 0, to about 1e-14; never below 0 by more than that."""
+    """ln(value) of a uint64 > 0, with an error of about 1e-14; ln(1) may be below 0 by that much."""
     bits = bits_of_float(_float_of_integer(value))
     exponent = float_of_bits((bits >> np.uint64(52)) | _BITS_OF_2_52) - (2.0**52 + 1023.0)
     mantissa = float_of_bits((bits & _MANTISSA) | _BITS_OF_1)  # 1 to 2
@@ -121,9 +121,9 @@ def zipf_weights(exponent: float, out: npt.NDArray[np.float64]) -> None:
 def build_alias_table(
     weights: npt.NDArray[np.float64], work: npt.NDArray[np.int64], out: npt.NDArray[np.uint64]
 ) -> None:
-    """Vose's alias method: out[i] = threshold << 32 | alias, for `draw`.
+    """Vose's alias method: writes out[i] = threshold << 32 | alias, for `draw`; thresholds are exact to 2**-32.
 
-    `weights` (n, at least 0, sum above 0) is overwritten; `work` has n elements; thresholds are exact to 2**-32.
+    `weights` (n,), each >= 0 and with a sum > 0, is overwritten; `work` (n,) is scratch; `out` is (n,).
     """
     count = len(weights)
     total = 0.0
@@ -156,10 +156,10 @@ def build_alias_table(
 
 @njit(inline="always")
 def draw(table: npt.NDArray[np.uint64], random: np.uint64) -> Any:
-    """A number distributed as the weights of an alias table, from a random uint64.
+    """An index of an alias table, distributed as its weights, from a random uint64.
 
-    The product of the random number and the table's size has the slot above the point and, below it, what decides
-    between the slot and its alias.
+    The high word of the product of the random number and the table's size is the slot. The low word decides between the
+    slot and its alias.
     """
     slot = below(random, len(table))
     entry = table[slot]
@@ -178,17 +178,17 @@ def arrival_times(
     pause_mean_ns: float,
     out: npt.NDArray[np.int64],
 ) -> Any:
-    """Arrival times of frames `first`, `first` + 1, ... into `out`; returns (time, fraction) of the last one.
+    """Write the arrival times of frames `first`, `first` + 1, ... to `out`; returns (time, fraction) of the last frame.
 
-    Frame k arrives `step` after frame k - 1, and when k is a multiple of `burst_frames` an exponentially distributed
-    pause of mean `pause_mean_ns` later than that. Frame 0 arrives at (`time_ns`, `fraction`); for a later `first` this
-    is the time of the frame before it. `step` and `fraction` count 1 / FRACTIONS_OF_NS ns: rounding is done once for
-    each gap and does not depend on where the sequence was cut.
+    Frame k arrives `step` after frame k - 1. If k is a multiple of `burst_frames`, an exponentially distributed pause
+    with mean `pause_mean_ns` is added. Frame 0 arrives at (`time_ns`, `fraction`); for `first` > 0 this is the time of
+    frame `first` - 1. The unit of `step` and `fraction` is 1 / FRACTIONS_OF_NS ns. Each gap is rounded once, so the
+    result does not depend on where the sequence is cut.
     """
     scale = pause_mean_ns * FRACTIONS_OF_NS
     for i in range(len(out)):
         out[i] = step
-    if burst_frames == 1 and scale * _EXPONENTIAL_MAX < 2.0**52:  # as below, compiled to vector instructions
+    if burst_frames == 1 and scale * _EXPONENTIAL_MAX < 2.0**52:  # the same as below, with vector instructions
         for i in range(len(out)):
             out[i] += _integer_of_float(exponential(random_u64(seed, np.uint64(first + i))) * scale)
     else:

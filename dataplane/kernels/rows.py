@@ -1,4 +1,4 @@
-"""Kernel that lays work columns out as the columns of the per-frame table."""
+"""The kernel that turns work columns into the columns of the per-frame table."""
 
 from __future__ import annotations
 
@@ -10,15 +10,12 @@ from numba import njit
 
 from dataplane.kernels.work import NO_PROCESSOR, NO_TARGET, NOT_DROPPED, TAGGED, TRANSMIT
 
-_NO_ENTRY = 0xFFFE  # and above: the primary or the default processor in place of a table entry
-_BLOCK_ROWS = 1024  # whole bytes of bits; the rows fit the first-level cache
+_NO_ENTRY = 0xFFFE  # indices from here on stand for the primary or the default processor, not for a table entry
+_BLOCK_ROWS = 1024  # a multiple of 8, for whole bytes of bits; the rows of a block fit into the first-level cache
 
 
 class TableColumns(NamedTuple):
-    """Columns to be filled, named as in the table; the last two are empty where frames are only steered.
-
-    What is null holds 0.
-    """
+    """Columns to fill, named as in the table; the last two are empty if frames are only steered. Null values are 0."""
 
     packet: npt.NDArray[np.uint64]
     timestamp_ns: npt.NDArray[np.int64]
@@ -38,7 +35,8 @@ class TableColumns(NamedTuple):
 
 
 CONDITIONS = 7
-#: What a row may have or be, and where the bits are that say so. (For a plain number numba would compile `_pack` anew.)
+#: Conditions on a row, numbered by their place in `bits` and `counts` of `write_table`. (As plain ints they would be
+#: literals, for which numba compiles `_pack` again.)
 HAS_TARGET, HAS_HASH, HAS_ENTRY, HAS_PROCESSOR, HAS_TAG, IS_DROPPED, IS_KEPT = np.arange(CONDITIONS)
 
 
@@ -54,11 +52,13 @@ def write_table(
 ) -> None:
     """Fill `table` from a `WorkColumns` whose first row is frame number `first_frame`.
 
-    `target_ids` are by target row; `is_it` is scratch, as long as there are rows. `bits` (CONDITIONS, bytes) gets a bit
-    for each row, lowest first as Arrow has them, and `counts` (CONDITIONS,) how many of them are set. Column by column,
-    because the compiler makes vectors of that, and a block of rows at a time. (Slices would do for blocks, but to load
-    a kernel that has one takes longer than steering a small capture. Unsigned, because a negative index counts from
-    the end.)
+    `target_ids` (targets,) are the ids of the snapshot's targets. `is_it` (rows,) is scratch. For each condition,
+    `bits` (CONDITIONS, bytes) gets a bit for each row, the lowest bit first as in Arrow, and `counts` (CONDITIONS,) the
+    number of set bits.
+
+    The kernel goes column by column, so that the compiler uses vector instructions, and block by block for the cache.
+    It has no slices, because loading a kernel with slices takes longer than steering a small capture. Row numbers are
+    unsigned, because numba would test signed ones for negative indices.
     """
     rows, out_of_band, all_rows = work.rows, work.out_of_band, np.uint64(len(work.rows))
     served = len(table.completion_ns) != 0
@@ -123,12 +123,15 @@ def _pack(
     bits: npt.NDArray[np.uint8],
     counts: npt.NDArray[np.int64],
 ) -> None:
-    """Write a block of answers as bits and count them: vectors do that at once, and often all are alike."""
+    """Write the booleans of rows `first` to `end` - 1 as bits, and count the true ones.
+
+    Counting uses vector instructions. Often all booleans of a block are equal, and then whole bytes are written.
+    """
     count = np.int64(0)
     for i in range(first, end):
         count += is_it[i]
     counts[condition] += count
-    alike = 0xFF if count else 0  # nobody reads the bits behind the last row
+    alike = 0xFF if count else 0  # bits after the last row are never read
     mixed = count != 0 and count != np.int64(end - first)
     for at in range(first >> np.uint64(3), (end + np.uint64(7)) >> np.uint64(3)):
         byte = alike

@@ -1,13 +1,13 @@
 """The kernel of one simulated processor: DPC service in virtual time, load accounting, order (PRC, BAL, ORD rules).
 
-It takes the rows of one processor of one batch, in arrival order, and continues a state that outlives the batch. No
-result depends on how rows are cut into calls. When an output log is full it stops and returns how many rows it has
-done; the caller drains the log (or, if it is empty, makes it larger) and calls again with the rest. One loop does
-everything, because each row lies on cache lines of its own.
+The kernel takes the rows of one processor in one batch, in arrival order, and continues a state that outlives the
+batch. No result depends on how rows are cut into calls. When an output log is full, the kernel stops and returns the
+number of finished rows. The caller empties the log (or makes it larger, if it is empty) and calls again with the rest.
+One loop does everything, because each row is on different cache lines.
 
-In a run in which nothing changes `tracking` is None, and numba leaves everything about updates out of the kernel; while
-no frame is held for an update `holding` is None, and it leaves out what that takes. What it remembers for updates is in
-`kernels.tracking`. `kernels.host` calls this one for all processors of a host.
+numba compiles three forms of the kernel. In a run without updates `tracking` is None, and the compiled form contains no
+code for updates. While no frame is held, `holding` is None, and the form contains no code for held frames.
+`kernels.tracking` has the state for updates. `kernels.host` calls this kernel for all processors of a host.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from dataplane.kernels.tracking import (
 )
 from dataplane.kernels.work import QUEUE_FULL, TRANSMIT, WORK_ROW
 
-#: Costs of a processor, `CostModel` in the order of its fields; one row.
+#: Costs of a processor: the fields of `CostModel`, in their order; one row.
 COSTS = np.dtype(
     [
         ("dpc_queue_depth", np.int64),
@@ -55,25 +55,25 @@ COSTS = np.dtype(
     ]
 )
 
-#: What a processor is doing; one row.
+#: State of a processor; one row.
 STATE = np.dtype(
     [
-        ("free_ns", np.int64),  # when everything accepted so far is completed
+        ("free_ns", np.int64),  # when the last accepted item is completed
         ("last_interrupt_ns", np.int64),
         ("items_in_dpc", np.int64),  # items the current DPC run has handled
-        ("accepted", np.int64),  # items accepted so far: position in the completion ring
+        ("accepted", np.int64),  # items accepted so far; modulo the ring's length, the position in the ring
         ("dropped", np.int64),
         ("interrupts", np.int64),
         ("dpcs", np.int64),
         ("busy_before_ns", np.int64),  # busy time before `busy_window`
-        ("latency_sum_ns", np.int64),  # modulo 2^64, which a long overload exceeds; see `LatencyHistogram.of_kernel`
+        ("latency_sum_ns", np.int64),  # modulo 2^64: a long overload exceeds that, see `LatencyHistogram.of_kernel`
         ("latency_min_ns", np.int64),
-        ("latency_max_ns", np.int64),  # -1 of no item
+        ("latency_max_ns", np.int64),  # -1 without items
         ("first_arrival_ns", np.int64),
         ("last_completion_ns", np.int64),
-        ("busy_since_ns", np.int64),  # start of the DPC since which it has been busy without a pause
-        ("busy_window", np.int64),  # window that `busy_window_ns` is for
-        ("busy_window_ns", np.int64),
+        ("busy_since_ns", np.int64),  # start of the current busy period, without a pause
+        ("busy_window", np.int64),  # the window of the last busy time
+        ("busy_window_ns", np.int64),  # busy time in that window
         ("last_frame", np.int64),  # number of the last arrival
     ]
 )
@@ -81,19 +81,19 @@ STATE = np.dtype(
 #: One closed load window of a processor.
 BUSY_ROW = np.dtype([("window", np.int64), ("busy_ns", np.int64)])
 
-#: Latency histogram: exact below 256 ns, then 128 buckets for each power of two: relative error below 1/128.
+#: Latency histogram: exact below 256 ns, then 128 buckets for each power of two, with a relative error below 1/128.
 HISTOGRAM_BUCKETS = 64 * 128
 
-#: How far ahead the flow of an item is asked for: the table is larger than the caches of a core.
+#: How many items ahead their work rows and flow rows are prefetched; the flow table is larger than a core's caches.
 _PREFETCH_ROWS, _PREFETCH_ITEMS = 24, 12
 _WORK_BYTES, _FLOW_BYTES, _ORDER_BYTES = WORK_ROW.itemsize, FLOW_ROW.itemsize, ORDER_ROW.itemsize
 _ITEM_BYTES = ITEM_ROW.itemsize
 
-#: `completion_ns` of a frame that is dropped, and of one that waits for an update (EPO-07).
+#: `completion_ns` of a dropped frame, and of a held frame (EPO-07).
 _QUEUE_FULL_NS, HELD_NS = -1, -2
 
 
-#: One load window of a steering parameter (table entry, default or primary processor) on one processor.
+#: Load of one steering parameter (table entry, default or primary processor) on one processor, in one window.
 ENTRY_ROW = np.dtype(
     [
         ("window", np.int64),
@@ -108,7 +108,7 @@ ENTRY_ROW = np.dtype(
 )
 
 
-#: Work of one steering parameter since the last tick of a policy: arrivals, and the service cost of those not dropped.
+#: Load of one steering parameter since the last tick of a policy: arrivals, and the service cost of accepted ones.
 LOAD_ROW = np.dtype([("packets", np.int64), ("busy_ns", np.int64)])
 
 
@@ -122,54 +122,55 @@ def bucket_of(value: int) -> int:
 
 
 class Service(NamedTuple):
-    """What `serve` continues from call to call."""
+    """The state of a processor; `serve` continues it from call to call."""
 
     state: npt.NDArray[Any]  # (1,) STATE
-    #: Completion times of the last `dpc_queue_depth` accepted items, NEVER where there was none. (1,) when it is
-    #: unbounded and nobody tracks items; else as many as the queue holds.
+    #: Completion times of the last accepted items, NEVER for items that do not exist yet: (dpc_queue_depth,); for an
+    #: unbounded queue (1,) if items are not tracked, else as long as the queue needs.
     ring: npt.NDArray[np.int64]
     histogram: npt.NDArray[np.int64]  # (HISTOGRAM_BUCKETS,)
     busy_log: npt.NDArray[Any]  # BUSY_ROW
-    busy_logged: npt.NDArray[np.int64]  # (1,) rows in the log
+    busy_logged: npt.NDArray[np.int64]  # (1,) number of rows in the log
 
 
 class Accounts(NamedTuple):
-    """Loads that `serve` continues from call to call."""
+    """The loads of a processor; `serve` continues them from call to call."""
 
-    #: (entry slots,) ENTRY_ROW: the open window; rows of another one are over. Windows count from 1 here: a row of
-    #: zeros is of none, and what nothing has been written to takes no memory (0.5 GB of 64 processors, 1,024 VPorts).
+    #: (entry slots,) ENTRY_ROW: counts of the open window; a row with another window has no counts yet. Windows count
+    #: from 1 here, so that a row of zeros belongs to no window. Rows that are never written take no memory: that would
+    #: be 0.5 GB for 64 processors and 1,024 VPorts.
     current: npt.NDArray[Any]
-    touched: npt.NDArray[np.uint32]  # (entry slots,) those with items in the open window
-    position: npt.NDArray[np.int64]  # open window (as in `current`), number of touched slots, rows in the log
-    entry_log: npt.NDArray[Any]  # ENTRY_ROW
-    loads: npt.NDArray[Any]  # (entry slots,) LOAD_ROW since the last tick, shared by a host; (0,) when nobody asks
+    touched: npt.NDArray[np.uint32]  # (entry slots,) the slots with items in the open window come first
+    position: npt.NDArray[np.int64]  # (3,) open window (as in `current`), number of touched slots, rows in the log
+    entry_log: npt.NDArray[Any]  # ENTRY_ROW of closed windows; these count from 0
+    loads: npt.NDArray[Any]  # (entry slots,) LOAD_ROW since the last tick, shared by a host; (0,) without ticks
 
 
 class Flows(NamedTuple):
-    """Items by flow, of all processors of a host; `serve` continues them from call to call."""
+    """Item counts of flows, for all processors of a host together; `serve` continues them from call to call."""
 
-    rows: npt.NDArray[Any]  # flows.FLOW_ROW
-    used: npt.NDArray[np.int64]  # (1,)
+    rows: npt.NDArray[Any]  # flows.FLOW_ROW, a hash table
+    used: npt.NDArray[np.int64]  # (1,) number of flows
 
 
 @njit(cache=True, nogil=True)
 def busy_until(moment_ns: int, state: npt.NDArray[Any]) -> int:
-    """Busy time from the start up to a moment that everything served has arrived before (PRC-04); `state` is (1,)."""
+    """Busy time from the start up to a moment; no served item arrived after it (PRC-04). `state` is (1,)."""
     s = state[0]
-    # it is busy without a pause from `busy_since_ns` to `free_ns`
+    # the processor is busy without a pause from `busy_since_ns` to `free_ns`
     ahead_ns = max(np.int64(0), s.free_ns - max(moment_ns, s.busy_since_ns))
     return int(s.busy_before_ns + s.busy_window_ns - ahead_ns)
 
 
 @njit(inline="always")
 def _rounded_ns(time_ps: int) -> int:
-    """Picoseconds as whole nanoseconds; unsigned, because that division is a multiplication."""
+    """Picoseconds rounded to nanoseconds; unsigned, because LLVM turns that division into a multiplication."""
     return np.int64((np.uint64(time_ps) + np.uint64(500)) // np.uint64(1000))
 
 
 @njit(cache=True, nogil=True)
 def _close_window(accounts: Any, touched_count: int) -> None:
-    """Move what the open window has counted to the log, which must have room for it."""
+    """Move the counts of the open window to the log, which must have room for them."""
     logged = accounts.position[2]
     for t in range(touched_count):
         entry = accounts.current[accounts.touched[t]]
@@ -213,25 +214,28 @@ def serve(
     tracking: Any,
     holding: Any,
 ) -> int:
-    """Serve items first in, first out (PRC-01 to PRC-04); returns how many of `rows` were done.
+    """Serve items first in, first out (PRC-01 to PRC-04); returns how many of `rows` are finished.
 
-    `rows` ascend, and so do those of all calls together as frames; what is served behind a later frame of its flow has
-    therefore been held, and is found among those (ORD-02).
+    `rows` (n,) are row numbers of `work`, a `kernels.host.Columns` whose row 0 is frame `first_frame`. They ascend, and
+    frame numbers ascend over all calls. So only a held frame can be served after a later frame of its flow, and the
+    kernel looks for reordering only while frames are held (ORD-02).
 
-    `work` is a `kernels.host.Columns` whose row 0 is frame `first_frame`. Its `completion_ns`, if it has rows, is
-    written at the row of each item, and the `drop` of a row, which steering has set to 0, where the queue is full.
-    `costs` is one COSTS row; `service`, `accounts` and `flows` are values of those types, `tracking` is a `Tracking` or
-    None, and `holding` is None where nothing is held and none of the rows will be. At one instant completions come
-    before arrivals: an item completed at t has left the queue for an arrival at t, and a DPC whose queue is empty at t
-    is over. Since service is first in, first out, the completion of an item is known when it enters the queue.
+    The kernel writes `completion_ns` of `work` at the row of each item, if that column has rows. If the queue is full,
+    it writes the `drop` of the row, which steering has set to 0. `costs` is one COSTS row; `service`, `accounts` and
+    `flows` are a `Service`, an `Accounts` and a `Flows`. `tracking` is a `Tracking` or None. `holding` may be None only
+    if nothing is held and none of the rows will be held.
 
-    Items are counted by steering parameter and window of arrival, where their service cost counts as well (BAL-01),
-    also when they are held.
+    At one instant completions come before arrivals: an item completed at t has left the queue for an arrival at t, and
+    a DPC whose queue is empty at t is over. Because service is first in, first out, the completion of an item is known
+    when it enters the queue.
 
-    Held frames (EPO-07) enter when they are released, before arrivals of that instant; behind the last row, those that
-    are released up to `until_ns`. The kernel also stops before what depends on a release that is not known yet.
+    An item and its service cost count for the steering parameter that chose the processor, in the window of its arrival
+    (BAL-01), even if the item is held.
+
+    Held frames (EPO-07) enter when they are released, before the arrivals of that instant. After the last row, those
+    released up to `until_ns` enter. The kernel also stops before an item that depends on a release that is not known.
     """
-    # numba counts a reference whenever an array is taken out of a tuple: once here, not for each frame
+    # numba counts a reference whenever an array is taken out of a tuple: do so once here, not for each frame
     work_rows, completion_ns = work.rows, work.completion_ns
     telling = completion_ns.shape[0] > 0
     rows_at = address_of(work_rows)
@@ -245,7 +249,7 @@ def serve(
     moderation_ns = c.interrupt_moderation_ns
     latency_of_interrupt_ns = c.interrupt_latency_ns
     overhead_ns = c.dpc_overhead_ns
-    limit = c.max_nbls_to_indicate if c.max_nbls_to_indicate > 0 else np.int64(-1)  # of items in a DPC
+    limit = c.max_nbls_to_indicate if c.max_nbls_to_indicate > 0 else np.int64(-1)  # items in a DPC; -1: no limit
     current, touched, position_of_accounts = accounts.current, accounts.touched, accounts.position
     entry_log, loads = accounts.entry_log, accounts.loads
     loading = loads.shape[0] > 0
@@ -253,7 +257,7 @@ def serve(
     window_end_ns = window_start_ns + window * window_ns
     flow_rows, flows_used = flows.rows, flows.used[0]
     flows_max = flow_rows.shape[0] // 2
-    # a negative index would count from the end: addresses, where that costs something
+    # numba tests array indices for negative values; the hottest accesses use addresses to avoid that test
     ring_at, histogram_at = address_of(ring), address_of(histogram)
     flow_addresses, flow_mask = address_of(flow_rows), np.uint64(flow_rows.shape[0] - 1)
     s = state[0]
@@ -281,12 +285,12 @@ def serve(
         order_addresses, order_mask = address_of(order), np.uint64(order.shape[0] - 1)
         release_ns, release_epoch = next_release(held, held_count, fences)
         letting_in = False
-        scan, keep = np.int64(0), np.int64(0)  # next held frame to look at, place of the next one that stays
+        scan, keep = np.int64(0), np.int64(0)  # next held frame to look at, place of the next one that remains held
     position = accepted % capacity
     i, count = np.int64(0), rows.shape[0]
     while True:
         row = np.int64(-1)
-        if holding is not None:  # noqa: SIM102  # numba prunes nothing but bare tests for None
+        if holding is not None:  # noqa: SIM102  # numba prunes only branches whose whole condition is a test for None
             if held_count > 0:
                 now = until_ns if i == count else work_rows[rows[i]].timestamp_ns
                 known = release_ns < bound_ns or (release_ns == bound_ns and release_epoch < bound_epoch)
@@ -303,7 +307,7 @@ def serve(
                     if scan == held_count:
                         held_count, letting_in = keep, False
                         release_ns, release_epoch = next_release(held, held_count, fences)
-                        if held_count == 0:  # whoever comes now has arrived later than all that was served
+                        if held_count == 0:  # frames from now on arrived later than all frames served so far
                             order_used = forget_order(order, order_used)
                         continue
         entering, full, waits = False, False, False
@@ -337,7 +341,7 @@ def serve(
                 touched_count = np.int64(0)
                 window = (arrival - window_start_ns) // window_ns + 1
                 window_end_ns = window_start_ns + window * window_ns
-            full = np.int64(read_u64(ring_at + 8 * position)) > arrival  # never where it is unbounded
+            full = np.int64(read_u64(ring_at + 8 * position)) > arrival  # never true for an untracked unbounded queue
             if tracking is not None:
                 full &= depth > 0
             if holding is not None:
@@ -398,7 +402,7 @@ def serve(
                 if watched and follower_count == followers.shape[0]:
                     break
 
-            # busy time by window: everything up to this interval is final, so full windows go to the log at once
+            # busy time by window: service is in time order, so windows before this interval are final and are logged
             if end <= busy_window_end_ns:
                 busy_window_ns += busy
             else:
@@ -432,7 +436,7 @@ def serve(
                 item_at = items_at + _ITEM_BYTES * position
                 write_u64(item_at, key)
                 write_u64(item_at + 8, frame)
-                write_u64(item_at + 16, slot)  # and that no update has moved its group
+                write_u64(item_at + 16, slot)  # and `overtakable` 0 in the same word
                 write_u64(last_at + 8 * slot, end)
                 position += 1
                 if watched:
@@ -449,7 +453,7 @@ def serve(
                 position = 0
             flows_used = count_item(flow_rows, flows_used, key)
             if holding is not None:  # noqa: SIM102
-                if held_count > 0:  # only what is held can be overtaken here
+                if held_count > 0:  # on one processor only held frames can be overtaken
                     order_used, late_ns = follow(order, order_used, key, frame, end)
                     counts[REORDERED] += late_ns > 0
                     counts[LATE_NS_MAX] = max(counts[LATE_NS_MAX], late_ns)
@@ -463,7 +467,7 @@ def serve(
         if entering:
             continue
 
-        # an arrival: count it by steering parameter and window (BAL-01), where a policy looks as well
+        # an arrival: count it by steering parameter and window (BAL-01), and in the loads for a policy
         entry = current[slot]
         if entry.window != window:
             touched[touched_count] = slot
@@ -493,7 +497,7 @@ def serve(
     if tracking is not None:
         counts[FOLLOWERS] = follower_count
     if holding is not None:
-        if letting_in:  # no room in a log: the rest enters in the next call
+        if letting_in:  # a log was full: the rest enters in the next call
             while scan < held_count:
                 held[keep] = held[scan]
                 keep += 1

@@ -1,13 +1,13 @@
 """The fused steering kernel: parse, match, hash, index, assign in one pass over a batch (rules, sections 6 to 10).
 
-There are two ways for a frame. *Plain* frames, which nearly all are, carry at most one tag and whole IPv4 without
-options or IPv6 without extension headers, and TCP or UDP: where their fields lie is a matter of arithmetic, and they
-go through straight-line code. `steer_any` takes every frame, one field after the other, with the parser of
-`kernels/parse.py`. The rules are in `steer_any` and in the functions that both share; the plain way is only allowed to
-be faster, and tests compare the two.
+There are two code paths. Nearly all frames are *plain*: at most one tag, TCP or UDP over unfragmented IPv4 without
+options or over IPv6 without extension headers. The positions of their fields follow from arithmetic, so straight-line
+code handles them (`_steer_plain`). `steer_any` handles every frame, field by field, with the parser of
+`kernels/parse.py`. `steer_any` and the functions that both paths share implement the rules. The plain path must give
+the same results, only faster; tests compare the two.
 
-Calling a kernel costs time for each array it is given, so a snapshot and the work columns of a batch are given as
-tables of addresses (`describe_snapshot`, `describe_columns`), made once and used for many batches.
+A kernel call costs time for each array argument. So the kernel gets a snapshot and the work columns of a batch as
+tables of addresses (`describe_snapshot`, `describe_columns`), which are made once and used for many batches.
 """
 
 from __future__ import annotations
@@ -63,62 +63,65 @@ from dataplane.kernels.work import (
     WORK_ROW,
 )
 
-_FIRST_EX_KIND = 7  # codes of HASH_KINDS from IPV6_EX on use the substituted addresses (HSH-16, HSH-17)
+_FIRST_EX_KIND = 7  # code of IPV6_EX in HASH_KINDS; from here on the substituted addresses count (HSH-16, HSH-17)
 
-#: What hash, index and assign need to know for packets of one class on one target (a row of a snapshot's targets).
+#: The steering parameters for packets of one class on one target (a row of the snapshot's targets): everything that
+#: hash, index and assign need. `switch.compile` writes these rows.
 CLASS_ROW = np.dtype(
     [
-        ("flow_seed", np.uint64),  # what flow keys of this target begin with: `flow_seed`
-        ("entry_slot", np.uint32),  # of entry 0 of the indirection table, or of the default or the primary processor
-        ("window", np.uint32),  # where the key's windows for this input begin in `toeplitz_windows`, in bytes
-        ("target", np.uint16),  # this, the hash kind and no flags as a WORK_ROW has them
+        ("flow_seed", np.uint64),  # the start value of flow keys of this target: `flow_seed`
+        ("entry_slot", np.uint32),  # slot of entry 0 of the indirection table, or of the default or primary processor
+        ("window", np.uint32),  # offset of the key's windows for this input in `toeplitz_windows`, in bytes
+        ("target", np.uint16),  # target, hash kind and flags (0) have the layout of a WORK_ROW
         ("hash_kind", np.uint8),  # code of HASH_KINDS, 0 = no hash (HSH-09, HSH-19)
         ("flags", np.uint8),
         ("key", np.uint16),  # number of the key
-        ("first_index", np.uint16),  # of `entry_slot`: 0, or DEFAULT_ or PRIMARY_PROCESSOR_INDEX
-        ("table_mask", np.uint8),  # entries of the indirection table - 1 (HSH-27); 0 where the table is not used
+        ("first_index", np.uint16),  # table index of `entry_slot`: 0, or DEFAULT_ or PRIMARY_PROCESSOR_INDEX
+        ("table_mask", np.uint8),  # entries of the indirection table - 1 (HSH-27); 0 if the table is not used
         ("unused", np.uint8, 7),
     ]
 )
 _CLASS_BYTES = CLASS_ROW.itemsize
-#: Of the rows of one target, which lie together.
+#: Bytes of all rows of one target, which lie together.
 CLASSES_BYTES = CLASSES * _CLASS_BYTES
 _FLOW_SEED, _ENTRY_SLOT, _WINDOW, _TARGET, _HASH_KIND, _KEY, _FIRST_INDEX, _TABLE_MASK = 0, 8, 12, 16, 18, 20, 22, 24
 _BYTE_TABLE_BYTES = 36 * 256 * 4
 
 _SNAPSHOT_NUMBERS = 16
-#: The table that describes a snapshot: where its int64 numbers lie. BYTE_TABLES is 0 for hashes by carry-less products.
+#: The table that describes a snapshot: byte offsets of its int64 numbers. The number at _BYTE_TABLES is 0 if hashes are
+#: computed by carry-less products.
 (
     _MACS, _MAC_MASK, _MAC_SHIFT, _FILTERS, _GENERAL, _GENERAL_COUNT, _TESTS, _PACKET_FILTER_BITS, _PERMANENT_ADDRESS,
     _INNER_HEADERS, _LISTED, _LISTED_COUNT, _CLASS_ROWS, _WINDOWS, _BYTE_TABLES, _SLOT_PROCESSORS,
 ) = range(0, 8 * _SNAPSHOT_NUMBERS, 8)  # fmt: skip
 
-#: The table that describes work columns: the address of each. OUT_OF_BAND is 0 where nobody wants it.
+#: The table that describes work columns: byte offsets of their addresses. The one at _OUT_OF_BAND is 0 if nobody reads
+#: that column.
 _ROWS, _ASSIGNED, _OUT_OF_BAND = range(0, 24, 8)
 _WORK_BYTES = WORK_ROW.itemsize
-_TIMESTAMP, _FLOW_KEY, _LENGTH, _SLOT, _WHAT = 0, 8, 16, 20, 24  # offsets; WHAT: target, hash kind, flags and drop
+_TIMESTAMP, _FLOW_KEY, _LENGTH, _SLOT, _WHAT = 0, 8, 16, 20, 24  # in WORK_ROW; WHAT: target, hash kind, flags, drop
 _OUT_OF_BAND_BYTES = OUT_OF_BAND_ROW.itemsize
 
 _FLOW_START, _FLOW_FACTOR = np.uint64(0x2545_F491_4F6C_DD1D), np.uint64(0xD6E8_FEB8_6659_FD93)
-#: The last word of a flow key: ports, protocol from bit 32 on, what there is of everything from bit 48 on, and a bit
-#: that is always set.
+#: The last word that goes into a flow key: ports, protocol from bit 32 on, from bit 48 on the bits that say which
+#: fields are present, and a bit that is always set.
 _IS_IPV6, _HAS_HOME, _HAS_ROUTING, _HAS_PORTS = 1, 2, 4, 8
 _IS_LAST = 1 << 60
 
 _TCP, _UDP = 6, 17
-_TAG_TYPE, _IPV4_TYPE, _IPV6_TYPE = 0x0081, 0x0008, 0xDD86  # as two bytes of a frame are read here
+_TAG_TYPE, _IPV4_TYPE, _IPV6_TYPE = 0x0081, 0x0008, 0xDD86  # EtherTypes as `read_u16` reads them, little-endian
 _PLAIN_BYTES_MIN = 42  # a tag, and IPv4 up to the ports
-# first 8 bytes of an IPv4 header: version, header length, and all of the fragment word but the two flags above it
+# in the first 8 bytes of an IPv4 header: version, header length, more-fragments flag and fragment offset
 _IPV4_MASK, _IPV4_PLAIN = np.uint64(0xFF3F_0000_0000_00FF), np.uint64(0x45)
 _PREFETCH_FRAMES = 16
 
 
-#: What makes a packet of a protocol plain, and what follows for it then.
+#: For one protocol: when its packets are plain, and the values that are then known.
 _PLAIN_ROW = np.dtype(
     [
-        ("bytes_min", np.uint32),  # behind the IP header; more than there can be for what is not plain
-        ("class_row", np.uint32),  # where the CLASS_ROW of its class lies among those of a target, in bytes
-        ("flow_end", np.uint64),  # the last word of its flow key, but for the ports
+        ("bytes_min", np.uint32),  # bytes after the IP header; a number no packet can have if the protocol is not plain
+        ("class_row", np.uint32),  # offset of the CLASS_ROW of its class in the rows of a target, in bytes
+        ("flow_end", np.uint64),  # the last word of its flow key, without the ports
     ]
 )
 _PLAIN_BYTES = _PLAIN_ROW.itemsize
@@ -126,10 +129,10 @@ _BYTES_MIN, _CLASS, _FLOW_END = 0, 4, 8
 
 
 def _plain_protocols() -> npt.NDArray[np.uint64]:
-    """Tables of 256 _PLAIN_ROWs, by protocol: for IPv4 and IPv6 on a NIC of each kind.
+    """Tables of 256 _PLAIN_ROWs, by protocol, for three kinds of NIC and for IPv4 and IPv6: flat (3, 2, 256).
 
-    On one that looks inside tunnels UDP is not plain, as it may be one; on one with filters that no address finds,
-    nothing is.
+    Kind 0 is the usual NIC. Kind 1 looks inside tunnels: there UDP is not plain, because it may be a tunnel. Kind 2 has
+    general filters: there nothing is plain.
     """
     table = np.zeros((3, 2, 256), _PLAIN_ROW)
     table["bytes_min"] = 1 << 16
@@ -145,10 +148,10 @@ _PLAIN_FAMILY_BYTES = 256 * _PLAIN_BYTES
 
 
 def describe_snapshot(snapshot: Any, byte_tables: npt.NDArray[np.uint32]) -> tuple[npt.NDArray[np.int64], int]:
-    """What `steer` reads of a `SnapshotArrays`, which must outlive its use; and the address of that.
+    """(the table of a `SnapshotArrays` for `steer`, the memory address of this table).
 
-    `byte_tables` has the byte tables of the snapshot's keys, one behind the other; without any, hashes are computed by
-    carry-less multiplication.
+    The arrays must live as long as the table is used. `byte_tables` holds the byte tables of the snapshot's keys, one
+    after the other; if it is empty, hashes are computed by carry-less multiplication.
     """
     table = np.empty(_SNAPSHOT_NUMBERS, np.int64)
     address = _describe(
@@ -166,7 +169,7 @@ def _describe(
     multicast_list: npt.NDArray[np.uint64], class_rows: npt.NDArray[Any], toeplitz_windows: npt.NDArray[np.uint64],
     slot_processors: npt.NDArray[np.uint16], byte_tables: npt.NDArray[np.uint32], table: npt.NDArray[np.int64],
 ) -> int:  # fmt: skip
-    """Compiled because every update needs it, and numpy takes microseconds to tell the address of one array."""
+    """Write `table`. Compiled, because every update needs it, and numpy takes microseconds for one array's address."""
     at = address_of(table)
     write_u64(at + _MACS, address_of(macs))
     write_u64(at + _MAC_MASK, len(macs) - 1)
@@ -188,13 +191,13 @@ def _describe(
 
 
 def flow_seed(target_id: int) -> int:
-    """What the flow keys of a target begin with: `_mix` in Python."""
+    """The start value of the flow keys of a target; the same computation as `_mix`, in Python."""
     product = (int(_FLOW_START) ^ target_id) * int(_FLOW_FACTOR)
     return product >> 64 ^ product % 2**64
 
 
 def describe_columns(work: Any) -> npt.NDArray[np.int64]:
-    """Where `steer` writes: the addresses of the columns of a `WorkColumns`, which must outlive its use."""
+    """The table of a `WorkColumns` for `steer`: addresses of its columns, which must live as long as it is used."""
     out_of_band = work.out_of_band.ctypes.data if len(work.out_of_band) else 0
     return np.array([work.rows.ctypes.data, work.processor.ctypes.data, out_of_band], np.int64)
 
@@ -206,7 +209,7 @@ def _field(table: int, offset: int) -> int:
 
 @njit(inline="always")
 def _mix(key: Any, first: Any, second: Any) -> Any:
-    """The key and two words more: what it was and the first word times the second, as 128 bits folded to 64."""
+    """Mix two words into a key: the 128-bit product of key XOR first and constant XOR second, folded to 64 bits."""
     return multiply_folded(key ^ first, _FLOW_FACTOR ^ second)
 
 
@@ -220,12 +223,12 @@ def _flow_key(
     start: int, ether_type: int, kind: int, source: int, destination: int, ports: int, protocol: int,
     home: int, routing: int, key: Any,
 ) -> Any:  # fmt: skip
-    """The 64-bit flow key (ORD-01): the words that name the flow, multiplied with each other.
+    """The 64-bit flow key (ORD-01), mixed from the words that identify the flow.
 
-    `key` is what the target and the direction have come to; then the addresses, which are one word for IPv4 and are
-    mixed to one for IPv6, together with the Home Address and the type 2 routing address where present, since they
-    change the hash; and protocol, ports and what is present. Frames that cannot be parsed have both MAC addresses and
-    the EtherType instead.
+    `key` is the start value, from target and direction. The next word is the addresses: one word for IPv4; for IPv6
+    they are mixed into one word, together with the Home Address and the type 2 routing address if present, because
+    these change the hash. The last word has protocol, ports, and which fields are present. For frames that cannot be
+    parsed the words are both MAC addresses and the EtherType instead.
     """
     if kind == UNPARSEABLE:
         return _mix(key, read_u64(start), read_u32(start + 8) | (np.uint64(ether_type) << np.uint64(32)))
@@ -251,7 +254,7 @@ def _flow_key(
 def _hash_by_tables(
     table: int, hash_kind: int, source: int, destination: int, ports: int, home: int, routing: int
 ) -> Any:
-    """The hash of type `hash_kind` with the byte table of a key; 0 for kind 0."""
+    """The hash of type `hash_kind` with the byte table of a key at address `table`; 0 for kind 0."""
     if hash_kind == 0:
         return np.uint64(0)
     if hash_kind <= 3:
@@ -272,9 +275,9 @@ def _hash_by_tables(
 def _hash_by_windows(
     windows: int, hash_kind: int, source: int, destination: int, ports: int, home: int, routing: int
 ) -> Any:
-    """The same with a key's windows for this type: those of inputs that it leaves out are 0.
+    """The same hash with the windows of a key for this type; windows of input that the type leaves out are 0.
 
-    The addresses of IPv4 follow each other.
+    The two addresses of IPv4 are adjacent, so one product of 8 bytes covers both.
     """
     if hash_kind == 0:
         return np.uint64(0)
@@ -290,7 +293,7 @@ def _hash_by_windows(
 
 @njit(inline="always")
 def _write_row(at: int, wire_length: int, flow_key: Any, entry_slot: int, what: Any) -> None:
-    """Write the WORK_ROW at an address, but for its arrival; `what` is target, hash kind, flags and drop code."""
+    """Write the WORK_ROW at an address, without its timestamp; `what` is target, hash kind, flags and drop code."""
     write_u64(at + _FLOW_KEY, flow_key)
     write_u64(at + _LENGTH, wire_length | (entry_slot << 32))
     write_u64(at + _WHAT, what)
@@ -298,7 +301,7 @@ def _write_row(at: int, wire_length: int, flow_key: Any, entry_slot: int, what: 
 
 @njit(inline="always")
 def _write_out_of_band(columns: int, row: int, value: Any, filter_id: int, index: Any, tci: Any) -> None:
-    """Write what a reader of rows wants beside, if there is one; of `tci` the low 16 bits."""
+    """Write the OUT_OF_BAND_ROW, if there is a reader of rows; the low 16 bits of `tci` are the TCI."""
     out_of_band = _field(columns, _OUT_OF_BAND)
     if out_of_band != 0:
         at = out_of_band + _OUT_OF_BAND_BYTES * row
@@ -319,7 +322,10 @@ def _drop(columns: int, row: int, wire_length: int, reason: int, tci: Any, flags
 def steer_any(
     start: int, captured_end: int, wire_end: int, snapshot: int, columns: int, row: int, transmit_by_source: bool
 ) -> int:
-    """Steer the frame at memory address `start` into row `row`; returns its processor, NO_PROCESSOR if dropped."""
+    """Steer the frame at memory address `start` into row `row`; returns its processor, NO_PROCESSOR if dropped.
+
+    `snapshot` and `columns` are the addresses of the tables that describe them.
+    """
     ether_type = np.int64(-1)
     l3 = start + 14
     tci, flags = np.uint64(0), np.int64(0)
@@ -329,7 +335,7 @@ def steer_any(
             ether_type = np.int64(-1)
             if start + 16 <= captured_end:
                 tci, flags = read_u16_be(start + 14), np.int64(TAGGED)
-                # a frame that ends right behind its tag has no EtherType: not IP, but no runt
+                # a frame that ends just after its tag has no EtherType: it is not IP, but it is no runt either
                 ether_type = np.int64(read_u16_be(start + 16)) if start + 18 <= captured_end else 0
                 l3 = start + 18
     if ether_type < 0:  # too short for its addresses or its tag (MOD-10)
@@ -364,7 +370,7 @@ def steer_any(
             listed, listed_count = _field(snapshot, _LISTED), _field(snapshot, _LISTED_COUNT)
             if not packet_filter_accepts(bits, permanent_address, listed, listed_count, address):
                 return _drop(columns, row, wire_end - start, PACKET_FILTER, tci, flags)
-            classes = np.int64(0)  # of the default VPort or queue
+            classes = np.int64(0)  # the rows of the default VPort or queue come first
 
     # hash
     class_row = _field(snapshot, _CLASS_ROWS) + classes + kind * _CLASS_BYTES
@@ -395,7 +401,7 @@ def steer_any(
 
 
 class _Span(NamedTuple):
-    """Where things lie for the frames of one span; all but `transmit_by_source` are numbers or addresses."""
+    """The tables of one span, read once for all its frames: memory addresses, except the masks and the flag."""
 
     snapshot: int
     macs: int
@@ -415,9 +421,10 @@ class _Span(NamedTuple):
 
 @njit(inline="always")
 def _steer_plain(span: Any, is_ipv6: bool, plain: int, start: int, l3: int, wire: int, tag: Any, row: int) -> int:
-    """Steer a plain frame, whose _PLAIN_ROW is at `plain`; its processor, or -1 when it is for `steer_any`.
+    """Steer a plain frame; returns its processor, or -1 if `steer_any` must handle the frame.
 
-    `tag` is the TCI and, where they are in the row, the flags.
+    `plain` is the address of the _PLAIN_ROW of its protocol. `tag` holds the TCI in its low 16 bits and the flags from
+    bit 24 on, as in `what` of `_write_row`; it is 0 for an untagged frame.
     """
     source, ports = l3 + (8 if is_ipv6 else 12), l3 + (40 if is_ipv6 else 20)
     if span.transmit_by_source:
@@ -462,7 +469,10 @@ def _steer_span(
     base: int, starts: int, captured_lengths: int, wire_lengths: int, timestamps: int, first: int, end: int,
     snapshot: int, columns: int, transmit_by_source: bool, counters: int, dropped: int,
 ) -> None:  # fmt: skip
-    """The frames of one span; all but their numbers are addresses, and `dropped` is the last of the counters."""
+    """Steer frames `first` to `end` - 1, which are of one span; the other integers are memory addresses.
+
+    `counters` is the address of a row of the `counts` of `steer`; `dropped` is the index of its last counter.
+    """
     span = _Span(
         snapshot, _field(snapshot, _MACS), _field(snapshot, _MAC_MASK), read_u64(snapshot + _MAC_SHIFT),
         _field(snapshot, _FILTERS), _field(snapshot, _CLASS_ROWS), _field(snapshot, _WINDOWS),
@@ -475,17 +485,17 @@ def _steer_span(
     plain_ipv4 = address_of(_PLAIN_PROTOCOLS) + 2 * kind_of_nic * _PLAIN_FAMILY_BYTES
     plain_ipv6 = plain_ipv4 + _PLAIN_FAMILY_BYTES
     i, last = first - 1, end - 1
-    while i < last:  # a range would keep a second counter, and a register more
+    while i < last:  # a range would need a second counter, and so another register
         i += 1
         ahead = base + np.int64(read_u64(starts + 8 * min(i + _PREFETCH_FRAMES, last)))
         prefetch_address(ahead)
         prefetch_address(ahead + 63)
         start = base + np.int64(read_u64(starts + 8 * i))
         wire = np.int64(read_u32(wire_lengths + 4 * i))
-        captured = np.int64(read_u32(captured_lengths + 4 * i))  # may be more than there were: plain packets end before
+        captured = np.int64(read_u32(captured_lengths + 4 * i))  # may exceed `wire`: plain packets end within `wire`
         processor = np.int64(-1)
         if captured >= _PLAIN_BYTES_MIN:
-            # no branch: which frames have a tag is anybody's guess
+            # no branch: which frames have a tag is unpredictable
             is_tagged = np.int64(read_u16(start + 12) == _TAG_TYPE)
             tag = (read_u16_be(start + 14) | np.uint64(TAGGED << 24)) & np.uint64(-is_tagged)
             l3 = start + 14 + 4 * is_tagged
@@ -533,15 +543,17 @@ def steer(
     transmit_by_source: bool,
     counts: npt.NDArray[np.int64],
 ) -> None:
-    """Steer frames `first` to `end` - 1 of a batch into the rows of the same numbers.
+    """Steer frames `first` to `end` - 1 of a batch into the rows with the same numbers.
 
-    Span s of the batch ends before frame `span_ends[s]`, and `snapshot_tables[s]` is the address of the table of the
-    one snapshot that steers it (MOD-08; `describe_snapshot`). `column_table` is that of `describe_columns`. `counts`
-    (spans, processors + 1) is filled with the number of these frames of each processor and, last, of dropped ones. With
-    `transmit_by_source` a frame whose source address is in a filter is a send of that VPort, carrying the hash its
-    sender would attach; its completion is what gets steered (TX-01 to TX-05).
+    `data` holds the bytes; `frame_start`, `captured_length`, `wire_length` and `timestamp_ns` are (frames,). Span s of
+    the batch ends before frame `span_ends[s]`. One snapshot steers the whole span (MOD-08), and `snapshot_tables[s]` is
+    the address of the table from `describe_snapshot`. `column_table` is the table from `describe_columns`. `counts`
+    (spans, processors + 1) gets the number of these frames for each processor and, last, the number of dropped ones.
+
+    With `transmit_by_source`, a frame whose source address is in a filter is a send of that VPort, with the hash that
+    its sender would attach; its completion is steered (TX-01 to TX-05).
     """
-    # numba counts a reference whenever an array is handed to an inlined function: addresses, not arrays
+    # numba counts a reference whenever an array is passed to an inlined function, so the functions take addresses
     base, starts = address_of(data), address_of(frame_start)
     captured_lengths, wire_lengths = address_of(captured_length), address_of(wire_length)
     timestamps, columns = address_of(timestamp_ns), address_of(column_table)
@@ -561,11 +573,12 @@ def steer(
 def divide_selection(
     span_ends: npt.NDArray[np.int64], counts: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]
 ) -> int:
-    """Give each processor its part of the selection vector in every span, and within it one to each part of the rows.
+    """Divide the selection vector of a batch: by span, then by processor, then by part of the batch.
 
-    `counts` (parts, spans, processors + 1) is overwritten with where the rows of each part, span and processor begin;
-    `offsets` (spans, processors + 1) gets where those of each processor begin, and where the last end. Returns how many
-    rows are dropped, and have no place.
+    Threads steer the parts; part p has `counts[p]` from `steer`. `counts` (parts, spans, processors + 1) is overwritten
+    with the start of the rows of each part, span and processor in the selection vector. `offsets` (spans,
+    processors + 1) gets the start of the rows of each processor and, last, the end of those of the last processor.
+    Returns the number of dropped rows, which have no place.
     """
     at, selected = np.int64(0), np.int64(0)
     processors = offsets.shape[1] - 1
@@ -592,9 +605,10 @@ def select_rows(
     places: npt.NDArray[np.int64],
     selection: npt.NDArray[np.uint32],
 ) -> None:
-    """Write the row numbers `first_row` to `end_row` - 1 to their places in `selection`, dropped rows left out.
+    """Write the row numbers `first_row` to `end_row` - 1 to their places in `selection`, without dropped rows.
 
-    `places` (spans, processors + 1) says where the next row of each processor goes, and is moved on.
+    `processor` (rows,) is the column of `WorkColumns`. `places` (spans, processors + 1), from `divide_selection`, is
+    the place of the next row of each processor, and moves on with every row.
     """
     span_first = first_row
     for span in range(span_ends.shape[0]):

@@ -1,6 +1,6 @@
-"""What a processor remembers of single frames while the steering of a run may change (EPO and ORD rules).
+"""The state that a processor keeps about single frames in a run with updates (EPO and ORD rules).
 
-All of it is bounded by what is in a DPC queue or held, apart from the logs, which the caller empties.
+The number of frames in the DPC queue or held bounds its size, except for the logs, which the caller empties.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from numba import njit
 NEVER = np.int64(-(1 << 62))
 FOREVER = np.int64(1 << 62)
 
-#: What is needed of an item of the DPC queue when an update moves its group.
+#: An item of the DPC queue, with what `mark` needs when an update moves the group of the item.
 ITEM_ROW = np.dtype(
     [
         ("flow_key", np.uint64),
         ("frame", np.int64),
         ("slot", np.uint32),  # the steering parameter that chose the processor
-        ("overtakable", np.uint32),  # epoch of the first update that moved its group meanwhile, 0 = none
+        ("overtakable", np.uint32),  # epoch of the first update that moved its group since it entered, 0 = none
     ]
 )
 
-#: A frame that waits for an update.
+#: A held frame: it waits until older frames of its group complete on other processors.
 HELD_ROW = np.dtype(
     [
         ("frame", np.int64),
         ("arrival_ns", np.int64),
         ("flow_key", np.uint64),
         ("slot", np.uint32),
-        ("fence", np.int32),  # what it waits for
+        ("fence", np.int32),  # row of the fence that it waits for
         ("wire_length", np.uint32),
         ("overtakable", np.uint32),
         ("is_receive", np.bool_),
@@ -51,37 +51,46 @@ ENTERED_ROW = np.dtype(
     ]
 )
 
-#: The moment until which frames wait on this processor: row 0 holds nobody.
+#: A fence: the moment until which frames wait on this processor. The fence in row 0 holds no frame.
 FENCE_ROW = np.dtype(
     [
         ("release_ns", np.int64),  # FOREVER while it is not known
-        ("at_least_ns", np.int64),  # the same when it is known, else the earliest moment it can be
-        ("epoch", np.int64),
+        ("at_least_ns", np.int64),  # equal to `release_ns` if that is known, otherwise a lower bound of it
+        ("epoch", np.int64),  # of the update that raised the fence
     ]
 )
 
-#: A frame that may be overtaken, and one that may have overtaken; see `processor.log`.
+#: A frame that may be overtaken, and a frame that may have overtaken another one; see `processor.log.UpdateLog`.
 OVERTAKABLE_ROW = np.dtype(
     [("epoch", np.uint32), ("flow_key", np.uint64), ("frame", np.int64), ("completion_ns", np.int64)]
 )
 FOLLOWER_ROW = np.dtype([("flow_key", np.uint64), ("frame", np.int64), ("completion_ns", np.int64)])
 
-#: An adopted epoch: `processor.log.MARK_ROW`, and what is needed until it is final.
+#: An adopted epoch: the fields of `processor.log.MARK_ROW`, and what is needed until these are final.
 MARK_ROW = np.dtype(
     [
         ("epoch", np.uint32),
         ("adopted_ns", np.int64),
-        ("first_frame", np.int64),  # older frames have smaller numbers
+        ("first_frame", np.int64),  # the first frame of the epoch; older frames have smaller numbers
         ("old_frames", np.int64),
-        ("old_held", np.int64),  # of them, those that have not entered the queue yet
+        ("old_held", np.int64),  # those of `old_frames` that are still held
         ("drained_ns", np.int64),  # final when `old_held` is 0
         ("new_frames", np.int64),
         ("lost", np.int64),
-        ("dropped_behind", np.int64),  # since the mark before
+        ("dropped_behind", np.int64),  # frames dropped behind holds since the previous mark
     ]
 )
 
 #: Indices of `Tracking.counts`.
+#:
+#: - HELD, ENTERED, FOLLOWERS, OVERTAKABLE, MARKS: rows used in these arrays; OPEN_MARK: the first open mark.
+#: - DROPPED_BEHIND: frames dropped behind holds since the last mark. TAKEN: rows that the processor has taken.
+#: - FENCES_END_NS: when the last fence opens.
+#: - BOUND_NS, BOUND_EPOCH: the earliest (moment, epoch) of a release that is not known. Nothing from that moment on is
+#:   decided.
+#: - RELEASE_NS, RELEASE_EPOCH: the (moment, epoch) at which held frames enter next, as the last `serve` call left it.
+#: - DRAIN_NS_MAX: the longest time until everything in the queue of any processor of the run is completed.
+#: - ORDER_USED: rows used in `order`. REORDERED: reordered items. LATE_NS_MAX: the largest lateness of one of them.
 (
     HELD, ENTERED, FOLLOWERS, OVERTAKABLE, MARKS, OPEN_MARK, DROPPED_BEHIND, TAKEN,
     FENCES_END_NS, BOUND_NS, BOUND_EPOCH, RELEASE_NS, RELEASE_EPOCH, DRAIN_NS_MAX, ORDER_USED, REORDERED, LATE_NS_MAX,
@@ -89,33 +98,28 @@ MARK_ROW = np.dtype(
 
 
 class Tracking(NamedTuple):
-    """What is remembered; the arrays of slots and targets cover all that the next frames can name."""
+    """The state for updates of one processor; arrays by slot or target have room for all those of the next frames."""
 
-    items: npt.NDArray[Any]  # ITEM_ROW, at the place that the item has in `Service.ring`
+    items: npt.NDArray[Any]  # ITEM_ROW, at the position of the item in `Service.ring`
     held: npt.NDArray[Any]  # HELD_ROW, in arrival order
     entered: npt.NDArray[Any]  # ENTERED_ROW, a log
     followers: npt.NDArray[Any]  # FOLLOWER_ROW, a log
     overtakable: npt.NDArray[Any]  # OVERTAKABLE_ROW, a log
-    marks: npt.NDArray[Any]  # MARK_ROW, a log; those from OPEN_MARK on are not over
+    marks: npt.NDArray[Any]  # MARK_ROW, a log; those from OPEN_MARK on are open: they may still change
     fences: npt.NDArray[Any]  # FENCE_ROW
     slot_fence: npt.NDArray[np.int32]  # (slots,) fence of received frames
     transmit_fence: npt.NDArray[np.int32]  # (targets,) fence of transmit completions (TX-14)
     last_ns: npt.NDArray[np.int64]  # (slots,) completion of the last item that entered the queue
-    watch_until_ns: npt.NDArray[np.int64]  # (slots,) items completed before are followers; shared by a host
-    watch_epoch: npt.NDArray[np.int64]  # (slots,) update that set it; shared by a host
-    group_of_slot: npt.NDArray[np.int64]  # (slots,) scratch, all -1
-    order: npt.NDArray[Any]  # flows.ORDER_ROW: items served since frames are held, by flow (ORD-02)
-    #: Rows in `held` and in the logs, the first open mark, items taken, frames dropped behind holds; when all fences
-    #: are over; the earliest (moment, epoch) of a release that is not known: nothing is decided from there on; that at
-    #: which held frames enter next, as `serve` has left it; how long it takes at most until what any processor of the
-    #: run has in its queue is completed; rows used in `order`; and reordered items with the largest time by which one
-    #: was late.
-    counts: npt.NDArray[np.int64]
+    watch_until_ns: npt.NDArray[np.int64]  # (slots,) items completed before this are followers; shared by a host
+    watch_epoch: npt.NDArray[np.int64]  # (slots,) the update that set `watch_until_ns`; shared by a host
+    group_of_slot: npt.NDArray[np.int64]  # (slots,) scratch of `mark`, otherwise all -1
+    order: npt.NDArray[Any]  # flows.ORDER_ROW, by flow: the items served while frames are held (ORD-02)
+    counts: npt.NDArray[np.int64]  # (COUNTS,) see the indices above
 
 
 @njit(inline="always")
 def next_release(held: Any, held_count: int, fences: Any) -> Any:
-    """The earliest (moment, epoch) at which held frames enter; (FOREVER, 0) when there are none."""
+    """The earliest (moment, epoch) at which held frames enter; (FOREVER, 0) if no frame is held."""
     release_ns, epoch = FOREVER, np.int64(0)
     for h in range(held_count):
         fence = fences[held[h].fence]
@@ -126,7 +130,7 @@ def next_release(held: Any, held_count: int, fences: Any) -> Any:
 
 @njit(inline="always")
 def note_completion(tracking: Any, waiting: Any, entered_ns: int, completion_ns: int) -> None:
-    """A held frame has entered the queue: log it, and tell the marks that it was missing from."""
+    """Log a held frame that has entered the queue, and update the open marks that count it as held."""
     counts = tracking.counts
     row = tracking.entered[counts[ENTERED]]
     row.frame, row.arrival_ns, row.entered_ns = waiting.frame, waiting.arrival_ns, entered_ns
@@ -147,7 +151,7 @@ def note_completion(tracking: Any, waiting: Any, entered_ns: int, completion_ns:
 
 @njit(cache=True, nogil=True)
 def room_for_mark(service: Any, tracking: Any) -> bool:
-    """Whether the logs have room for whatever `mark` may write."""
+    """Whether the logs have room for everything that `mark` may write."""
     counts = tracking.counts
     queued = min(service.state[0].accepted, service.ring.shape[0])
     return tracking.overtakable.shape[0] - counts[OVERTAKABLE] >= queued and counts[MARKS] < tracking.marks.shape[0]
@@ -155,7 +159,7 @@ def room_for_mark(service: Any, tracking: Any) -> bool:
 
 @njit(inline="always")
 def _queued(moment_ns: int, accepted: int, ring: npt.NDArray[np.int64]) -> int:
-    """Items that are completed after a moment: completions ascend in the order of acceptance."""
+    """The number of items that complete after a moment, by binary search: completions ascend along the ring."""
     capacity = ring.shape[0]
     low, high = np.int64(0), np.int64(min(accepted, capacity))
     known = high
@@ -178,11 +182,12 @@ def mark(
     completion_ns: npt.NDArray[np.int64],
     unknown: npt.NDArray[np.bool_],
 ) -> None:
-    """Adopt an epoch: note what is still to be completed, and who may be overtaken from now on.
+    """Adopt an epoch: count the frames that are not complete, and log those that may be overtaken from now on.
 
-    `marker` is a row of MARKER_ROW with its `old` (GROUP_ROW) and `new` (HEIR_ROW). Held frames whose release has come
-    must have entered, and `room_for_mark` must be true. `completion_ns` and `unknown` (groups,) are raised to the last
-    completion of each group, and set where frames of it are held; there the moment is a lower bound.
+    `marker` is a MARKER_ROW; `old` (GROUP_ROW) and `new` (HEIR_ROW) are its groups. Held frames with a release up to
+    the adoption must have entered, and `room_for_mark` must be true. `completion_ns` (groups,) is raised to the last
+    completion of each group. Where frames of a group are held, `unknown` (groups,) is set, and the moment is a lower
+    bound.
     """
     counts, items, held = tracking.counts, tracking.items, tracking.held
     ring, group_of_slot = service.ring, tracking.group_of_slot
@@ -237,13 +242,13 @@ def mark(
 #: The boundary between two epochs inside a batch.
 MARKER_ROW = np.dtype(
     [
-        ("segment", np.int64),  # comes before the rows of this segment
+        ("segment", np.int64),  # the boundary is before the rows of this segment
         ("epoch", np.int64),
         ("adopted_ns", np.int64),
         ("first_frame", np.int64),
-        ("old_first", np.int64),  # rows of the arrays of groups
+        ("old_first", np.int64),  # its rows in the GROUP_ROWs of the batch
         ("old_end", np.int64),
-        ("new_first", np.int64),
+        ("new_first", np.int64),  # its rows in the HEIR_ROWs of the batch
         ("new_end", np.int64),
         ("groups", np.int64),
     ]
@@ -252,14 +257,17 @@ MARKER_ROW = np.dtype(
 
 @njit(cache=True, nogil=True)
 def count_new_frames(rows: npt.NDArray[np.uint32], work_rows: Any, tracking: Any) -> None:
-    """Count rows that were served for the marks that are not over: arrivals before the old epochs have drained."""
+    """Add served rows to the `new_frames` of open marks, if they arrived before the frames of older epochs completed.
+
+    `rows` (n,) are row numbers of `work_rows`, in arrival order.
+    """
     counts = tracking.counts
     if counts[OPEN_MARK] == counts[MARKS] or rows.shape[0] == 0:
         return
     for m in range(counts[OPEN_MARK], counts[MARKS]):
         mark_row = tracking.marks[m]
         low, high = 0, rows.shape[0]
-        if mark_row.old_held == 0:  # else whatever has arrived so far came before the held frames completed
+        if mark_row.old_held == 0:  # otherwise all rows arrived before the held frames completed
             while low < high:
                 middle = (low + high) // 2
                 if work_rows[rows[middle]].timestamp_ns < mark_row.drained_ns:
@@ -283,7 +291,10 @@ def watch_no_longer(
     watch_until_ns: npt.NDArray[np.int64],
     watch_epoch: npt.NDArray[np.int64],
 ) -> None:
-    """All older frames complete by `retired_ns`: what completes later overtakes none, where no later update watches."""
+    """End the watch of update `epoch` at `retired_ns`, when all older frames are complete: later ones overtake none.
+
+    A slot that a later update watches is left as it is.
+    """
     for slot in slots:
         if watch_epoch[slot] == epoch:
             watch_until_ns[slot] = retired_ns
@@ -291,5 +302,5 @@ def watch_no_longer(
 
 @njit(cache=True, nogil=True)
 def queued_at(moment_ns: int, service: Any, tracking: Any) -> int:
-    """Items in the DPC queue at a moment up to which everything has been served, held frames included."""
+    """Items in the DPC queue at a moment, held frames included; everything up to the moment must have been served."""
     return int(_queued(moment_ns, service.state[0].accepted, service.ring) + tracking.counts[HELD])

@@ -1,6 +1,6 @@
-"""What steering says of a frame: to processors, half a cache line so that it comes at once, and to a reader of rows.
+"""The rows that steering writes for each frame, and the codes in them.
 
-And the codes in it and in the columns beside it (`receive.work.WorkColumns`, which says what the fields are).
+`receive.work.WorkColumns` describes the fields and the other columns of a batch.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TRANSMIT = 2  # a send: the work is its completion (TX-01)
 #: `completion_ns` of a frame that no processor completed.
 NOT_COMPLETED = -1
 
-#: For the processors.
+#: The row for the processors: half a cache line, so that one load gets all of it.
 WORK_ROW = np.dtype(
     [
         ("timestamp_ns", np.int64),
@@ -35,7 +35,7 @@ WORK_ROW = np.dtype(
     ]
 )
 
-#: What only a reader of rows wants beside.
+#: Further values, only for a reader of rows.
 OUT_OF_BAND_ROW = np.dtype(
     [("hash_value", np.uint32), ("filter_id", np.uint32), ("table_index", np.uint16), ("tci", np.uint16)]
 )
