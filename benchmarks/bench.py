@@ -1,4 +1,4 @@
-"""`vmmq bench`: which groups there are, and one measurement of some of them from options to the JSON document."""
+"""`vmmq bench`: the groups of figures, and one measurement of some groups, from options to the JSON document."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchmarks.measure import Figure, Session
 from dataplane.errors import ExitCode, UserError
 from dataplane.results.aside import check_free, check_writable, written_aside
 
-#: Of the JSON document; docs/cli.md describes it.
+#: Version of the schema of the JSON document, which docs/cli.md describes.
 SCHEMA_VERSION = 1
 
 
@@ -30,7 +30,7 @@ class Group(NamedTuple):
 
     @property
     def measure(self) -> Callable[[Session], Iterator[tuple[str, Figure]]]:
-        """What measures it; imported only now, as some need Ray."""
+        """The function that measures the group; imported only now, because some groups need Ray."""
         module = import_module(f"benchmarks.groups.{self.name}")
         return cast(Callable[[Session], Iterator[tuple[str, Figure]]], module.measure)
 
@@ -51,7 +51,7 @@ GROUPS = {
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the user wants."""
+    """The options of one call."""
 
     only: tuple[str, ...] = ()  # names of groups; none: all
     rounds: int | None = None  # None: as many as each series needs
@@ -61,7 +61,7 @@ class Options:
 
     @classmethod
     def parse(cls, only: str | None, rounds: int | None, quick: bool, output: Path | None, overwrite: bool) -> Options:
-        """From the command line; `only` is names with commas. UserError with a line for everything that is wrong."""
+        """Options from the command line; `only` is a comma-separated list. UserError has a line for every mistake."""
         names = () if only is None else tuple(name.strip() for name in only.split(","))
         problems = [_unknown(name) for name in names if name not in GROUPS]
         if output is not None:
@@ -87,25 +87,25 @@ def _unknown(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was measured."""
+    """The result of one call."""
 
     document: dict[str, Any]
     groups: dict[str, dict[str, Figure]] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> ExitCode:
-        """Interrupted, with findings, or done."""
+        """INCONCLUSIVE if interrupted, FINDINGS if there are findings, otherwise DONE."""
         if self.document["interrupted"]:
             return ExitCode.INCONCLUSIVE
         return ExitCode.FINDINGS if self.document["findings"] else ExitCode.DONE
 
 
-#: Called with what is being measured and the share that is done.
+#: Called with a text about the current measurement, and the share of the work that is done.
 Progress = Callable[[str, float], object]
 
 
 def run(options: Options, progress: Progress) -> Outcome:
-    """Measure. A group that fails becomes a finding and the others go on; after Ctrl-C there is what was finished."""
+    """Measure the chosen groups. A group that fails becomes a finding; Ctrl-C keeps the finished figures."""
     session = Session(options.rounds, options.quick)
     chosen = [GROUPS[name] for name in options.only or GROUPS]
     all_seconds = sum(group.seconds for group in chosen)
@@ -120,7 +120,7 @@ def run(options: Options, progress: Progress) -> Outcome:
             try:
                 for name, figure in group.measure(session):
                     measured[name] = figure
-            except Exception as error:  # of a child process, of Ray, of a peer: what the others measure is kept
+            except Exception as error:  # from a child process, Ray or a peer: the figures of other groups are kept
                 text = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
                 session.findings.append(f"{group.name}: {text}".replace("\n", "; "))
             before += group.seconds

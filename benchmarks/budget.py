@@ -1,4 +1,4 @@
-"""What the program is to be able to do, line by line, and whether a measurement shows it."""
+"""The performance budget: one line for each goal, and whether a measurement meets it."""
 
 from __future__ import annotations
 
@@ -6,34 +6,34 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-#: Where a value is in the document: group, figure, and the figure it is compared with, None for its own median.
+#: The place of a value in the document: group, figure, and the figure to compare with (None: the value is a median).
 Place = tuple[str, str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One promise."""
+    """One goal."""
 
-    name: str  # of the remark about it: benchmarks/remarks/NAME.md
+    name: str  # also the name of the remark about it: benchmarks/remarks/NAME.md
     what: str
     limit: float
-    places: tuple[Place, ...]  # the best of them counts
-    is_least: bool = True  # the limit: else it is the most
-    peer: str | None = None  # without which it cannot be measured
+    places: tuple[Place, ...]  # the best of these values counts
+    is_least: bool = True  # the limit is the least value that meets the goal, otherwise the greatest
+    peer: str | None = None  # the peer that the measurement needs
 
 
 class Judged(NamedTuple):
-    """A line and what the measurement says about it."""
+    """A line with its value and verdict."""
 
     line: Line
-    place: Place | None  # where the value is from
+    place: Place | None  # of the value
     value: float | None
     unit: str | None  # None for ratios
     verdict: str
 
     @property
     def is_met(self) -> bool:
-        """Shown by the measurement."""
+        """Whether the measurement meets the goal."""
         return self.verdict == MET
 
 
@@ -157,7 +157,7 @@ LINES = (
 
 
 def judge(document: Mapping[str, Any]) -> list[Judged]:
-    """Every line against a document of `vmmq bench`."""
+    """Judge every line by a document of `vmmq bench`."""
     return [_judge(line, document) for line in LINES]
 
 

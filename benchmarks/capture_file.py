@@ -1,4 +1,4 @@
-"""Captures to measure with."""
+"""Captures for measurements."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.steering import TCP_FRAME
 
 
 def write_capture(path: Path, frames: int, length: int) -> None:
-    """A nanosecond pcap of 10,000 random TCP flows, each frame of `length` bytes."""
+    """Write a nanosecond pcap with frames of `length` bytes of 10,000 random TCP flows."""
     random = np.random.default_rng(3)
     flows = random.integers(0, 256, (10_000, 12), np.uint8)
     record = np.zeros((frames, 16 + length), np.uint8)

@@ -1,7 +1,7 @@
-"""What simulated hosts cost a cluster: `python -m benchmarks.cluster`, the constants of docs/cluster.md.
+"""The cost of simulated hosts on a cluster: `python -m benchmarks.cluster` measures the constants of docs/cluster.md.
 
-The cluster is three raylets on this machine: the driver's node, which takes no hosts, and two workers. They share its
-processors, so times are those of a machine that does everything at once; bytes and processor times do not mind.
+The cluster consists of three raylets on this machine: the driver's node, which takes no hosts, and two workers. They
+share the processors of the machine. This affects wall times, but not bytes and processor times.
 """
 
 from __future__ import annotations
@@ -47,15 +47,15 @@ def _scenario(flows: int = 0) -> Scenario:
 
 @contextmanager
 def small_cluster(workers: int = 2, processors: int = 4) -> Iterator[Any]:
-    """A head without processors, where the driver is, and some workers, connected; sets RAY_TMPDIR."""
-    # Ray is imported behind `actors`, which says how it starts
+    """A connected cluster: a head node without processors for the driver, and some workers; sets RAY_TMPDIR."""
+    # Ray is imported after `actors`, which sets how Ray starts
     from ray._private.authentication.authentication_token_setup import ensure_token_if_auth_enabled  # noqa: PLC0415
     from ray.cluster_utils import Cluster  # noqa: PLC0415
 
-    ensure_token_if_auth_enabled()  # as `ray get-auth-token --generate`: the nodes do not start without one
+    ensure_token_if_auth_enabled()  # as `ray get-auth-token --generate`: nodes do not start without a token
     folder = tempfile.mkdtemp(prefix="vmmq-", dir="/tmp")
     os.environ["RAY_TMPDIR"] = folder
-    (Path(folder) / "ray").mkdir()  # where the address is written
+    (Path(folder) / "ray").mkdir()  # Ray writes the address of the cluster there
     nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     try:
         for _ in range(workers):
@@ -68,7 +68,7 @@ def small_cluster(workers: int = 2, processors: int = 4) -> Iterator[Any]:
 
 
 def measure_hosts(hosts: int, processors_per_actor: int, repetitions: int, flows: int = 0) -> dict[str, float]:
-    """Run so many NICs side by side: seconds, processor seconds of the driver, and bytes."""
+    """Run `hosts` NICs side by side; returns seconds, processor seconds of the driver, and bytes."""
     scenario = _scenario(flows)
     prepared = replace(experiment(scenario), batch_frames=DEFAULT_BATCH_FRAMES_ON_RAY)
     runs = [NicRun(prepared, partial(Replay, scenario, repetitions, DEFAULT_BATCH_FRAMES_ON_RAY)) for _ in range(hosts)]
@@ -95,12 +95,12 @@ def measure_hosts(hosts: int, processors_per_actor: int, repetitions: int, flows
 
 class _Echo:
     def answer(self, text: bytes) -> bytes:
-        """The same."""
+        """Return `text`."""
         return text
 
 
 def measure_call(node_id: str) -> float:
-    """Median seconds from a call of an actor on a node to its answer."""
+    """Median time, in seconds, of a call to an actor on a node."""
     import ray  # noqa: PLC0415
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415
 
@@ -114,13 +114,13 @@ def measure_call(node_id: str) -> float:
 
 class _Teller:
     def run(self, items: int) -> Iterator[Progressed]:
-        """As a NIC tells."""
+        """Yield progress items as a NIC does."""
         for number in range(items):
             yield Progressed(number, number / items)
 
 
 def measure_item() -> float:
-    """Processor seconds of the driver to take one item out of a host's stream."""
+    """Processor seconds that the driver needs to take one item out of a host's stream."""
     import ray  # noqa: PLC0415
 
     actor: Any = ray.remote(num_cpus=0)(_Teller).remote()
@@ -141,7 +141,7 @@ def _seconds(action: Callable[[], object]) -> float:
 
 
 def measure_start(nodes: Any, processors_per_actor: int) -> dict[str, float]:
-    """Start one host and wait until it is ready: seconds, and the processor seconds of its actors."""
+    """Start one host and wait until it is ready; returns seconds, processor seconds, and bytes."""
     import ray  # noqa: PLC0415
 
     scenario = _scenario()
@@ -173,7 +173,7 @@ def measure_start(nodes: Any, processors_per_actor: int) -> dict[str, float]:
 
 
 def _processor_seconds(parents: set[int]) -> Iterator[tuple[int, float]]:
-    """Processes of actors below some raylets, and what each has worked since it began."""
+    """(process id, processor seconds since its start) of every actor process whose parent is one of the raylets."""
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             title, fields = (folder / "cmdline").read_text(), (folder / "stat").read_text().rpartition(")")[2].split()
@@ -194,7 +194,7 @@ def main() -> None:
     """Print the constants."""
     with small_cluster() as nodes:
         worker = next(iter(nodes.worker_nodes))
-        measure_hosts(1, 4, 1)  # whatever is done once
+        measure_hosts(1, 4, 1)  # warm up: work that is done only once
         print(f"two seats: {statistics.median(_seconds(_take_seats) for _ in range(5)) * 1e3:.1f} ms")
         for what, node in (("the driver's node", nodes.head_node), ("another node", worker)):
             print(f"a call to an actor on {what}: {measure_call(node.node_id) * 1e3:.2f} ms")

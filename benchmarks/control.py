@@ -1,9 +1,9 @@
-"""What the control plane costs: requests by kind, and whole updates: `python -m benchmarks.control`.
+"""The cost of the control plane, for requests by kind and for whole updates: `python -m benchmarks.control`.
 
-A *request* is decided and applied on an adapter whose one VPort has eight queues and a table of 128 entries. An
-*update* is all that a scheduled move of eight table entries costs the control side: making the request of the event,
-deciding and applying it, compiling the next snapshot, and finding what changes for frames in flight. Rates are in
-processor time, as nothing here waits for anything; the first round warms up.
+A *request* is decided and applied on an adapter with one VPort, which has eight queues and a table of 128 entries. An
+*update* is the whole work of the control side for a scheduled move of eight table entries: making the request of the
+event, deciding and applying it, compiling the next snapshot, and finding what changes for frames in flight. Rates are
+per second of processor time, because nothing here waits. The first round warms up.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _ROUNDS = 7
 _REQUESTS = 1_000  # in a round
 _GENERATION_1, _GENERATION_2 = NdisVersion(6, 60), NdisVersion(6, 80)
 _VPORT_ID = 1
-_FILTER_ID = 2  # the lowest that is free
+_FILTER_ID = 2  # the lowest free id, which the adapter gives to the next filter
 
 
 def _adapter(version: NdisVersion) -> ControlPlane:
@@ -45,7 +45,7 @@ def _adapter(version: NdisVersion) -> ControlPlane:
 
 
 def _move(source: int, target: int) -> OidRequest:
-    """Eight entries that are on one processor move to another one."""
+    """The request that moves eight entries from processor `source` to processor `target`."""
     indices = range(0, 64, 8)
     places, targets = (dict.fromkeys(indices, ProcessorNumber(0, number)) for number in (source, target))
     [request] = move_parameters(places, targets, _GENERATION_2, _VPORT_ID)
@@ -62,7 +62,7 @@ def _key(first: int) -> OidRequest:
 
 
 def _filter() -> tuple[OidRequest, OidRequest]:
-    """A filter is set, and cleared again."""
+    """The requests that set a filter and clear it again."""
     clear = FilterClearParameters(filter_id=_FILTER_ID)
     return (
         set_filter(Filter.model_validate({"mac": "00:15:5d:01:02:02"}), _GENERATION_2, vport_id=_VPORT_ID),
@@ -75,7 +75,7 @@ def _query() -> OidRequest:
     return OidRequest(oid, kind, CLIENT, vport_id=_VPORT_ID)
 
 
-#: By name: an adapter, and requests that follow each other on it again and again.
+#: By kind: the NDIS version of the adapter, and the requests that are repeated on it in turn.
 _KINDS: dict[str, tuple[NdisVersion, tuple[OidRequest, ...]]] = {
     "move_8_entries": (_GENERATION_2, (_move(0, 1), _move(1, 0))),
     "set_table_128": (_GENERATION_1, (_table(0), _table(1))),
@@ -90,7 +90,7 @@ _KINDS: dict[str, tuple[NdisVersion, tuple[OidRequest, ...]]] = {
 
 
 def requests_per_second(rounds: int = _ROUNDS) -> dict[str, list[float]]:
-    """The rate of each kind of request in every round."""
+    """Requests per second of processor time, for each kind, by round."""
     rates = {}
     for name, (version, requests) in _KINDS.items():
         control = _adapter(version)
@@ -106,7 +106,7 @@ def requests_per_second(rounds: int = _ROUNDS) -> dict[str, list[float]]:
 
 
 def updates_per_second(rounds: int = _ROUNDS) -> list[float]:
-    """The rate of updates in every round: decide, compile and find what changes."""
+    """Updates per second of processor time, by round."""
     moving = experiment(scenario_with(SWAPS))
     controls = [run_control(moving) for _ in range(rounds + 1)]
 
@@ -127,7 +127,7 @@ def updates_per_second(rounds: int = _ROUNDS) -> list[float]:
 
 
 def _rounds(act: Callable[[], object], rounds: int) -> list[float]:
-    """Seconds of processor time in each round, behind one that warms up."""
+    """Seconds of processor time of each round, after one round that warms up."""
     seconds = []
     for _ in range(rounds + 1):
         began = time.process_time()

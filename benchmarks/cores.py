@@ -1,7 +1,7 @@
-"""How far apart two cores are: what a cache line takes from one to the other.
+"""The distance between two cores: the time that a cache line takes from one core to the other.
 
-Everything that the NIC hands to a processor actor travels like this. Cores behind one cache are some 50 ns apart, those
-of two dies or sockets several times that; and where the virtual cores of a machine are at present is up to its host.
+Everything that the NIC passes to a processor actor takes this way. Cores that share a cache are about 50 ns apart,
+cores on two dies or sockets several times that. On a virtual machine the host decides where the virtual cores are.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from numba.extending import intrinsic
 
 from dataplane.kernels.memory import address_of
 
-_BURSTS, _TURNS = 20, 1_000  # all of it takes a hundredth of a second where cores are far from each other
+_BURSTS, _TURNS = 20, 1_000  # together 0.01 s if the cores are far from each other
 
 
 def _atomic_load(typing_context: Any, address: Any) -> Any:
-    """The int64 at an address, as another core has left it."""
+    """Read the int64 at an address, with acquire order."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.load_atomic(builder.inttoptr(arguments[0], ir.IntType(64).as_pointer()), "acquire", 8)
@@ -32,7 +32,7 @@ def _atomic_load(typing_context: Any, address: Any) -> Any:
 
 
 def _atomic_store(typing_context: Any, address: Any, value: Any) -> Any:
-    """Write an int64 to an address, for another core to see."""
+    """Write an int64 to an address, with release order."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
@@ -46,9 +46,9 @@ _load: Any = intrinsic(_atomic_load)
 _store: Any = intrinsic(_atomic_store)
 
 
-@njit(nogil=True)  # not worth a place in the cache
+@njit(nogil=True)  # compiles so fast that it is not cached
 def _hand_over(line: npt.NDArray[np.int64], first: int, turns: int) -> None:
-    """Write `first` + 1 once it is `first`, then every second number likewise, so many times."""
+    """Wait until `line[0]` is `first` and write `first` + 1; repeat `turns` times, with `first` 2 greater each time."""
     at = address_of(line)
     for turn in range(turns):
         wanted = first + 2 * turn
@@ -58,18 +58,18 @@ def _hand_over(line: npt.NDArray[np.int64], first: int, turns: int) -> None:
 
 
 def seconds_between_cores() -> float | None:
-    """One way between the first and the last core of this process, by the clock; None when it has but one.
+    """Seconds of one way between the first and the last core of this process; None if it has only one core.
 
-    The shortest of several bursts: in others one of the two may have done something else meanwhile.
+    The shortest of several bursts counts: during the others a core may have done something else.
     """
     cores = os.sched_getaffinity(0)
     if len(cores) < 2:
         return None
-    line = np.zeros(16, np.int64)  # two cache lines: its first number is alone in its own, or in its pair
+    line = np.zeros(16, np.int64)  # two cache lines, so that no other data shares the line, or pair, of line[0]
     _hand_over(line, 0, 0)
 
     def answer() -> None:
-        os.sched_setaffinity(0, {max(cores)})  # of this thread
+        os.sched_setaffinity(0, {max(cores)})  # 0: this thread
         _hand_over(line, 1, _BURSTS * _TURNS)
 
     other = threading.Thread(target=answer)
@@ -84,7 +84,7 @@ def seconds_between_cores() -> float | None:
 
 
 def _burst(line: npt.NDArray[np.int64], number: int) -> float:
-    """Seconds."""
+    """Seconds of burst `number`."""
     started = time.perf_counter()
     _hand_over(line, 2 * number * _TURNS, _TURNS)
     return time.perf_counter() - started

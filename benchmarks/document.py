@@ -1,7 +1,7 @@
-"""`docs/benchmarks.md` from the JSON of `vmmq bench`: `python -m benchmarks.document FIGURES.json [DOCUMENT.md]`.
+"""Makes `docs/benchmarks.md` from the JSON of `vmmq bench`: `python -m benchmarks.document FIGURES.json [DOCUMENT.md]`.
 
-The text is here, remarks are in `benchmarks/remarks/`, and every figure is from the JSON. Plots go to a folder beside
-the document that has its name. A JSON of some groups makes a document of these.
+The text is in this module, remarks are in `benchmarks/remarks/`, and every figure is from the JSON. Plots go to a
+folder beside the document, with the name of the document. If the JSON has only some groups, so has the document.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from benchmarks.screen import fact, quantity, ratio
 
 REMARKS = Path(__file__).with_name("remarks")
 
-_HASHES = ("carry_less_multiplication", "byte_tables")  # that one of them that is not chosen
+_HASHES = ("carry_less_multiplication", "byte_tables")  # only the method that is not chosen has figures of its own
 _C_PEERS = ("dpdk_gfni", "dpdk_byte_tables", "dpdk_softrss")
 _PEERS = ("dpdk_", "numpy_", "copy_", "scapy_", "dpkt_", "read_")
 
@@ -188,7 +188,7 @@ _PLOTS: Mapping[str, Sequence[_Plot]] = {
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Write the document; the exit status."""
+    """Write the document; returns the exit status."""
     if not 1 <= len(arguments) <= 2:
         print("usage: python -m benchmarks.document FIGURES.json [DOCUMENT.md]", file=sys.stderr)
         return 2
@@ -205,7 +205,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def write_document(document: Mapping[str, Any], target: Path) -> None:
-    """The Markdown file, and its plots in a folder beside it, from which older plots go."""
+    """Write the Markdown file, and its plots to the folder beside it; older plots there are removed."""
     folder = target.with_suffix("")
     target.parent.mkdir(parents=True, exist_ok=True)
     for plot in folder.glob("*.svg"):
@@ -279,7 +279,7 @@ def _budget(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _unit_of(one: Judged) -> str:
-    """Of a line that was not measured."""
+    """The unit of a line that was not measured; empty for ratios."""
     group, _, other = one.line.places[0]
     if other is not None:
         return ""
@@ -287,7 +287,7 @@ def _unit_of(one: Judged) -> str:
 
 
 def _remark(name: str, heading: str = "") -> Iterator[str]:
-    """What is written by hand about it, if anything is."""
+    """The remark with that name, written by hand, if there is one."""
     file = REMARKS / f"{name}.md"
     text = file.read_text("utf-8").strip() if file.exists() else ""
     if text:
@@ -310,7 +310,7 @@ def _figures(figures: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _losses(document: Mapping[str, Any]) -> Iterator[str]:
-    """Everything that a peer does faster."""
+    """The list of everything that a peer does faster."""
     yield "## Where we lose\n"
     lost = [
         f"- `{group}.{name}` does {ratio(compared['median'])} of `{other}` ({document[group][other]['what']})."

@@ -1,6 +1,6 @@
-"""Grouping rows by processor from nothing but their processors, as a peer can: what the figure `partition` measures.
+"""Grouping rows by processor from the processor column alone, as a peer does it: the subject of the figure `partition`.
 
-In a run there is nothing to be counted here: steering has counted the rows of each processor on its way.
+In a run this step does not have to count: steering has already counted the rows of each processor.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from dataplane.kernels.steer import divide_selection, select_rows
 def group_rows(
     processor: npt.NDArray[np.uint16], offsets: npt.NDArray[np.int64], selection: npt.NDArray[np.uint32]
 ) -> None:
-    """Group rows by processor: `selection[offsets[p]:offsets[p + 1]]` are those of processor row p.
+    """Group rows by processor: `selection[offsets[p]:offsets[p + 1]]` are the rows of processor row p.
 
-    A stable counting sort: rows ascend within a processor, and dropped ones are left out.
+    The counting sort is stable: rows ascend within a processor. Dropped rows are left out.
     """
     rows = len(processor)
     counts, ends = np.empty((1, 1, len(offsets)), np.int64), np.array([rows])
@@ -30,7 +30,7 @@ def group_rows(
 
 @njit(nogil=True)
 def _count_by_processor(processor: Any, counts: Any) -> None:
-    """Fill `counts` (processors + 1,) with the rows of each processor and, last, of dropped ones."""
+    """Fill `counts` (processors + 1,) with the number of rows of each processor and, last, of dropped rows."""
     counts[:] = 0
     dropped = counts.shape[0] - 1
     for row in range(processor.shape[0]):

@@ -1,4 +1,4 @@
-"""The ways in which the kernels can hash here, each over the rows of an array: what `toeplitz_*` figures measure."""
+"""The hash methods that this CPU supports, applied to the rows of an array: the subject of `toeplitz_*` figures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HashRows = Callable[[npt.NDArray[np.uint8], npt.NDArray[np.uint32]], None]
 
 
 def hash_kernels(key: bytes, length: int) -> dict[str, HashRows]:
-    """By the names that `toeplitz.method` uses; `length` is 8, 12, 32 or 36."""
+    """The methods, by the names that `toeplitz.method` uses; `length` is 8, 12, 32 or 36."""
     found: dict[str, HashRows] = {"byte tables": partial(toeplitz.toeplitz, toeplitz.toeplitz_table(key).ravel())}
     if toeplitz.has_carry_less_multiplication():
         windows = np.array(toeplitz.toeplitz_windows(key), np.uint64)
@@ -27,7 +27,7 @@ def hash_kernels(key: bytes, length: int) -> dict[str, HashRows]:
 
 
 def _carry_less(length: int) -> Any:
-    """A kernel that hashes rows of that many bytes: the loop around what the steering kernel does for each frame."""
+    """A kernel that hashes rows of `length` bytes, as the steering kernel does for each frame."""
     multiply = getattr(toeplitz, f"multiply_{length}_bytes")
 
     @njit(nogil=True)

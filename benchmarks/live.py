@@ -1,10 +1,10 @@
-"""How long a request to a saturated dataplane takes for a client that is connected, and what it waits for.
+"""How long a connected client waits for its request to a saturated dataplane, and what the request waits for.
 
     python -m benchmarks.live [REQUESTS]
 
-Eight processors with one actor each, traffic as fast as it goes. A *request* moves a table entry and is back when it
-has been decided between two batches. A *look* waits for the end of a batch, too, but asks nobody else; *control* asks
-the control actor and waits for no batch; *call* is an actor call that does neither.
+The dataplane has eight processors with one actor each, and traffic as fast as possible. A *request* moves a table entry
+and is answered when it has been decided between two batches. A *look* also waits for the end of a batch, but needs no
+other actor. *control* calls the control actor and waits for no batch. *call* is an actor call that does neither.
 """
 
 from __future__ import annotations
@@ -43,15 +43,15 @@ rate_pps = 5_000_000
 
 
 class Measured(NamedTuple):
-    """What a client saw."""
+    """The measurements of a client."""
 
-    seconds: dict[str, list[float]]  # of every call, by what it was
-    frames_per_second: float  # that the dataplane took meanwhile
+    seconds: dict[str, list[float]]  # of every call, by way
+    frames_per_second: float  # of the dataplane during the calls
 
 
 def measure_live(times: int, tell: Callable[[str], object] = lambda text: None) -> Measured:
-    """Start a dataplane, saturate it, and call it that many times in each way."""
-    import ray  # noqa: PLC0415  # it has to find what `actors` says about how it is to start
+    """Start a dataplane, saturate it, and call it `times` times in each way."""
+    import ray  # noqa: PLC0415  # only after `actors`, which sets how Ray starts
 
     with tempfile.TemporaryDirectory(prefix="vmmq-bench-") as name:
         folder = Path(name)

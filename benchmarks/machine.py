@@ -1,4 +1,4 @@
-"""What the figures were measured on, and what the program chose there."""
+"""The machine that the figures were measured on, and the program's choices there."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.peers import Missing, dpdk, in_python
 from dataplane.engine.experiment import DEFAULT_BATCH_FRAMES, DEFAULT_BATCH_FRAMES_ON_RAY
 from dataplane.kernels import toeplitz
 
-#: CPU features that decide how fast any of this can be.
+#: CPU features that affect the figures.
 FLAGS_THAT_MATTER = (
     "avx2", "avx512f", "avx512bw", "avx512vl", "avx512_vbmi", "gfni", "pclmulqdq", "vpclmulqdq", "bmi2", "hypervisor",
 )  # fmt: skip
@@ -21,7 +21,7 @@ PACKAGES = ("vmmq-dataplane", "numpy", "numba", "llvmlite", "pyarrow", "ray", "s
 
 
 def cpu_flags() -> frozenset[str]:
-    """Features of the CPU as Linux names them; none where it does not say."""
+    """Features of the CPU, with the names that Linux uses; empty if Linux does not say."""
     return frozenset(_cpu_field("flags").split())
 
 
@@ -43,7 +43,7 @@ def machine() -> dict[str, Any]:
 
 
 def choices() -> dict[str, Any]:
-    """What the program chooses on this machine."""
+    """The choices of the program on this machine."""
     return {
         "toeplitz": toeplitz_method(),
         "inline_batch_frames": DEFAULT_BATCH_FRAMES,
@@ -52,17 +52,17 @@ def choices() -> dict[str, Any]:
 
 
 def toeplitz_method() -> str:
-    """How the kernels hash."""
+    """The hash method of the kernels."""
     return toeplitz.method()
 
 
 def missing_peers() -> list[Missing]:
-    """Programs that cannot be compared with here."""
+    """Peers that are not available on this machine."""
     return [*dpdk.missing(cpu_flags()), *in_python.missing()]
 
 
 def _cpu_field(name: str) -> str:
-    """A field of the first CPU in /proc/cpuinfo, empty where there is none."""
+    """A field of the first CPU in /proc/cpuinfo, empty if there is none."""
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
     except OSError:

@@ -1,8 +1,8 @@
-"""Timing that survives a shared machine: what is compared is measured in turns, and all rounds are kept.
+"""Measurements that are reliable on a shared machine: subjects that are compared take turns, and all rounds are kept.
 
-A *trial* is one round of one subject and returns what it measured: frames a second, seconds, bytes.
-`Session.take_turns` plays the trials of several subjects one after the other, round by round, so that what disturbs the
-machine disturbs all of them, and a ratio is one of two trials of the same round. A `Figure` is what comes of it.
+A *trial* is one round of one subject and returns the measured value: frames a second, seconds, bytes.
+`Session.take_turns` runs the trials of several subjects one after the other, round by round, so that a disturbance of
+the machine affects all of them. A ratio compares two trials of the same round. The results are `Figure`s.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from typing import Any
 #: One round of one subject.
 Trial = Callable[[], float]
 
-#: Seconds that a round of something short is repeated for: many times what it takes to look at the clock.
+#: A short subject is repeated for this long in every round: many times the cost of reading the clock.
 _ROUND_SECONDS = 0.02
 
-#: At most, in a quick measurement.
+#: The most rounds in a quick measurement.
 _QUICK_ROUNDS = 3
 
 
 def seconds(act: Callable[[], object]) -> Trial:
-    """Seconds that `act` takes."""
+    """A trial that measures the seconds of one call of `act`."""
 
     def trial() -> float:
         started = time.perf_counter()
@@ -37,7 +37,7 @@ def seconds(act: Callable[[], object]) -> Trial:
 
 
 def rate(act: Callable[[], object], amount: float, clock: Callable[[], float] = time.perf_counter) -> Trial:
-    """Amount a second, where one call of `act` does `amount`; what is short is repeated in every round."""
+    """A trial that measures amount per second; one call of `act` does `amount`. Short calls are repeated in a round."""
 
     def seconds_of(repetitions: int) -> float:
         started = clock()
@@ -49,12 +49,12 @@ def rate(act: Callable[[], object], amount: float, clock: Callable[[], float] = 
 
 
 def repeated_rate(seconds_of: Callable[[int], float], amount: float) -> Trial:
-    """As `rate` for something that says itself how many seconds so many repetitions have taken."""
+    """As `rate`, for a subject that measures itself: `seconds_of(n)` is the seconds of n repetitions."""
     repetitions = 0
 
     def trial() -> float:
         nonlocal repetitions
-        if not repetitions:  # what is short is begun once for nothing, and once to see how short it is
+        if not repetitions:  # a short subject runs once to warm up, and once to see how often it must be repeated
             first = seconds_of(1)
             if first >= _ROUND_SECONDS:
                 repetitions = 1
@@ -67,7 +67,7 @@ def repeated_rate(seconds_of: Callable[[int], float], amount: float) -> Trial:
 
 @contextmanager
 def one_core() -> Iterator[int]:
-    """This thread and what it starts on one core, whose number is given."""
+    """Keep this thread, and what it starts, on one core; yields the number of the core."""
     before = os.sched_getaffinity(0)
     core = max(before)
     os.sched_setaffinity(0, {core})
@@ -79,21 +79,21 @@ def one_core() -> Iterator[int]:
 
 @dataclass(slots=True)
 class Session:
-    """One call of `vmmq bench`: how much of it is wanted, and whether somebody has had enough."""
+    """One call of `vmmq bench`: how much to measure, and whether the user has interrupted it."""
 
     rounds: int | None = None  # None: as many as each series needs
     quick: bool = False
-    tell: Callable[[str], object] = lambda text: None  # what is being measured, for people who wait
+    tell: Callable[[str], object] = lambda text: None  # shows the user what is being measured
     interrupted: bool = False
-    #: What went wrong without ending anything, one line each.
+    #: Problems that did not end the measurement, one line each.
     findings: list[str] = field(default_factory=list)
 
     def take_turns(
         self, trials: Mapping[str, Trial], rounds: int, *, warm_up: bool = True
     ) -> dict[str, tuple[float, ...]]:
-        """Values of every trial by round: `rounds` of them, or as many as the user wants.
+        """Values of every trial by round, for `rounds` rounds or as many as the user wants.
 
-        After Ctrl-C the rounds that are complete are given, and the next call raises KeyboardInterrupt.
+        After Ctrl-C this returns the complete rounds, and the next call raises KeyboardInterrupt.
         """
         if self.interrupted:
             raise KeyboardInterrupt
@@ -119,15 +119,15 @@ class Figure:
     unit: str  # also the key of the median in JSON: frames_per_second, seconds, bytes, ...
     values: tuple[float, ...]  # by round
     ratios: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  # to other figures of the group, by round
-    facts: Mapping[str, Any] = field(default_factory=dict)  # what else is to be known, by JSON key
+    facts: Mapping[str, Any] = field(default_factory=dict)  # further values, by JSON key
 
     @property
     def median(self) -> float:
-        """Of all rounds."""
+        """The median of all rounds."""
         return statistics.median(self.values)
 
     def document(self) -> dict[str, Any]:
-        """As in the JSON document."""
+        """The form in the JSON document."""
         return {
             "what": self.what,
             "unit": self.unit,
@@ -143,7 +143,7 @@ class Figure:
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
-    """Smallest and largest value and the quartiles between which half of them lie."""
+    """The smallest and the largest value, and the lower and upper quartile."""
     lower, _, upper = statistics.quantiles(values, n=4, method="inclusive") if len(values) > 1 else 3 * list(values)
     return {"min": min(values), "lower_quartile": lower, "upper_quartile": upper, "max": max(values)}
 
@@ -155,7 +155,7 @@ def figures(
     references: Mapping[str, Sequence[str]] = {},
     facts: Mapping[str, Mapping[str, Any]] = {},
 ) -> Iterator[tuple[str, Figure]]:
-    """Figures of trials that took turns; `references` names, for some, those of the others to compare with."""
+    """Figures of trials that took turns; `references` names, for some trials, the trials to compare them with."""
     for name, values in measured.items():
         ratios = {
             other: tuple(one / of_other for one, of_other in zip(values, measured[other], strict=True))

@@ -1,7 +1,7 @@
 """The steering of the fused kernel in plain numpy, as a careful numpy user would write it.
 
-It does a good deal less than the kernel (no VLAN-only or masked filters, no extension headers, no send side, no flow
-key) and gives equal results where it applies: IPv4 and IPv6 without extension headers, tagged or not.
+It does much less than the kernel: no VLAN-only or masked filters, no extension headers, no send side, no flow key. For
+IPv4, and for IPv6 without extension headers, tagged or not, it gives the same results.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dataplane.traffic.batch import FrameBatch
 
 
 class Steered(NamedTuple):
-    """Columns of the outcome."""
+    """The columns of the result."""
 
     target: npt.NDArray[np.int64]
     hash_value: npt.NDArray[np.uint32]
@@ -28,7 +28,7 @@ class Steered(NamedTuple):
 
 
 def steer_with_numpy(batch: FrameBatch, snapshot: SteeringSnapshot) -> Steered:
-    """Steer a batch of at least 64-byte captures with whole-column operations."""
+    """Steer a batch with whole-column operations; at least 64 bytes of every frame must be captured."""
     arrays = snapshot.arrays
     head = batch.data[batch.frame_start[:, np.newaxis] + np.arange(64)]
     address = _big_endian(head[:, :6])
@@ -95,5 +95,5 @@ def _big_endian(octets: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
 
 @lru_cache(maxsize=1)
 def _tables(keys: tuple[bytes, ...]) -> npt.NDArray[np.uint32]:
-    """The byte tables of keys, made once as a driver would."""
+    """The byte tables of the keys, made only once, as in a driver."""
     return np.concatenate([toeplitz_table(key).reshape(-1) for key in keys])

@@ -1,8 +1,8 @@
-"""The NIC of measurements that need no more than one VPort: the head of a scenario."""
+"""The NIC of measurements that need only one VPort: the first part of a scenario file."""
 
 from __future__ import annotations
 
-#: A VPort with one address, whose table of 128 entries spreads over eight processors.
+#: A VPort with one address and a table of 128 entries over eight processors.
 ONE_VPORT = """[adapter]
 rss_processors = 8
 [[vport]]

@@ -22,7 +22,7 @@ class Bar(NamedTuple):
 def bars_of(
     figures: dict[str, Any], names: Sequence[str], is_ours: Callable[[str], bool] = lambda name: True
 ) -> list[Bar]:
-    """Bars for those of these figures that are there."""
+    """Bars for those of the named figures that were measured."""
     return [
         Bar(name, one[one["unit"]], one["spread"]["lower_quartile"], one["spread"]["upper_quartile"], is_ours(name))
         for name in names

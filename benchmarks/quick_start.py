@@ -1,4 +1,4 @@
-"""The quick start as a subject: zipf traffic of mixed lengths, five VPorts, eight processors."""
+"""The quick start as the subject of measurements: zipf traffic of mixed lengths, five VPorts, eight processors."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ FILE = Path(__file__).parent.parent / "configs" / QUICK_START
 
 
 def quick_start(packets: int, capture: Path | None = None) -> Scenario:
-    """With that many frames, or with the frames of a capture."""
+    """The scenario with `packets` frames, or with the frames of a capture."""
     if capture is not None:
         return load_scenario(FILE, capture=str(capture))
     return load_scenario(quick_start_text(packets), name="quick-start")
 
 
 def quick_start_text(packets: int) -> str:
-    """The scenario file with that many frames."""
+    """The text of the scenario file, with `packets` frames."""
     text = FILE.read_text("utf-8").replace("packets = 1_000_000", f"packets = {packets}")
     assert f"packets = {packets}" in text, "the quick start says how many frames it has"
     return text

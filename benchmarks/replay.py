@@ -1,4 +1,4 @@
-"""Frames from memory, for measurements in which making them is not to count."""
+"""Frames from memory, for measurements that leave out the time to make them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataplane.traffic.batch import FrameBatch
 
 
 class Replay:
-    """The frames of a scenario, made once when it is opened and then repeated one after the other."""
+    """A source that makes the frames of a scenario when it is opened, and then repeats all of them several times."""
 
     def __init__(self, scenario: Scenario, repetitions: int, batch_frames: int) -> None:
         self.timestamp_regressions = 0
@@ -21,7 +21,7 @@ class Replay:
         self._kept = list(traffic_source(scenario).batches(batch_frames))
 
     def batches(self, batch_frames: int) -> Iterator[FrameBatch]:
-        """Every repetition begins 1 us after the one before it ended."""
+        """Every repetition begins 1 us after the end of the previous one."""
         assert batch_frames == self._batch_frames, "the batches are made already"
         first, last = self._kept[0], self._kept[-1]
         frames = last.first_frame + len(last)
@@ -33,5 +33,5 @@ class Replay:
                 yield replace(batch, first_frame=first_frame, timestamp_ns=batch.timestamp_ns + number * duration_ns)
 
     def progress(self) -> float:
-        """Share of the repetitions."""
+        """The share of the repetitions that is done."""
         return self._done / self._repetitions

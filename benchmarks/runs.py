@@ -1,4 +1,4 @@
-"""Runs as subjects of measurements."""
+"""Runs as the subjects of measurements."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from dataplane.engine.experiment import EngineRun, Experiment, RunResult, Source
 
 
 def finished(result: RunResult) -> RunResult:
-    """The result of a run; KeyboardInterrupt when Ctrl-C has ended it, which a run takes for an early end."""
+    """The result of a run; KeyboardInterrupt if Ctrl-C ended the run, because a run treats Ctrl-C as an early end."""
     if result.interrupted:
         raise KeyboardInterrupt
     return result
 
 
 def no_progress(frames: int, share: float) -> None:
-    """Nobody is told."""
+    """Report no progress."""
 
 
 def timed_run(run: EngineRun, experiment: Experiment, open_source: SourceFactory) -> tuple[float, RunResult]:
-    """Seconds of a run without its start-up, and its result."""
+    """(seconds of a run without its start-up, its result)."""
     started = time.perf_counter()
     result = finished(run(experiment, open_source, None, no_progress))
     return time.perf_counter() - started - result.startup_seconds, result
@@ -29,7 +29,7 @@ def timed_run(run: EngineRun, experiment: Experiment, open_source: SourceFactory
 
 @dataclass(slots=True)
 class RunTrial:
-    """A trial: frames a second of a run, its start-up not counted; remembers what is a fact apart."""
+    """A trial that measures frames per second of a run without its start-up; it keeps the start-up times as facts."""
 
     run: EngineRun
     experiment: Experiment
@@ -44,9 +44,9 @@ class RunTrial:
 
 
 def in_processor_time(trial: Trial, shares: list[float]) -> Trial:
-    """The same trial, with the share of the time that this process had a processor appended to `shares`.
+    """The same trial; it appends processor time / wall time of this process to `shares`.
 
-    More than 1 with several threads; less than 1 when something else ran, or when it waited.
+    This share is more than 1 with several threads, and less than 1 if another process ran or this one waited.
     """
 
     def watched() -> float:

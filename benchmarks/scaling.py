@@ -1,6 +1,7 @@
-"""Measures what docs/scaling.md says with `vmmq scale`, and writes tables and plots: `python -m benchmarks.scaling`.
+"""Measures the figures of docs/scaling.md with `vmmq scale`, and writes its tables: `python -m benchmarks.scaling`.
 
-Finished runs are kept in runs/scaling-document: an interrupted call goes on there.
+It also writes the plots. Finished runs are kept in runs/scaling-document, so that the next call continues an
+interrupted one.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ DOCUMENT = ROOT / "docs" / "scaling.md"
 PLOTS = ROOT / "docs" / "scaling"
 RUNS = ROOT / "runs" / "scaling-document"
 
-#: Grids by the directory of their runs; all of one directory are one experiment.
+#: Grids by the directory of their runs; all grids of a directory form one experiment.
 GRIDS: Mapping[str, Sequence[GridOptions]] = {
     "grid": (
         GridOptions(processors="1,2,4,8,16", nics="1,2", engine="inline"),
@@ -37,7 +38,7 @@ GRIDS: Mapping[str, Sequence[GridOptions]] = {
 
 
 def measured() -> dict[str, Summary]:
-    """Everything, by directory."""
+    """Run all grids; returns the summaries by directory."""
     found = {}
     for name, grids in GRIDS.items():
         for grid in grids:

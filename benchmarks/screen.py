@@ -1,4 +1,4 @@
-"""What `vmmq bench` shows: a table for each group, and what there is to know about them."""
+"""The screen of `vmmq bench`: the machine, and a table for each group."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmarks.measure import Figure, spread
 
 
 def bench_screen(outcome: Outcome) -> RenderableType:
-    """Everything that was measured, with its spread and its ratios."""
+    """All figures with their spread and ratios."""
     return Group(*_parts(outcome))
 
 
@@ -66,7 +66,7 @@ _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, 
 
 
 def quantity(value: float, unit: str) -> str:
-    """Three figures with the prefix that fits: `23.4 M frames/s`, `412 ms`, `1.2 GB/s`."""
+    """The value with three digits and a fitting prefix: `23.4 M frames/s`, `412 ms`, `1.20 GB/s`."""
     if not value:
         return f"0 {_UNITS.get(unit, unit)}".rstrip()
     limit, prefix = next((one for one in _PREFIXES if value >= one[0]), _PREFIXES[-1])
@@ -78,7 +78,7 @@ def quantity(value: float, unit: str) -> str:
 
 
 def fact(key: str, value: float) -> str:
-    """Of a figure's facts, whose keys end in their unit."""
+    """The value of a fact; the key of a fact ends with its unit."""
     for unit in ("frames_per_second", "seconds", "bytes"):
         if key.endswith(unit):
             return quantity(value, unit)
@@ -86,5 +86,5 @@ def fact(key: str, value: float) -> str:
 
 
 def ratio(value: float) -> str:
-    """Three figures."""
+    """The value with three digits."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

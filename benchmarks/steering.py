@@ -1,4 +1,4 @@
-"""What the steering kernel and its peers get: the same frames, and the NIC that they arrive at."""
+"""The input of the steering kernel and its peers: the same frames, and the NIC at which they arrive."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dataplane.switch.configuration import (
 from dataplane.switch.snapshot import SteeringSnapshot
 from dataplane.traffic.batch import FrameBatch, read_only
 
-FRAMES = 16_384  # so few that 64 bytes of each and their work columns stay in the second and third cache
+FRAMES = 16_384  # 64 bytes of each frame and the work columns fit into the second- and third-level caches
 KEY = bytes.fromhex("6d5a56da255b0ec24167253d43a38fb0d0ca2bcbae7b30b477cb2da38030f20c6a42b73bbeac01fa")
 TCP_FRAME = bytes.fromhex(
     "00155d01020100155d00009908004500002812340000400600000a0100010a0100020400005000000001000000015010ffff977e0000"
@@ -27,7 +27,7 @@ TCP_FRAME = bytes.fromhex(
 
 
 def eight_vports() -> SteeringSnapshot:
-    """Eight VPorts with all nine hash types, 128 entries each, over eight processors."""
+    """Eight VPorts over eight processors, each with all nine hash types and 128 entries."""
     processors = tuple(ProcessorNumber(0, n) for n in range(8))
     types = HashType.NONE
     for one in HashType:
@@ -50,7 +50,7 @@ def eight_vports() -> SteeringSnapshot:
 
 
 def tcp_frames(stride: int, captured: int) -> FrameBatch:
-    """Random TCP flows to the eight VPorts, a frame every `stride` bytes."""
+    """Frames of random TCP flows to the eight VPorts; a frame starts every `stride` bytes."""
     random = np.random.default_rng(1)
     data = np.zeros((FRAMES, stride), np.uint8)
     data[:, : len(TCP_FRAME)] = np.frombuffer(TCP_FRAME, np.uint8)

@@ -1,10 +1,9 @@
-"""What updates cost the traffic: the same run without and with 1,000 of them: `python -m benchmarks.swaps`.
+"""The cost of updates for the traffic: the same run without and with 1,000 updates: `python -m benchmarks.swaps`.
 
-Ten million frames reach eight processors that are busy all the time. Every update moves eight table entries of the one
-VPort, one after the other over the whole run. Another run has as many ticks of a policy that moves nothing. What is
-compared is the time of the dataplane: deciding requests is the
-control plane's time, and reported apart. The variants take turns, and what counts is the ratio of each to the run
-without updates in the same round.
+Ten million frames reach eight processors that are always busy. The updates are spread over the whole run; each one
+moves eight table entries of the one VPort. Another run has as many ticks of a policy that moves nothing. The benchmark
+compares the time of the dataplane. The time to decide requests belongs to the control plane and is reported separately.
+The variants take turns, and each is compared with the run without updates of the same round.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ SWAPS = 1_000
 ENTRIES_MOVED = 8
 
 _FRAMES_MADE = 1_000_000
-_RATE_PPS = 10_000_000  # a frame takes its processor 1 us: eight of them are busy with 8 Mpps
+_RATE_PPS = 10_000_000  # a frame costs 1 us, so eight processors are busy at 8 Mpps
 _ROUNDS = 3
 
 _SCENARIO = f"""
@@ -51,7 +50,7 @@ packets = {_FRAMES_MADE}
 rate_pps = {_RATE_PPS}
 """
 
-#: Update k moves entries 8k to 8k + 7 (modulo 128), in every round of 16 updates to another processor.
+#: Update k moves entries 8k to 8k + 7 (modulo 128); every 16 updates the target of an entry changes.
 _EVENT = """
 [[event]]
 at_ns = {at_ns}
@@ -59,7 +58,7 @@ move_entries = {{ vport = 1, indices = "{first}-{last}", target = {target} }}
 """
 
 
-#: The table is one of round-robin already.
+#: The table is already that of round-robin, so the policy moves nothing.
 _POLICY = """
 [policy]
 name = "round-robin"
@@ -68,7 +67,7 @@ tick_ns = {tick_ns}
 
 
 def scenario_with(swaps: int, frames: int = FRAMES) -> Scenario:
-    """The scenario with that many updates, spread evenly over the run of that many frames."""
+    """The scenario with `swaps` updates, spread evenly over a run of `frames` frames."""
     duration_ns = _duration_ns(frames)
     events = []
     for number in range(swaps):
@@ -81,7 +80,7 @@ def scenario_with(swaps: int, frames: int = FRAMES) -> Scenario:
 
 
 def scenario_with_ticks(ticks: int, frames: int = FRAMES) -> Scenario:
-    """The scenario with that many ticks of a policy, spread evenly over the run of that many frames."""
+    """The scenario with `ticks` ticks of a policy, spread evenly over a run of `frames` frames."""
     tick_ns = _duration_ns(frames) // (ticks + 1)
     return load_scenario(_SCENARIO + _POLICY.format(tick_ns=tick_ns), name="ticks")
 
@@ -91,14 +90,14 @@ def _duration_ns(frames: int) -> int:
 
 
 class Variant(NamedTuple):
-    """One way to run it."""
+    """One experiment and the engine that runs it."""
 
     experiment: Experiment
     run: EngineRun
 
 
 def variants(swaps: int = SWAPS, frames: int = FRAMES, *, inline_only: bool = False) -> dict[str, dict[str, Variant]]:
-    """By engine, then by name; `without` is what the others are compared with."""
+    """The variants by engine, then by name; the others are compared with `without`."""
     still, moving, watched = scenario_with(0), scenario_with(swaps, frames), scenario_with_ticks(swaps, frames)
     engines: dict[str, tuple[EngineRun, int]] = {
         "inline": (run_inline, DEFAULT_BATCH_FRAMES),
@@ -121,7 +120,7 @@ def variants(swaps: int = SWAPS, frames: int = FRAMES, *, inline_only: bool = Fa
 
 
 class Outcome(NamedTuple):
-    """What is wanted of a run; a result that is kept slows the garbage collector down, and with it the next run."""
+    """The values needed of a run. The whole result is not kept: it would slow the garbage collector in the next run."""
 
     seconds: float  # of the dataplane
     control_seconds: float
@@ -130,7 +129,7 @@ class Outcome(NamedTuple):
 
 
 def run_once(variant: Variant, frames: int = FRAMES) -> Outcome:
-    """One run of that many frames."""
+    """One run of `frames` frames."""
     source = partial(Replay, scenario_with(0), frames // _FRAMES_MADE, variant.experiment.batch_frames)
     seconds, result = timed_run(variant.run, variant.experiment, source)
     assert result.arrived == frames
@@ -142,7 +141,7 @@ class Measured(NamedTuple):
     """Medians over the rounds."""
 
     frames_per_second: float
-    ratio: float  # of the throughput to that without updates
+    ratio: float  # of the throughput to the throughput without updates
     control_seconds: float
     reordered_or_held: str
 
@@ -167,12 +166,12 @@ def measure(named: dict[str, Variant], rounds: int = _ROUNDS) -> dict[str, Measu
 
 
 def _frames_held(result: RunResult) -> int:
-    """Frames that waited for an update, on all processors."""
+    """The number of frames held by updates, on all processors."""
     return sum(int(p.updates.holds["frames"].sum()) for p in result.processors if p.updates)
 
 
 def main() -> None:
-    """Print the figures of all engines, or of those whose names begin with an argument."""
+    """Print the figures of all engines, or of those whose names begin with one of the arguments."""
     wanted: Callable[[str], bool] = lambda name: not sys.argv[1:] or name.startswith(tuple(sys.argv[1:]))  # noqa: E731
     for engine, named in variants().items():
         if not wanted(engine):

@@ -1,1 +1,1 @@
-"""What `vmmq bench` measures, a module for each group: `measure` takes a `Session` and yields named figures."""
+"""The groups of `vmmq bench`, one module each; `measure` takes a `Session` and yields figures with their names."""

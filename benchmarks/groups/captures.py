@@ -1,6 +1,6 @@
-"""Captures on disk whose pages are in memory: through `run`, and through `steer` to Parquet.
+"""Captures on disk with warm page cache: through `run`, and through `steer` to Parquet.
 
-Start-up is not in it: scenarios and kernels are loaded before. `read_*` is the reference: the same file only read.
+Start-up does not count: scenarios and kernels are loaded before. The reference `read_*` only reads the same file.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from dataplane.frame_commands import steer_capture, steer_to_file
 from dataplane.scenario.source import traffic_source
 from dataplane.traffic.capture import open_capture
 
-#: Frames by length: files of 320 MB and 1.2 GB.
+#: Number of frames by length: files of 320 MB and 1.2 GB.
 FRAMES = {64: 4_000_000, 1500: 800_000}
 
 _PIECE_BYTES = 1 << 20
 
 
 def measure(session: Session) -> Iterator[tuple[str, Figure]]:
-    """Both lengths take turns."""
+    """Figures of both lengths, which take turns."""
     trials: dict[str, Trial] = {}
     texts: dict[str, str] = {}
     references: dict[str, list[str]] = {}

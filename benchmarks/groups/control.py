@@ -1,4 +1,4 @@
-"""The control plane: OID requests and whole updates a second, and how long a client of a saturated dataplane waits."""
+"""The control plane: OID requests and updates per second, and the time that a client of a saturated dataplane waits."""
 
 from __future__ import annotations
 

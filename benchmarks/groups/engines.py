@@ -1,9 +1,9 @@
-"""Whole runs: the inline engine with and without making the frames, and the Ray engine from memory.
+"""Whole runs: the inline engine with and without making the frames, and the Ray engine with frames from memory.
 
-The quick start's NIC and frames, zipf over eight processors. `looped` frames are made once and replayed from memory
-with later timestamps, so that what is compared is steering and service. `*_256_*` has 256 processors and as many queue
-pairs, and the same kind of traffic. Starting the actors is a fact apart, not a part of the rate; so is how far the
-cores were from each other just before.
+NIC and frames are those of the quick start: zipf over eight processors. `looped` frames are made once and replayed from
+memory with later timestamps, so that only steering and service are compared. `*_256_*` has 256 processors, as many
+queue pairs, and the same kind of traffic. The time to start the actors is not part of the rate, but a separate fact; so
+is the distance between the cores just before the run.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from dataplane.scenario.load import load_scenario
 from dataplane.scenario.model import Scenario
 from dataplane.scenario.source import traffic_source
 
-_FRAMES = 1_000_000  # made once
-_REPETITIONS = 20  # on Ray; inline half as many
-_STORE_REPETITIONS = 3  # the object store is slow
-_GENERATED = 10_000_000  # the quick measurement: a tenth
+_FRAMES = 1_000_000  # looped frames, made once
+_REPETITIONS = 20  # of the looped frames on Ray; inline has half as many
+_STORE_REPETITIONS = 3  # fewer, because the object store is slow
+_GENERATED = 10_000_000  # frames that are made during the run; a tenth in a quick measurement
 
 _MANY = """
 [adapter]
@@ -124,7 +124,7 @@ def _on_ray(session: Session) -> Iterator[tuple[str, Figure]]:
 
 
 def _with_cores(trial: Trial, apart: list[float]) -> Trial:
-    """The same trial; how far the cores are from each other before it is appended to `apart`."""
+    """The same trial; before it runs, it appends the distance between the cores to `apart`."""
 
     def trial_with_cores() -> float:
         seconds = seconds_between_cores()
@@ -155,6 +155,6 @@ processor_affinity = {_processors(number)}
 
 
 def _processors(vport: int) -> list[str]:
-    """Sixteen of them, in one group of 64 (VPT-12)."""
+    """The sixteen processors of a VPort, all in one group of 64 (VPT-12)."""
     first = 16 * (vport - 1)
     return [f"{number // 64}:{number % 64}" for number in range(first, first + 16)]

@@ -1,8 +1,9 @@
 """The kernels on one core: hash, steer by frame length and mix, group, serve, make frames.
 
-What is compared does the same to the same frames in the same rounds, and all rates are in processor time. Frames and
-tables of `steer_64` and its peers lie in the caches, as those of a burst from a NIC do that writes to them; `*_apart`
-frames lie behind each other as in a capture and come from memory: there are more of them than the last cache holds.
+Subjects that are compared do the same work with the same frames in the same rounds. All rates are per second of
+processor time. Frames and tables of `steer_64` and its peers are in the caches, like a burst from a NIC that writes
+into the caches. `*_apart` frames lie one after the other as in a capture; they come from memory, because the last-level
+cache cannot hold all of them.
 """
 
 from __future__ import annotations
@@ -42,9 +43,9 @@ from dataplane.traffic.batch import FrameBatch
 TUPLE_LENGTHS = (8, 12, 32, 36)
 FRAME_LENGTHS = (128, 512, 1500)
 
-_SPLIT_BYTES = 128  # between headers that are kept without their payload
-_RECORD_BYTES = 16  # between two frames of a capture
-_MEMORY_BYTES = 96 << 20  # of `apart` frames: more than the caches hold
+_SPLIT_BYTES = 128  # distance between headers without payload
+_RECORD_BYTES = 16  # record header between two frames of a capture
+_MEMORY_BYTES = 96 << 20  # bytes of all `apart` frames: more than the caches hold
 _COPY_BYTES = 128 << 20
 _PYTHON_FRAMES = 100  # scapy takes nearly half a millisecond for each
 _SERVE_FRAMES = 1 << 19
@@ -80,12 +81,12 @@ MIXES = {
 }
 
 
-#: Amounts a second of processor time: nothing here waits for anything, and others may run beside it.
+#: Rates per second of processor time: nothing here waits, and other processes may run at the same time.
 _rate = partial(rate, clock=time.process_time)
 
 
 def measure(session: Session) -> Iterator[tuple[str, Figure]]:
-    """All of it, on one core."""
+    """All figures, measured on one core."""
     with one_core() as core:
         yield from _hash_and_steer(session, core)
         yield from _mixes(session)
@@ -213,7 +214,7 @@ def _steer(
 
 
 def _moved(batch: FrameBatch) -> FrameBatch:
-    """The same frames elsewhere in memory."""
+    """The same frames at another place in memory."""
     return FrameBatch(
         batch.first_frame,
         batch.timestamp_ns,
@@ -233,12 +234,12 @@ def _steering(batches: list[FrameBatch], snapshot: SteeringSnapshot, work: WorkC
 
 
 def _dpdk_rate(ask: Callable[[int], dict[str, Any]]) -> Trial:
-    """Frames a second by the program's own clock, which is of the same kind."""
+    """A trial that uses the program's own clock, which also measures processor time."""
     return repeated_rate(lambda passes: float(ask(passes)["seconds"]), FRAMES)
 
 
 def _agrees(session: Session, check: Callable[[], None]) -> bool:
-    """Whether a peer computes what we compute; a finding when not: then there is nothing to compare."""
+    """Whether a peer computes the same as we do; if not, this is a finding, and the peer is left out."""
     try:
         check()
     except PeerError as error:

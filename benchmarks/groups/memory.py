@@ -1,7 +1,7 @@
-"""How much memory a run takes: its largest process, with a million flows, and as the input grows.
+"""The memory of the largest process of a run: with growing input, and with a million flows.
 
-Peaks are those that Linux keeps for each process (VmHWM). They include pages of mapped files, which could be dropped at
-any time; `anonymous_bytes` is the largest amount seen of what could not.
+A peak is the one that Linux keeps for each process (VmHWM). It includes pages of mapped files, which Linux can drop at
+any time; `anonymous_bytes` is the largest amount seen without them.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from benchmarks.measure import Figure, Session, Trial, figures
 from benchmarks.one_vport import ONE_VPORT
 from benchmarks.quick_start import FILE, quick_start_text
 
-#: Of the input, and that many times as much.
+#: Frames of the shorter run; the longer run has _TIMES times as many.
 _PACKETS, _TIMES = 2_000_000, 4
 _FLOWS = 1_000_000
-_PACKETS_OF_FLOWS = 4_000_000  # so that nearly every flow is met
+_PACKETS_OF_FLOWS = 4_000_000  # enough that nearly every flow occurs
 
 _LOOK_SECONDS = 0.02
 
-#: Runs the command line and says last what the peak of its own process was.
+#: Runs the command line; the last line of its output is the peak of its own process.
 _CHILD = """
 import sys, cli
 code = cli.main(sys.argv[1:])
@@ -45,12 +45,12 @@ rate_pps = 5_000_000
 
 
 def measure(session: Session) -> Iterator[tuple[str, Figure]]:
-    """Every run a process of its own."""
+    """Figures of all runs; every run has its own process."""
     peaks: dict[str, list[Peak]] = {}
     trials: dict[str, Trial] = {}
     texts: dict[str, str] = {}
     packets = _PACKETS // 8 if session.quick else _PACKETS
-    # a run that Ctrl-C ends may still be writing there
+    # after Ctrl-C a run may still write there
     with tempfile.TemporaryDirectory(prefix="vmmq-bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
 
@@ -88,11 +88,11 @@ def measure(session: Session) -> Iterator[tuple[str, Figure]]:
 
 
 class Peak(NamedTuple):
-    """Of the processes of one run."""
+    """Peaks of the processes of one run."""
 
     largest_bytes: int  # VmHWM of the largest process
-    anonymous_bytes: int  # the most seen in one process that is no page of a file
-    processes: int  # at most at the same time
+    anonymous_bytes: int  # the most memory seen in one process, without pages of files
+    processes: int  # the most at the same time
 
 
 def _trial(arguments: list[str], peaks: list[Peak]) -> float:
@@ -101,7 +101,7 @@ def _trial(arguments: list[str], peaks: list[Peak]) -> float:
 
 
 def peak_of(arguments: list[str]) -> Peak:
-    """Run `vmmq` with these arguments and watch it and all its descendants."""
+    """Run `vmmq` with these arguments, and watch the process and all its descendants."""
     largest = anonymous = processes = 0
     with tempfile.TemporaryFile("w+") as output:
         command = [sys.executable, "-c", _CHILD, *arguments]
@@ -127,11 +127,11 @@ def peak_of(arguments: list[str]) -> Peak:
 
 
 def descendants(pid: int) -> list[int]:
-    """The process and all that it and they have started and that still live."""
+    """The process and all its living descendants."""
     children: dict[int, list[int]] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            # the name is in parentheses and may hold anything; the state and the parent follow it
+            # the name is in parentheses and may contain any character; state and parent follow it
             parent = int((folder / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()[1])
         except (OSError, IndexError):
             continue
@@ -143,7 +143,7 @@ def descendants(pid: int) -> list[int]:
 
 
 def _status(pid: int) -> dict[str, int]:
-    """Sizes in /proc/PID/status, in bytes; nothing when it is gone."""
+    """The sizes in /proc/PID/status, in bytes; empty if the process has ended."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text("utf-8", "replace").splitlines()
     except OSError:

@@ -1,6 +1,6 @@
-"""What somebody waits for who calls the program: wall time of whole processes, caches warm.
+"""The start of the program as a user sees it: wall time of whole processes, caches warm.
 
-The references are Python that does nothing, and Python that imports what cannot be done without.
+The references are Python that does nothing, and Python that only imports the indispensable packages.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _FRAMES = 1000
 
 
 def measure(session: Session) -> Iterator[tuple[str, Figure]]:
-    """Every command a process of its own."""
+    """Figures of all commands; every command has its own process."""
     session.tell("starting vmmq")
     with tempfile.TemporaryDirectory(prefix="vmmq-bench-") as name:
         capture, table = Path(name) / "small.pcap", Path(name) / "small.parquet"
@@ -48,7 +48,7 @@ def measure(session: Session) -> Iterator[tuple[str, Figure]]:
         "python_with_numba": "python -c 'import numpy, pyarrow, numba'",
     }
     references = {name: ["python", "python_with_numba"] for name in ("help", "steer", "steer_to_parquet")}
-    facts = {  # warming up aside
+    facts = {  # without the warm-up
         name: {"processor_seconds": statistics.median(processor_seconds[name][-len(values) :])}
         for name, values in measured.items()
     }
@@ -62,7 +62,7 @@ def vmmq() -> list[str]:
 
 
 def _call(command: Sequence[str], processor_seconds: list[float]) -> None:
-    """Run it, and append what it took of the processors."""
+    """Run a command, and append the processor seconds that it took."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -1,6 +1,7 @@
-"""What updates and ticks cost the traffic: the same run without and with 1,000 of them (see `benchmarks.swaps`).
+"""The cost of updates and ticks for the traffic: the same run without and with 1,000 of them (see `benchmarks.swaps`).
 
-Rates are those of the dataplane; deciding the updates is a fact apart where it does not run beside the traffic.
+Rates are those of the dataplane. If the updates are not decided in parallel with the traffic, the time to decide them
+is a separate fact.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from actors.session import ray_session
 from benchmarks import swaps
 from benchmarks.measure import Figure, Session, Trial, figures
 
-#: Of the quick measurement, which has no Ray either.
+#: Amounts of a quick measurement, which also leaves out Ray.
 _QUICK = {"swaps": 100, "frames": 1_000_000}
 
 
 def measure(session: Session) -> Iterator[tuple[str, Figure]]:
-    """Engine by engine; the variants of one take turns."""
+    """Figures of one engine after the other; the variants of an engine take turns."""
     amounts = _QUICK if session.quick else {"swaps": swaps.SWAPS, "frames": swaps.FRAMES}
     for engine, named in swaps.variants(**amounts, inline_only=session.quick).items():
         is_inline = engine == "inline"

@@ -1,4 +1,4 @@
-"""Programs of others that do a part of the same work, for comparison; all of them optional."""
+"""Peers: other programs that do a part of the same work, for comparison; all of them are optional."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from typing import NamedTuple
 
 
 class Missing(NamedTuple):
-    """A peer that is not here."""
+    """A peer that is not available."""
 
     name: str
     why: str
-    install: str  # how to have it
+    install: str  # the command that installs it
 
     @property
     def line(self) -> str:
-        """For people."""
+        """One line for the user."""
         return f"{self.name} is not compared with: {self.why}; {self.install}"
 
 
 class PeerError(Exception):
-    """A peer that is here does not do what it should; `str()` is one line."""
+    """An available peer fails or gives wrong results; `str()` is one line."""

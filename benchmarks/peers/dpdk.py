@@ -1,7 +1,7 @@
-"""The C program `pipeline.c`: built with this machine's compiler and DPDK, fed with our frames, and held to our hashes.
+"""The C program `pipeline.c`: built with this machine's compiler and DPDK, run on our frames, checked with our hashes.
 
-It is built anew each time, which takes about a second, for the CPU it runs on. It stays as a child process and answers
-commands, so that it can take turns with what it is compared with.
+It is built every time, for the CPU it runs on, which takes about a second. It runs as a child process that answers
+commands, so that it can take turns with the subjects it is compared with.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PROCESSORS_MAX = 256
 
 
 def missing(cpu_flags: frozenset[str]) -> list[Missing]:
-    """What of it cannot be compared with here."""
+    """The parts of this peer that are not available on this machine."""
     absent = [program for program in ("cc", "pkg-config") if shutil.which(program) is None]
     if absent:
         return [Missing("dpdk", f"there is no {' and no '.join(absent)}", _INSTALL)]
@@ -44,14 +44,14 @@ def missing(cpu_flags: frozenset[str]) -> list[Missing]:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """What the program works on."""
+    """The input of the program."""
 
-    frames: FrameBatch  # the same number of bytes apart
-    snapshot: SteeringSnapshot  # filters of one address each, one key, full tables
+    frames: FrameBatch  # frames at equal distances
+    snapshot: SteeringSnapshot  # with filters of one address each, one key, and full tables
     tuples: npt.NDArray[np.uint8]  # (n, 36)
 
     def write(self, path: Path) -> None:
-        """In the form of `pipeline.c`."""
+        """Write a file in the format of `pipeline.c`."""
         snapshot, starts = self.snapshot, self.frames.frame_start
         stride = int(starts[1] - starts[0])
         assert (np.diff(starts) == stride).all(), "frames lie the same number of bytes apart"
@@ -89,7 +89,7 @@ class Program:
         return answer
 
     def check_pipeline(self, hash_value: npt.NDArray[np.uint32], processor: npt.NDArray[np.uint16]) -> None:
-        """PeerError unless every method agrees with these columns: else it is no reference."""
+        """PeerError unless every method gives these columns: a wrong program is no reference."""
         wanted = (int(hash_value.sum(dtype=np.uint64)), np.bincount(processor, minlength=_PROCESSORS_MAX).tolist())
         for method in self.methods:
             answer = self.pipeline(method, passes=1)
@@ -97,7 +97,7 @@ class Program:
                 raise PeerError(f"dpdk_{method} steers frames differently than the model")
 
     def check_toeplitz(self, length: int, hash_value: npt.NDArray[np.uint32]) -> None:
-        """Likewise for hashes of tuples."""
+        """PeerError unless every method gives these hashes of tuples."""
         for method in self.methods:
             if self.toeplitz(method, length, passes=1)["checksum"] != int(hash_value.sum(dtype=np.uint64)):
                 raise PeerError(f"dpdk_{method} hashes {length} bytes differently than the model")
@@ -115,7 +115,7 @@ class Program:
 
 @contextmanager
 def program(workload: Workload, core: int) -> Iterator[Program]:
-    """Build the program and start it on that core; PeerError when that fails."""
+    """Build the program and start it on core `core`; PeerError if that fails."""
     with tempfile.TemporaryDirectory(prefix="vmmq-dpdk-") as name:
         folder = Path(name)
         binary = build(folder)
@@ -134,13 +134,13 @@ def program(workload: Workload, core: int) -> Iterator[Program]:
 
 
 def build(folder: Path) -> Path:
-    """The executable in `folder`; PeerError with the compiler's first line when it cannot be built."""
+    """Build the executable in `folder`; PeerError with the first line of the compiler if that fails."""
     binary = folder / "pipeline"
     flags, libraries = (
         subprocess.run(["pkg-config", what, "libdpdk"], capture_output=True, text=True, check=True).stdout.split()
         for what in ("--cflags", "--libs")
     )
-    # vectorized, the byte tables would become gathers, which cost more than the loads they replace
+    # vectorization would turn the byte tables into gathers, which cost more than the loads they replace
     command = ["cc", "-O3", "-fno-tree-vectorize", *flags, "-march=native", str(SOURCE), "-o", str(binary), *libraries]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

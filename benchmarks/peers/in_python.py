@@ -1,7 +1,7 @@
-"""scapy and dpkt: what a Python user would otherwise take frames apart with.
+"""scapy and dpkt: the usual packages to parse frames in Python.
 
-Both parse Ethernet, an 802.1Q tag, IPv4 and TCP or UDP down to the tuple that RSS hashes. They neither look up nor hash
-nor choose a processor: there is no Toeplitz hash in them.
+Both parse Ethernet, an 802.1Q tag, IPv4 and TCP or UDP down to the tuple that RSS hashes. They do no look-up, compute
+no hash and choose no processor: they have no Toeplitz hash.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ PEERS = ("scapy", "dpkt")
 
 
 def missing() -> list[Missing]:
-    """Those that are not installed."""
+    """The packages that are not installed."""
     return [Missing(name, "it is not installed", f"pip install {name}") for name in PEERS if find_spec(name) is None]
 
 
 def parser(name: str) -> Callable[[bytes], Tuple4]:
-    """What takes a TCP or UDP frame over IPv4 to its tuple with that package."""
+    """A function that parses a TCP or UDP frame over IPv4 to its tuple with that package."""
     return {"scapy": _scapy, "dpkt": _dpkt}[name]()
 
 
