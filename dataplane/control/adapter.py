@@ -102,9 +102,9 @@ class ControlPlane:
         self.state = _initial_state(specification, self.capabilities)
         #: Number of configurations published so far, without the first one, which is epoch 0 (EPO-01, EPO-02).
         self.epoch = 0
-        self._in_force: Projection | None = None  # None: nobody has asked since steering changed
-        self._latest: Projection | None = None  # what has not changed since then is shared with it
-        self._next: Projection | None = None  # of the latest decision that would change steering, if somebody has asked
+        self._in_force: Projection | None = None  # None: not requested since steering changed
+        self._latest: Projection | None = None  # the next projection shares unchanged objects with it
+        self._next: Projection | None = None  # of the latest decision that would change steering, if requested
 
     @property
     def configuration(self) -> AdapterConfiguration:
@@ -264,7 +264,7 @@ def _initial_state(specification: AdapterSpecification, capabilities: Capabiliti
     state = AdapterState(native, int(specification.packet_filter), specification.multicast_list)
     switch = specification.switch
     if switch is None or not capabilities.switch_interface:
-        return state  # NDIS creates no switch that the keywords do not enable (CAP-12)
+        return state  # NDIS creates a switch only if the keywords enable it (CAP-12)
     parameters = NicSwitchParameters(
         switch_type=NicSwitchType.External,
         num_vfs=switch.num_vfs,
@@ -277,7 +277,7 @@ def _initial_state(specification: AdapterSpecification, capabilities: Capabiliti
         created = with_switch(state, capabilities, parameters, base)
     except Refusal as refusal:
         raise ValueError(f"the switch cannot be created: {refusal.why}") from None
-    return state if switch.static else created  # a static one is not announced before CREATE_SWITCH (VPT-03)
+    return state if switch.static else created  # a static switch is not announced before CREATE_SWITCH (VPT-03)
 
 
 def _output(context: Context, outcome: Outcome) -> bytes | None:

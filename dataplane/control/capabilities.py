@@ -49,7 +49,7 @@ _PER_VPORT_HASH_FLAGS = (
     | NicSwitchCapabilityFlags.RSS_PER_PF_VPORT_HASH_TYPE_SUPPORTED
     | NicSwitchCapabilityFlags.RSS_PER_PF_VPORT_HASH_KEY_SUPPORTED
 )
-#: What *RssOnHostVPorts = 0 takes out of the current switch capabilities (CAP-08, CAP-12).
+#: The flags that *RssOnHostVPorts = 0 removes from the current switch capabilities (CAP-08, CAP-12).
 _VMMQ_FLAGS = (
     NicSwitchCapabilityFlags.RSS_ON_PF_VPORTS_SUPPORTED
     | NicSwitchCapabilityFlags.RSS_PER_PF_VPORT_INDIRECTION_TABLE_SUPPORTED
@@ -70,12 +70,12 @@ def round_up_to_power_of_two(number: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """Hardware and current capabilities (CAP-08) and what the rules ask about them."""
+    """Hardware and current capabilities (CAP-08), and the limits that follow from them."""
 
     ndis_version: NdisVersion
     interfaces: tuple[Interface, ...]  # what the keywords enable (CAP-10)
     receive_filter_hardware: FilterCapabilities | None
-    receive_filter: FilterCapabilities  # current; all zero when there are none
+    receive_filter: FilterCapabilities  # current; all zero if there are none
     nic_switch_hardware: NicSwitchCapabilities | None
     nic_switch: NicSwitchCapabilities  # current; all zero when there are none
     receive_scale: ScaleCapabilities | None
@@ -83,9 +83,9 @@ class Capabilities:
     switch_interface: bool  # supported and enabled (OID-17)
     vm_queues: bool  # VMQ supported and enabled
     vmmq: bool  # RSS on PF VPorts supported and enabled (RSS-21)
-    native_rss: bool  # the keywords do not forbid RSS of the whole adapter (MOD-04)
+    native_rss: bool  # RSS of the whole adapter is not disabled by the keywords (MOD-04)
     rss_generation_2: bool  # RSSv2 advertised (CAP-30)
-    hash_types: HashType  # that may be enabled (CAP-29)
+    hash_types: HashType  # the hash types that may be enabled (CAP-29)
 
     @classmethod
     def of(cls, specification: AdapterSpecification) -> Capabilities:
@@ -118,7 +118,7 @@ class Capabilities:
 
     def has(self, flag: NicSwitchCapabilityFlags) -> bool:
         """Whether the current switch capabilities include `flag`."""
-        return bool(self.nic_switch.nic_switch_capabilities & flag.value)  # of integers: flags take ten times as long
+        return bool(self.nic_switch.nic_switch_capabilities & flag.value)  # ints: & of flags takes ten times as long
 
     @property
     def restricted_tables(self) -> bool:
@@ -162,7 +162,7 @@ class Capabilities:
 def _switch_interface_enabled(
     version: NdisVersion, interfaces: tuple[Interface, ...], switch: NicSwitchCapabilities | None
 ) -> bool:
-    """SR-IOV brings the switch; without it NDIS 6.60 and a NIC that can do so are needed (MOD-02, CAP-12)."""
+    """SR-IOV includes the switch; without SR-IOV, NDIS 6.60 and a capable NIC are needed (MOD-02, CAP-12)."""
     if switch is None or version < NDIS_6_30:
         return False
     if Interface.SRIOV in interfaces:
@@ -274,7 +274,7 @@ def _violated_filter_rules(specification: AdapterSpecification, filters: FilterC
 
 def _violated_switch_rules(version: NdisVersion, switch: NicSwitchCapabilities) -> list[str]:
     flags = switch.nic_switch_capabilities
-    revision_3 = version >= NDIS_6_60  # has the members of VMMQ (CAP-09)
+    revision_3 = version >= NDIS_6_60  # the revision with the members for VMMQ (CAP-09)
     vmmq = bool(flags & NicSwitchCapabilityFlags.RSS_ON_PF_VPORTS_SUPPORTED)
     vmmq_base = (
         NicSwitchCapabilityFlags.SINGLE_VPORT_POOL

@@ -36,11 +36,11 @@ class Outcome:
     """What happens if the miniport agrees: the next state and the answer."""
 
     state: AdapterState
-    answer: Structure | None = None  # a structure to be written as the result
+    answer: Structure | None = None  # the structure to write as the result
     #: Members to overwrite in the buffer of an in/out method (OID-05), and of the elements of its array.
     changes: Mapping[str, Any] | None = None
     element_changes: Sequence[Mapping[str, Any]] = ()
-    why: str = ""  # of parts that failed while the request as a whole succeeds (UPD-36)
+    why: str = ""  # why parts failed although the request as a whole succeeds (UPD-36)
     pending: bool = False  # completes when the last packet is returned (OID-14)
     events: tuple[Event, ...] = ()
     discards: tuple[Discard, ...] = ()

@@ -117,7 +117,7 @@ ROWS: Mapping[tuple[Oid, RequestKind], Row] = {
 def row_of(context: Context) -> Row:
     """The row of a request; refuses an unknown OID, a wrong kind or path, and an NDIS version without it (OID-01)."""
     request, version = context.request, context.capabilities.ndis_version
-    # an application's query takes the same way as a client's
+    # the query of an application is handled like that of a client
     kind = RequestKind.QUERY if request.kind is RequestKind.QUERY_STATISTICS else request.kind
     rule = OID_RULES.get(request.oid)  # type: ignore[call-overload]
     if rule is None:
@@ -141,7 +141,7 @@ def decide(context: Context, row: Row) -> Outcome:
     structure = EXCHANGES[Oid(request.oid), request.kind].request
     if structure is None:
         return row.handle(context, None)
-    # what NDIS answers is named by the fixed part; an array that an input buffer has there will be overwritten (FLT-44)
+    # for answers of NDIS only the fixed part matters: the result overwrites an array in the input buffer (FLT-44)
     parameters = decode(structure, request.information_buffer, fixed_only=not row.reaches_miniport)
     if isinstance(parameters, Failure):
         needed = parameters.bytes_needed

@@ -85,7 +85,7 @@ def _target_of(context: Context, parameters: FilterParameters) -> int:
 
 
 def _check_may_filter(context: Context, target_id: int) -> None:
-    """Only its owner sets filters on a queue or VPort; everybody on the default one (FLT-01 to FLT-04)."""
+    """Only the owner of a queue or VPort sets filters on it; on the default one everybody may (FLT-01 to FLT-04)."""
     if target_id == DEFAULT_QUEUE_ID:  # or the default VPort: the same number
         return
     state = context.state
@@ -96,7 +96,7 @@ def _check_may_filter(context: Context, target_id: int) -> None:
 
 
 def _steering(context: Context, parameters: FilterParameters, target_id: int) -> Filter:
-    """What steering tests, without its id; refuses what the rules or the adapter do not allow (FLT-06 to FLT-28)."""
+    """The filter for steering, without its id; refuses what rules or adapter do not allow (FLT-06 to FLT-28)."""
     if parameters.filter_type != ReceiveFilterType.VMQueue:
         raise invalid_parameter(f"FLT-07: filter type {parameters.filter_type} is not VMQueue")
     if parameters.requested_filter_id_bit_count:
@@ -108,7 +108,7 @@ def _steering(context: Context, parameters: FilterParameters, target_id: int) ->
     if not parameters.field_parameters:
         raise invalid_parameter("FLT-06: the filter has no field test")
     tests = tuple(_field_test(context, one) for one in parameters.field_parameters)
-    # the flag counts wherever it is (FLT-25)
+    # the flag counts in whatever field test it is set (FLT-25)
     flag = any(one.flags & FilterFieldFlags.UNTAGGED_OR_ZERO for one in parameters.field_parameters)
     has_vlan_test = any(test.field is MacField.VLAN_ID for test in tests)
     if flag and has_vlan_test:
@@ -142,7 +142,7 @@ def _field_test(context: Context, one: FieldParameters) -> FieldTest:
 
 
 def _check_room(context: Context, record: FilterRecord) -> None:
-    """The filter table and, on a switch, the unicast addresses are limited (FLT-39)."""
+    """Check the limits of the filter table and, on a switch, of unicast addresses (FLT-39)."""
     capabilities, state = context.capabilities, context.state
     limit = capabilities.receive_filter.max_mac_header_filters
     if len(state.filters) >= limit:
@@ -155,7 +155,7 @@ def _check_room(context: Context, record: FilterRecord) -> None:
 
 
 def _with_target_event(state: AdapterState, target_id: int, event: QueueEvent) -> AdapterState:
-    """The state after `event` on the queue a filter is on; VPorts and the default queue have no states (QUE-03)."""
+    """The state after `event` on the queue of a filter; VPorts and the default queue have no states (QUE-03)."""
     if state.mode is not Mode.VMQ or target_id == DEFAULT_QUEUE_ID:
         return state
     queue = state.queues[target_id]
@@ -198,7 +198,7 @@ def without_filter(state: AdapterState, filter_id: int) -> tuple[AdapterState, t
 
 
 def move_filter(context: Context, parameters: MoveFilterParameters) -> Outcome:
-    """OID_RECEIVE_FILTER_MOVE_FILTER: one replacement, so the filter is never on neither or both (FLT-34 to FLT-36)."""
+    """OID_RECEIVE_FILTER_MOVE_FILTER: one assignment; the filter always has exactly one target (FLT-34 to FLT-36)."""
     state = context.state
     record = state.filters.get(parameters.filter_id)
     if record is None:

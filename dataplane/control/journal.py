@@ -113,7 +113,7 @@ class JournalFile:
             if self._fsync:
                 os.fsync(self._descriptor)
         except BaseException:
-            # What is on file now is not known, and nothing may follow a piece of a record.
+            # The contents of the file are unknown now, and no record may follow an incomplete one.
             self._usable = False
             with suppress(OSError):
                 os.ftruncate(self._descriptor, end)
@@ -121,7 +121,7 @@ class JournalFile:
 
 
 def _sync_directory(directory: Path) -> None:
-    """The names of new files survive a power failure."""
+    """Make the names of new files survive a power failure."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -130,7 +130,7 @@ def _sync_directory(directory: Path) -> None:
 
 
 class _Decided(NamedTuple):
-    """The latest decision, and what it was about."""
+    """The latest decision, with its request."""
 
     request: OidRequest
     outstanding: frozenset[int]
@@ -152,7 +152,7 @@ class JournaledControlPlane(ControlPlane):
         self.recorded = 0  #: changes for which it has written a record
         self.journal = journal  #: where changes are recorded; when it is closed, changes raise JournalError
         self._cause: Record | None = None  # why the state is about to change
-        self._accepted = False  # it is an accepted request: it has a record even if it changes nothing
+        self._accepted = False  # the cause is an accepted request, which is recorded even if it changes nothing
         self._decided: _Decided | None = None
 
     def _become(self, state: AdapterState) -> None:

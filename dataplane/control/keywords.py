@@ -27,7 +27,7 @@ KEYWORD_DEFAULTS: Mapping[str, int | None] = {
 
 
 class Interface(Enum):
-    """What keywords can enable; the values are how results name it."""
+    """The interfaces that keywords can enable; the values are their names in results."""
 
     RSS = "RSS"
     VMQ = "VMQ"
@@ -42,7 +42,8 @@ def keyword(keywords: Mapping[str, int], name: str) -> int:
 def enabled_interfaces(keywords: Mapping[str, int]) -> tuple[Interface, ...]:
     """The interfaces that the keywords enable (CAP-10), SR-IOV before VMQ.
 
-    Read from the top like the documented table; what is not in the table enables nothing, except SR-IOV without VMQ.
+    The code follows the documented table from the top. Combinations that are not in the table enable nothing, except
+    SR-IOV without VMQ.
     """
     preferred, preference, sriov, vmq, rss = (
         keyword(keywords, name) for name in ("*SriovPreferred", "*RssOrVmqPreference", "*SRIOV", "*VMQ", "*RSS")

@@ -63,7 +63,7 @@ def _execute(
 
 
 def _entity(context: Context, state: AdapterState, command: SetIndirectionEntry) -> ScalingEntity:
-    """The VPort of a group, which must be activated; without a switch 0 and 0 are the adapter (UPD-42, UPD-49)."""
+    """The VPort of a group, which must be activated; without a switch, 0 and 0 mean the adapter (UPD-42, UPD-49)."""
     vport_id = command.vport_id
     known = vport_id in state.vports and not state.vports[vport_id].deleting
     if state.mode is not Mode.SWITCH:
@@ -80,7 +80,7 @@ def _entity(context: Context, state: AdapterState, command: SetIndirectionEntry)
 
 
 def _checked_index(context: Context, entity: ScalingEntity, command: SetIndirectionEntry) -> int:
-    """The index of what a command moves, if it may: flags and index, issuing processor, processor set (UPD-43)."""
+    """The index that a command moves, after its checks: flags and index, issuing processor, processor set (UPD-43)."""
     index = parameter_index(entity, command)
     current, issuing = processor_at(entity, index), context.request.processor
     if current != issuing:
@@ -110,7 +110,7 @@ def parameter_index(entity: ScalingEntity, command: SetIndirectionEntry) -> int:
 
 
 def processor_at(entity: ScalingEntity, index: int) -> ProcessorNumber | None:
-    """Where a steering parameter points now."""
+    """The processor that a steering parameter points to now."""
     if index == PRIMARY_PROCESSOR_INDEX:
         return entity.primary_processor
     if index == DEFAULT_PROCESSOR_INDEX:
@@ -119,7 +119,7 @@ def processor_at(entity: ScalingEntity, index: int) -> ProcessorNumber | None:
 
 
 def _with_processors(entity: ScalingEntity, commands: Mapping[int, SetIndirectionEntry]) -> ScalingEntity:
-    """The entity once its parameters point to the targets of commands, which are given by index."""
+    """The entity after its parameters point to the targets of `commands`, by index."""
     table, default, primary = list(entity.rss.indirection_table), entity.rss.default_processor, entity.primary_processor
     for index, command in commands.items():
         target = command.target_processor_number
@@ -134,7 +134,7 @@ def _with_processors(entity: ScalingEntity, commands: Mapping[int, SetIndirectio
 
 
 def _check_queue_count(entity: ScalingEntity) -> None:
-    """The processors in use after the whole group fit the queues (UPD-41)."""
+    """After the whole group, no more processors may be in use than there are queues (UPD-41)."""
     used = processors_in_use(entity.rss)
     if entity.rss.enabled and used > entity.number_of_queues:
         why = f"UPD-41: {used} processors in use, {entity.number_of_queues} queues"

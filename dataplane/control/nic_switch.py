@@ -54,7 +54,7 @@ def create_switch(context: Context, parameters: NicSwitchParameters) -> Outcome:
     static = context.specification.switch
     if static is not None and static.static:
         repeated = ["num_vfs", "switch_friendly_name"]
-        if context.capabilities.ndis_version >= NDIS_6_60:  # before, the member means nothing
+        if context.capabilities.ndis_version >= NDIS_6_60:  # in older versions the member means nothing
             repeated.append("num_queue_pairs_for_default_vport")
         if any(getattr(parameters, name) != getattr(static, name) for name in repeated):
             raise invalid_parameter("VPT-03: the parameters differ from those of the static switch")

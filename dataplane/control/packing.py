@@ -41,8 +41,8 @@ def unpacked(data: bytes, of: type[Value]) -> Value:
 
 
 class _Codec(NamedTuple):
-    pack: Callable[[Any], Any]  # value -> what msgpack knows
-    unpack: Callable[[Any], Any]  # back; ValueError
+    pack: Callable[[Any], Any]  # value -> types that msgpack can write
+    unpack: Callable[[Any], Any]  # the inverse; ValueError
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Which processors RSS may use, and how many interrupt vectors that takes (CAP-31 to CAP-33, INT-01, INT-02)."""
+"""The processors that RSS may use, and the interrupt vectors it needs (CAP-31 to CAP-33, INT-01, INT-02)."""
 
 from __future__ import annotations
 

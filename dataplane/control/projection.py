@@ -134,7 +134,7 @@ def changes_steering(specification: AdapterSpecification, before: AdapterState, 
 
 
 def _settings_untouched(before: AdapterState, after: AdapterState) -> bool:
-    """Whether `_settings` cannot differ; the usual case, and cheap to see."""
+    """Whether `_settings` is certainly equal for both states; a cheap test for the usual case."""
     return (
         before.native is after.native
         and before.receive_hash is after.receive_hash
@@ -145,7 +145,7 @@ def _settings_untouched(before: AdapterState, after: AdapterState) -> bool:
 
 
 def _same(before: Mapping[int, Record], after: Mapping[int, Record], steering: Callable[[int, Record], object]) -> bool:
-    """Whether two maps of records look alike to steering; `steering` projects one record, None = invisible.
+    """Whether two maps of records are equal for steering; `steering` projects one record, None = invisible.
 
     An added record is always visible, so a longer map need not be compared; otherwise only records that are not the
     same object are compared.
@@ -155,7 +155,7 @@ def _same(before: Mapping[int, Record], after: Mapping[int, Record], steering: C
     if len(after) > len(before):
         return False
     touched: Iterable[int] = before
-    if before.keys() == after.keys():  # both ascend: the same keys are at the same places
+    if before.keys() == after.keys():  # both ascend, so equal keys have equal positions
         touched = compress(before, map(is_not, before.values(), after.values()))
     return all(_projected(before, key, steering) == _projected(after, key, steering) for key in touched)
 

@@ -40,7 +40,7 @@ class QueueEvent(Enum):
 _S = QueueState
 _ANY_LIVE = {state: state for state in (_S.ALLOCATED, _S.SET, _S.RUNNING, _S.PAUSED)}
 
-#: Event -> state before -> state after; a state that is not there makes the event invalid (QUE-04).
+#: Event -> state before -> state after; the event is invalid in states that are not listed (QUE-04).
 TRANSITIONS: Mapping[QueueEvent, Mapping[QueueState, QueueState]] = {
     QueueEvent.ALLOCATE_QUEUE: {_S.UNDEFINED: _S.ALLOCATED},
     QueueEvent.QUEUE_PARAMETERS: _ANY_LIVE,
@@ -56,7 +56,7 @@ TRANSITIONS: Mapping[QueueEvent, Mapping[QueueState, QueueState]] = {
     QueueEvent.PACKETS_RETURNED: {_S.FREEING: _S.UNDEFINED},
 }
 
-#: What the operational state reports (QUE-20).
+#: State -> reported operational state (QUE-20).
 OPERATIONAL_STATE: Mapping[QueueState, QueueOperationalState] = {
     _S.UNDEFINED: QueueOperationalState.Undefined,
     _S.ALLOCATED: QueueOperationalState.Paused,

@@ -34,7 +34,7 @@ from dataplane.switch.configuration import Mode
 
 
 def require_may_allocate(context: Context) -> None:
-    """VM queues are enabled; in switch mode it is the mode that refuses them (MOD-02, MOD-03)."""
+    """VM queues must be enabled; in switch mode the refusal names the mode (MOD-02, MOD-03)."""
     require_receive_filters(context)
     if context.state.mode is not Mode.SWITCH and not context.capabilities.vm_queues:
         raise not_supported("MOD-02: VM queues are not enabled by the keywords")
@@ -71,7 +71,7 @@ def _check_flags(context: Context, flags: int) -> None:
 
 
 def _vector_of(context: Context, processor: ProcessorNumber) -> int:
-    """The MSI-X table entry: processors share nothing, queues of one processor share its vector (INT-07)."""
+    """The MSI-X table entry of a processor, shared by the queues of that processor only (INT-07)."""
     processors = context.specification.rss_processors
     return processors.index(processor) if processor in processors else len(processors)
 
@@ -79,7 +79,7 @@ def _vector_of(context: Context, processor: ProcessorNumber) -> int:
 def _owned_queue(context: Context, queue_id: int, rule: str) -> QueueRecord:
     """A nondefault queue of the issuer (QUE-15, QUE-25)."""
     record = context.state.queues.get(queue_id)
-    if record is None:  # the default queue is never in there (QUE-01)
+    if record is None:  # also for the default queue, which has no record (QUE-01)
         raise invalid_parameter(f"{rule}: there is no queue {queue_id} that could be changed")
     if record.owner != context.issuer:
         raise invalid_parameter(f"QUE-15: queue {queue_id} belongs to {record.owner}, not to {context.issuer}")
@@ -131,7 +131,7 @@ def set_queue(context: Context, parameters: QueueParameters) -> Outcome:
 
 
 def complete_allocation(context: Context, parameters: AllocationCompleteArray) -> Outcome:
-    """OID_RECEIVE_FILTER_QUEUE_ALLOCATION_COMPLETE: every element for itself (QUE-14)."""
+    """OID_RECEIVE_FILTER_QUEUE_ALLOCATION_COMPLETE: every element has its own result (QUE-14)."""
     state = context.state
     statuses = []
     for element in parameters.elements:
@@ -187,7 +187,7 @@ def packets_returned(state: AdapterState, queue_id: int) -> tuple[AdapterState, 
 
 
 def enum_queues(context: Context, _parameters: None) -> Outcome:
-    """OID_RECEIVE_FILTER_ENUM_QUEUES: a client's own queues; for applications and NDIS all of them (QUE-19)."""
+    """OID_RECEIVE_FILTER_ENUM_QUEUES: the queues of a client; all queues for applications and NDIS (QUE-19)."""
     everything = context.issuer in (APPLICATION, NDIS)
     elements = tuple(
         _queue_info(context.state, queue_id, record)

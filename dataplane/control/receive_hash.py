@@ -27,7 +27,7 @@ def require_may_set(context: Context) -> None:
 
 
 def _enables(parameters: HashParameters) -> bool:
-    """Whether the request asks for hashing; hash function 0 asks for none, as in RSS-06."""
+    """Whether the request enables hashing; hash function 0 disables it, as in RSS-06."""
     takes_hash = not parameters.flags & _FLAG.HASH_INFO_UNCHANGED
     no_function = takes_hash and not parameters.hash_information & NDIS_HASH_FUNCTION_MASK
     return bool(parameters.flags & _FLAG.ENABLE_HASH) and not no_function

@@ -57,7 +57,7 @@ class Requested:
 
     request: OidRequest
     outstanding: frozenset[int]  # existing queues and VPorts with NBLs not returned when it was decided
-    status: NdisStatus  # how it completed, or pending
+    status: NdisStatus  # completion status, or NDIS_STATUS_PENDING
     #: The decision in force while the hardware is programmed, before an injected failure strikes (QUE-07).
     programmed: bool = False
 
@@ -115,7 +115,7 @@ class Entry(NamedTuple):
     """A record of the journal, with its adoption time."""
 
     record: Record
-    adoption_ns: int | None = None  # model time from which on frames are steered by the outcome; None: no time given
+    adoption_ns: int | None = None  # model time from which the outcome steers frames; None: no time given
 
 
 # Bytes ---------------------------------------------------------------------------------------------------------------
@@ -161,11 +161,11 @@ class JournalReader:
 
     @property
     def torn_bytes(self) -> int:
-        """Bytes behind `end`."""
+        """Number of bytes after `end`."""
         return len(self._data) - self.end
 
     def error(self, what: str) -> JournalError:
-        """`what` about the last entry."""
+        """The JournalError that says `what` about the last entry."""
         return self._error(what, self.record, self.offset)
 
     def _error(self, what: str, record: int, offset: int) -> JournalError:
@@ -194,7 +194,7 @@ class JournalReader:
             return None
         start = head[: _RECORD_START.size]
         if head[_RECORD_START.size :] != _START_CHECK.pack(zlib.crc32(start)):
-            # its length is unknown, and there may be records after it: nothing may be cut off
+            # the length is unknown and records may follow, so nothing may be cut off
             raise self._error("is damaged: the checksum of its length is wrong", number, self.end)
         length, checksum = _RECORD_START.unpack(start)
         first = self.end + RECORD_HEAD_BYTES

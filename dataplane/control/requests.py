@@ -27,7 +27,7 @@ class OidRequest:
     kind: RequestKind
     issuer: str  # a client's name, NDIS or APPLICATION
     buffer: bytes = b""  # the InformationBuffer as the issuer filled it
-    #: InformationBufferLength; None: the length of `buffer`, or more when the answer needs it.
+    #: InformationBufferLength; None: the length of `buffer`, or more if the answer needs more.
     buffer_length: int | None = None
     vport_id: int | None = None  # its presence is NDIS_OID_REQUEST_FLAGS_VPORT_ID_VALID
     switch_id: int = 0
@@ -81,8 +81,8 @@ class Completion:
     status: NdisStatus
     reached_miniport: bool  # MOD-06
     output: bytes | None = None  # the first BytesWritten bytes of the InformationBuffer; None when there is no answer
-    bytes_needed: int = 0  # with NDIS_STATUS_INVALID_LENGTH of a short buffer (OID-09)
-    why: str = ""  # of a refusal: "UPD-41: 5 processors in use, 4 queues"
+    bytes_needed: int = 0  # for NDIS_STATUS_INVALID_LENGTH because of a short buffer (OID-09)
+    why: str = ""  # the reason of a refusal: "UPD-41: 5 processors in use, 4 queues"
     events: tuple[Event, ...] = ()
     discards: tuple[Discard, ...] = ()
 
@@ -113,7 +113,7 @@ class Refusal(Exception):  # noqa: N818 - it is not an error of the program
 
 
 def invalid_parameter(why: str, *, by_miniport: bool = False) -> Refusal:
-    """The refusal most rules ask for."""
+    """NDIS_STATUS_INVALID_PARAMETER, the refusal of most rules."""
     return Refusal(NdisStatus.NDIS_STATUS_INVALID_PARAMETER, why, by_miniport=by_miniport)
 
 

@@ -30,7 +30,7 @@ _FLAG = RssParametersFlags
 
 
 def require_may_set(context: Context) -> None:
-    """A set needs RSS, generation 1, and no OID_GEN_RECEIVE_HASH beside it (UPD-13, RSS-22, ERR-35)."""
+    """A set needs RSS, generation 1, and no OID_GEN_RECEIVE_HASH in force (UPD-13, RSS-22, ERR-35)."""
     if context.capabilities.rss_generation_2:
         raise not_supported("UPD-13: on an RSSv2 adapter this OID is query only")
     require_rss(context)
@@ -74,7 +74,7 @@ def set_parameters(context: Context, parameters: ScaleParameters) -> Outcome:
 
 
 def _merged(context: Context, entity: ScalingEntity, parameters: ScaleParameters) -> RssState:
-    """What the request gives, and what it leaves unchanged (RSS-08 to RSS-11)."""
+    """The RSS state from the members of the request and the parameters it leaves unchanged (RSS-08 to RSS-11)."""
     old, flags = entity.rss, parameters.flags
     missing = [
         flag.name
@@ -100,7 +100,7 @@ def _merged(context: Context, entity: ScalingEntity, parameters: ScaleParameters
 
 
 def _default_processor(entity: ScalingEntity, parameters: ScaleParameters) -> ProcessorNumber:
-    """The default processor given, kept, or the primary one where none was ever given (RSS-02, RSS-10)."""
+    """The default processor: from the request, else as before, else the primary processor (RSS-02, RSS-10)."""
     if parameters.default_processor_number is None:  # revision 1 or 2
         return entity.primary_processor
     if parameters.flags & _FLAG.DEFAULT_PROCESSOR_UNCHANGED:
@@ -111,7 +111,7 @@ def _default_processor(entity: ScalingEntity, parameters: ScaleParameters) -> Pr
 def _check_table(context: Context, entity: ScalingEntity, rss: RssState, *, taken: bool) -> None:
     """Size, processors and number of processors (RSS-15 to RSS-20).
 
-    A table that is left unchanged keeps its size even where a restricted adapter wants another one by now (UPD-09).
+    An unchanged table keeps its size, even if a restricted adapter now requires another size (UPD-09).
     """
     entries = len(rss.indirection_table)
     if taken and not (power_of_two(entries) and entries <= entity.table_entries_max):

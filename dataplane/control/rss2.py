@@ -31,7 +31,7 @@ _FLAG = RssParametersV2Flags
 
 
 def require_may_set(context: Context) -> None:
-    """A set needs RSSv2, and no OID_GEN_RECEIVE_HASH beside it (CAP-30, RSS-22, ERR-35)."""
+    """A set needs RSSv2, and no OID_GEN_RECEIVE_HASH in force (CAP-30, RSS-22, ERR-35)."""
     require_generation_2(context)
     require_rss(context)
     if hashes_alone(context.state):
@@ -41,7 +41,7 @@ def require_may_set(context: Context) -> None:
 
 
 def query_parameters(context: Context, _parameters: None) -> Outcome:
-    """Everything but the table, as it is tracked; ENABLE_RSS tells whether it is in force (UPD-13, UPD-20)."""
+    """The tracked parameters without the table; ENABLE_RSS says whether they are in force (UPD-13, UPD-20)."""
     entity = target_entity(context)
     rss = entity.rss
     answer = ScaleParametersV2(
@@ -55,10 +55,10 @@ def query_parameters(context: Context, _parameters: None) -> Outcome:
 
 
 def set_parameters(context: Context, parameters: ScaleParametersV2) -> Outcome:
-    """Apply queues, entries, hash, then the wanted state to a copy; all or nothing (UPD-21 to UPD-30).
+    """Apply queues, entries, hash, then the requested state to a copy; all or nothing (UPD-21 to UPD-30).
 
-    Bad members come before what depends on processors (INVALID_DATA), pools and queue counts come last, as section 13
-    orders them.
+    Section 13 gives the order of the checks: members first, then what depends on processors (INVALID_DATA), pools and
+    queue counts last.
     """
     entity = settable_entity(context)
     after = _with_queues(context, entity, parameters)
@@ -105,7 +105,7 @@ def _with_entries(entity: ScalingEntity, parameters: ScaleParametersV2) -> Scali
 
 
 def _with_hash(context: Context, entity: ScalingEntity, parameters: ScaleParametersV2) -> ScalingEntity:
-    """Hash information and key, where they are flagged changed (UPD-22, UPD-23)."""
+    """Hash information and key, if flagged as changed (UPD-22, UPD-23)."""
     rss = entity.rss
     if parameters.flags & _FLAG.HASH_INFO_CHANGED:
         rss = dataclasses.replace(rss, hash_types=check_hash_information(context, parameters.hash_information))
@@ -136,14 +136,14 @@ def _check_shrink(before: ScalingEntity, after: ScalingEntity) -> None:
 
 
 def _check_transition(context: Context, before: ScalingEntity, after: ScalingEntity) -> None:
-    """Parameters that become active name RSS processors (UPD-18)."""
+    """Parameters that become active must name RSS processors (UPD-18)."""
     if before.rss.enabled == after.rss.enabled:
         return
     check_rss_processors(context, after.active_processors, NdisStatus.NDIS_STATUS_INVALID_DATA, "UPD-18")
 
 
 def _check_queue_count(before: ScalingEntity, after: ScalingEntity) -> None:
-    """Not more processors in use than queues (UPD-19, UPD-28)."""
+    """No more processors may be in use than there are queues (UPD-19, UPD-28)."""
     used = processors_in_use(after.rss)
     if used > after.number_of_queues:
         rule = "UPD-28" if before.rss.enabled else "UPD-19"

@@ -1,4 +1,4 @@
-"""What both generations of RSS share: the scaling entity, hash information, limits (sections 7 and 11 of the rules)."""
+"""Code for both generations of RSS: the scaling entity, hash information, limits (sections 7 and 11 of the rules)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from dataplane.switch.configuration import TOEPLITZ, HashType, Mode, RssState
 
 @dataclass(frozen=True, slots=True)
 class ScalingEntity:
-    """What RSS parameters belong to: a VPort, or the whole adapter (RSS-01)."""
+    """The owner of RSS parameters: a VPort, or the whole adapter (RSS-01)."""
 
     vport_id: int | None  # None: the adapter
     rss: RssState
@@ -37,7 +37,7 @@ class ScalingEntity:
 
     @property
     def active_processors(self) -> tuple[ProcessorNumber, ...]:
-        """Where traffic can go now: the primary processor, or table and default processor (UPD-14)."""
+        """The processors that traffic can reach now: the primary one, or those of table and default (UPD-14)."""
         if not self.rss.enabled:
             return (self.primary_processor,)
         assert self.rss.default_processor is not None
@@ -58,7 +58,7 @@ class ScalingEntity:
         if self.number_of_queues != parameters.num_queue_pairs:
             parameters = dataclasses.replace(parameters, num_queue_pairs=self.number_of_queues)
         if self.primary_processor != record.primary_processor and self.primary_processor.number < 64:
-            affinity = GroupAffinity.of([self.primary_processor])  # read back the same way (UPD-16)
+            affinity = GroupAffinity.of([self.primary_processor])  # a query returns this processor (UPD-16)
             parameters = dataclasses.replace(parameters, processor_affinity=affinity)
         record = dataclasses.replace(
             record, rss=self.rss, primary_processor=self.primary_processor, parameters=parameters
@@ -67,14 +67,14 @@ class ScalingEntity:
 
 
 def initial_rss(capabilities: Capabilities, primary: ProcessorNumber) -> RssState:
-    """RSS of a new entity: nothing at all (RSS-05), under RSSv2 one entry on the primary processor (UPD-15)."""
+    """RSS of a new entity: no table (RSS-05), under RSSv2 one entry on the primary processor (UPD-15)."""
     if capabilities.rss_generation_2:
         return RssState(indirection_table=(primary,), default_processor=primary)
     return RssState()
 
 
 def require_rss(context: Context) -> None:
-    """RSS parameters can be set on this adapter in its present mode (ERR-35): of PF VPorts, or of the adapter."""
+    """RSS parameters of PF VPorts, or of the adapter, can be set in the present mode (ERR-35)."""
     capabilities, mode = context.capabilities, context.state.mode
     if capabilities.receive_scale is None:
         raise not_supported("RSS-21: the adapter has no RSS capabilities")
@@ -87,7 +87,7 @@ def require_rss(context: Context) -> None:
 
 
 def require_rss_capabilities(context: Context) -> None:
-    """RSS can be asked about at all."""
+    """The adapter has RSS capabilities that can be queried."""
     if context.capabilities.receive_scale is None:
         raise not_supported("RSS-21: the adapter has no RSS capabilities")
 
@@ -104,7 +104,7 @@ def hashes_alone(state: AdapterState) -> bool:
 
 
 def target_entity(context: Context) -> ScalingEntity:
-    """The entity a request is aimed at by its VPort (OID-02, OID-03); NDIS_STATUS_INVALID_PORT if there is none."""
+    """The entity that the VPort of a request names (OID-02, OID-03); NDIS_STATUS_INVALID_PORT if there is none."""
     request, state = context.request, context.state
     named = request.vport_id is not None and context.capabilities.ndis_version >= NDIS_6_50
     if not named:
@@ -152,12 +152,12 @@ def entity_of(context: Context, state: AdapterState, vport_id: int | None) -> Sc
 
 
 def processors_in_use(rss: RssState) -> int:
-    """Distinct processors of the table and the default processor: the latter counts (RSS-18, UPD-41, CON-15)."""
+    """The number of distinct processors in the table, with the default processor (RSS-18, UPD-41, CON-15)."""
     return len({*rss.indirection_table, rss.default_processor})
 
 
 def check_hash_information(context: Context, hash_information: int) -> HashType:
-    """The hash types of enabling hash information (RSS-06, HSH-31)."""
+    """The hash types of hash information that enables RSS (RSS-06, HSH-31)."""
     function = hash_information & NDIS_HASH_FUNCTION_MASK
     if function != TOEPLITZ:
         why = f"RSS-06: hash function {function:#x} is not Toeplitz"
@@ -182,7 +182,7 @@ def check_rss_processors(
 
 
 def check_shared_hash(context: Context, entity: ScalingEntity, rss: RssState) -> None:
-    """With one hash for all PF VPorts nobody may use another one (RSS-19)."""
+    """If all PF VPorts share one hash, no VPort may use another hash (RSS-19)."""
     if entity.vport_id is None or not context.capabilities.shared_hash:
         return
     for vport_id, record in context.state.vports.items():
@@ -194,7 +194,7 @@ def check_shared_hash(context: Context, entity: ScalingEntity, rss: RssState) ->
 
 
 def check_rss_vports(context: Context, entity: ScalingEntity) -> None:
-    """Only so many nondefault VPorts may have RSS at once (RSS-21, ERR-47)."""
+    """The number of nondefault VPorts with RSS at the same time is limited (RSS-21, ERR-47)."""
     if entity.rss.enabled or entity.vport_id in (None, DEFAULT_VPORT_ID):
         return
     limit = context.capabilities.nic_switch.max_num_rss_capable_non_default_pf_vports

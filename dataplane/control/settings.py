@@ -15,7 +15,7 @@ def query_packet_filter(context: Context, _parameters: None) -> Outcome:
 
 
 def set_packet_filter(context: Context, parameters: PacketFilter) -> Outcome:
-    """OID_GEN_CURRENT_PACKET_FILTER: governs frames that match no receive filter (MOD-12, RX-07)."""
+    """OID_GEN_CURRENT_PACKET_FILTER: decides about frames that match no receive filter (MOD-12, RX-07)."""
     return Outcome(dataclasses.replace(context.state, packet_filter=parameters.packet_filter))
 
 

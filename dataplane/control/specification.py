@@ -32,7 +32,7 @@ class AdapterSpecification:
     rss_max_processor: ProcessorNumber
     multicast_list: tuple[int, ...] = ()
     packet_filter: PacketFilter = PacketFilter.PROMISCUOUS  # MOD-12
-    keywords: tuple[tuple[str, int], ...] = ()  # those that are in the registry, with asterisk
+    keywords: tuple[tuple[str, int], ...] = ()  # the keywords in the registry, with their asterisks
     #: Hardware capabilities; the current ones follow from the keywords (CAP-08).
     receive_filter_capabilities: FilterCapabilities | None = None
     nic_switch_capabilities: NicSwitchCapabilities | None = None

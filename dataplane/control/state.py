@@ -36,7 +36,7 @@ class Condition(Enum):
 
 
 class FailureMoment(Enum):
-    """When an injected failure strikes: before or after the miniport has programmed its hardware."""
+    """When an injected failure happens: before or after the miniport has programmed its hardware."""
 
     START = "start"
     END = "end"
@@ -44,7 +44,7 @@ class FailureMoment(Enum):
 
 @dataclass(frozen=True, slots=True)
 class InjectedFailure:
-    """One shot: the next request with this OID that reaches the miniport fails (ERR-50)."""
+    """A failure of the next request with this OID that reaches the miniport, only once (ERR-50)."""
 
     oid: int
     status: NdisStatus = NdisStatus.NDIS_STATUS_RESOURCES
@@ -65,9 +65,9 @@ class QueueRecord:
 
     owner: str  # who allocated it (QUE-02)
     state: QueueState
-    parameters: QueueParameters  # with the members that were assigned
-    pending: PendingRequest | None = None  # the FREE_QUEUE that waits; None as well when a close freed it
-    state_before_free: QueueState = QueueState.PAUSED  # where an aborted FREE_QUEUE leaves it (MOD-09)
+    parameters: QueueParameters  # including the members that the adapter assigned
+    pending: PendingRequest | None = None  # the FREE_QUEUE that waits; also None if a close freed the queue
+    state_before_free: QueueState = QueueState.PAUSED  # the state after an aborted FREE_QUEUE (MOD-09)
 
     @property
     def processor(self) -> ProcessorNumber:
@@ -85,7 +85,7 @@ class VPortRecord:
     primary_processor: ProcessorNumber
     rss: RssState
     deleting: bool = False  # DELETE_VPORT has been accepted: no further indications (VPT-27)
-    pending: PendingRequest | None = None  # the DELETE_VPORT that waits; None as well when a close deleted it
+    pending: PendingRequest | None = None  # the DELETE_VPORT that waits; also None if a close deleted the VPort
 
     @property
     def on_pf(self) -> bool:
@@ -131,7 +131,7 @@ class NativeRss:
 
     rss: RssState
     primary_processor: ProcessorNumber
-    number_of_queues: int  # hardware queues in use; below the capability only by RSSv2
+    number_of_queues: int  # hardware queues in use; only RSSv2 can make them fewer than the capability
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ class AdapterState:
     vports: Mapping[int, VPortRecord] = field(default_factory=dict)  # ascending by id, the default one included
     queues: Mapping[int, QueueRecord] = field(default_factory=dict)  # ascending by id, without the default queue
     filters: Mapping[int, FilterRecord] = field(default_factory=dict)  # ascending by id
-    #: How many filters name each unicast address; counted along, so that a request costs what it touches (FLT-39).
+    #: Number of filters for each unicast address; kept up to date, so that a request costs what it touches (FLT-39).
     unicast_addresses: Mapping[int, int] = field(default_factory=dict)
     receive_hash: RssState = field(default_factory=RssState)  # OID_GEN_RECEIVE_HASH (RSS-23)
     condition: Condition = Condition.RUNNING
@@ -196,9 +196,9 @@ def lowest_processor(affinity: GroupAffinity) -> ProcessorNumber:
 
 
 def lowest_free(used: Mapping[int, Any] | Sequence[int], first: int, last: int) -> int | None:
-    """The lowest number of first..last that is not used (VPT-07, QUE-02, FLT-30), None when all are.
+    """The lowest unused number of first..last (VPT-07, QUE-02, FLT-30), None if all are used.
 
-    `used` ascends; when it has no gaps the answer is next to its end, without a search.
+    `used` ascends. If it has no gaps, the result is the number after its end, without a search.
     """
     if used and next(iter(used)) <= first:
         highest = next(reversed(used))

@@ -67,7 +67,7 @@ def create_vport(context: Context, parameters: VPortParameters) -> Outcome:
     vport_id = lowest_free(state.vports, 1, capabilities.nic_switch.max_num_vports - 1)
     if vport_id is None:
         raise out_of(f"CAP-14: all {capabilities.nic_switch.max_num_vports} VPorts exist")
-    if on_pf and len(state.vports) > capabilities.pf_vports_max:  # or there is room whoever has them
+    if on_pf and len(state.vports) > capabilities.pf_vports_max:  # with fewer VPorts there is room in any case
         on_pf_now = sum(record.on_pf for existing, record in state.vports.items() if existing != DEFAULT_VPORT_ID)
         if on_pf_now >= capabilities.pf_vports_max:
             raise out_of(f"CAP-18: all {capabilities.pf_vports_max} nondefault VPorts of the PF exist")
@@ -85,7 +85,7 @@ def create_vport(context: Context, parameters: VPortParameters) -> Outcome:
 
 
 def _check_function(context: Context, parameters: VPortParameters) -> None:
-    """The function exists, is free, and the state is the one for it (VPT-08, VPT-09)."""
+    """The function must exist and be free, and the VPort state must be the one for it (VPT-08, VPT-09)."""
     function = parameters.attached_function_id
     if function == NDIS_PF_FUNCTION_ID:
         if parameters.vport_state != VPortState.Deactivated:
@@ -111,7 +111,7 @@ def check_queue_pairs(context: Context, vport_id: int, num_queue_pairs: int, rul
 
 
 def check_more_queue_pairs(context: Context, vport_id: int, num_queue_pairs: int) -> None:
-    """The total of all VPorts is limited (CAP-20); a pool, so it is checked last."""
+    """The total of all VPorts is limited (CAP-20). It is a pool, so this check is the last one."""
     _check_total_queue_pairs(context, num_queue_pairs - context.state.vports[vport_id].parameters.num_queue_pairs)
 
 
@@ -197,7 +197,7 @@ def _existing(context: Context, parameters: VPortParameters) -> VPortRecord:
 
 
 def _with_queue_pairs(context: Context, record: VPortRecord, num_queue_pairs: int) -> RssState:
-    """The RSS state of a VPort once it has that many queue pairs (UPD-06 to UPD-11)."""
+    """The RSS state of a VPort after a change to `num_queue_pairs` queue pairs (UPD-06 to UPD-11)."""
     capabilities, vport_id = context.capabilities, record.parameters.vport_id
     if capabilities.ndis_version < NDIS_6_60 or not capabilities.vmmq:
         raise invalid_parameter("VPT-20: changing NumQueuePairs needs NDIS 6.60 and RSS on PF VPorts")
@@ -209,7 +209,7 @@ def _with_queue_pairs(context: Context, record: VPortRecord, num_queue_pairs: in
         _check_enough_queues(capabilities, rss, num_queue_pairs)
         if capabilities.restricted_tables:
             entries, limit = round_up_to_power_of_two(num_queue_pairs), capabilities.table_entries_max(vport_id)
-            if entries > limit:  # no table could follow
+            if entries > limit:  # the table cannot have that many entries
                 why = f"CAP-25: {num_queue_pairs} queue pairs need a table of {entries} entries, at most {limit} fit"
                 raise invalid_parameter(why, by_miniport=True)
             rss = _resized(capabilities, rss, entries)
@@ -218,7 +218,7 @@ def _with_queue_pairs(context: Context, record: VPortRecord, num_queue_pairs: in
 
 
 def _check_enough_queues(capabilities: Capabilities, rss: RssState, num_queue_pairs: int) -> None:
-    """Not fewer queues than processors in use (UPD-08)."""
+    """There may not be fewer queues than processors in use (UPD-08)."""
     used = processors_in_use(rss)
     if used > num_queue_pairs:
         why = f"UPD-08: {used} processors in use, {num_queue_pairs} queues"
@@ -228,7 +228,7 @@ def _check_enough_queues(capabilities: Capabilities, rss: RssState, num_queue_pa
 
 
 def _resized(capabilities: Capabilities, rss: RssState, entries: int) -> RssState:
-    """A restricted table grows by repetition (UPD-10); to shrink it must be one already, and stays (UPD-09)."""
+    """A restricted table grows by repetition (UPD-10); to shrink, it must already repeat, and is kept (UPD-09)."""
     table = rss.indirection_table
     if entries >= len(table):
         return dataclasses.replace(rss, indirection_table=table * (entries // len(table)))
@@ -260,7 +260,7 @@ def delete_vport(context: Context, parameters: DeleteVPortParameters) -> Outcome
 
 
 def discard(vport_id: int) -> Discard:
-    """What the hardware queues of a deleted VPort still hold is dropped (VPT-27)."""
+    """The order to drop the frames that the hardware queues of a deleted VPort still hold (VPT-27)."""
     return Discard(vport_id, VPORT_DELETED)
 
 

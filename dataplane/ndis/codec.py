@@ -28,8 +28,8 @@ from dataplane.ndis.layout import (
 from dataplane.ndis.status import NdisStatus
 
 _ULONG_MAX = 0xFFFFFFFF
-#: An overridden stride cannot make a buffer longer than this; elements it puts beyond are not written, so that the
-#: request fails as one whose array lies outside its buffer.
+#: An overridden stride cannot make a buffer longer than this. Elements beyond it are not written, so the request fails
+#: like any request whose array lies outside its buffer.
 STRIDE_BUFFER_BYTES_MAX = 1 << 20
 
 
@@ -38,9 +38,9 @@ class Failure:
     """A buffer that does not hold a well-formed structure."""
 
     status: NdisStatus  # INVALID_LENGTH or INVALID_PARAMETER
-    bytes_needed: int  # BytesNeeded: the minimum length when the buffer is too short, else 0
+    bytes_needed: int  # BytesNeeded: the minimum length if the buffer is too short, else 0
     why: str  # one line for humans
-    rule: str = "OID-09"  # that the buffer breaks
+    rule: str = "OID-09"  # the rule that the buffer breaks
 
 
 # Buffer to value -----------------------------------------------------------------------------------------------------
@@ -55,11 +55,11 @@ def decode(
     and are not looked at: info arrays (only in results), and parts that RSS flags exclude (RSS-06, RSS-07, UPD-22). As
     a result (`output` true), every part with a nonzero count or size is read. With `fixed_only` no part is read.
 
-    Fails with NDIS_STATUS_INVALID_LENGTH for a buffer shorter than the fixed part of its revision or than a declared
-    part; for a part that overlaps the fixed part or wraps around 32 bits; for an RSS table or key of a wrong size
-    (OID-09, ERR-01, ERR-36, ERR-39, ERR-44). Then with NDIS_STATUS_INVALID_PARAMETER for a bad header (OID-10) or an
-    element size below `sizeof` (OID-12). A revision above the highest known is read as that; members of a later
-    revision than the buffer's have their defaults (STR-06, OID-11).
+    The first checks fail with NDIS_STATUS_INVALID_LENGTH: a buffer shorter than the fixed part of its revision or than
+    a declared part; a part that overlaps the fixed part or wraps around 32 bits; an RSS table or key of a wrong size
+    (OID-09, ERR-01, ERR-36, ERR-39, ERR-44). The next ones fail with NDIS_STATUS_INVALID_PARAMETER: a bad header
+    (OID-10), or an element size below `sizeof` (OID-12). A revision above the highest known one is read as the highest
+    known one. Members that came after the buffer's revision have their defaults (STR-06, OID-11).
     """
     view = memoryview(buffer)
     layout = cls.layout
@@ -102,7 +102,7 @@ def _present(value: Structure, part: Part) -> bool:
 
 
 def _extent(value: Structure, part: Part, revision: RevisionLayout, length: int) -> tuple[int, int]:
-    """Offset and byte size a part declares; a part without numbers is the rest of the buffer."""
+    """The offset and byte size that a part declares; a part without numbers is the rest of the buffer."""
     if not part.offset:
         return revision.size, length - revision.size
     if part.size:
@@ -166,8 +166,8 @@ def _load_part(value: Structure, part: Part, revision: RevisionLayout, view: mem
         return bytes(view[offset : offset + size])
     stride = getattr(value, part.element_size) if part.element_size else part.item.size_of(revision.revision)
     if stride < part.item.size_of(revision.revision):
-        return ()  # processor masks with an absurd element size: inside the buffer, otherwise ignored (RSS-29)
-    size -= size % stride  # a last element that is cut off is none
+        return ()  # processor masks with an absurd element size: they lie in the buffer and are ignored (RSS-29)
+    size -= size % stride  # a truncated last element does not count
     starts = range(offset, offset + size, stride)
     if part.item.structure:
         return _load_elements(part.item.structure, view, starts)
@@ -190,7 +190,7 @@ def _load_elements(cls: type[Structure], view: memoryview, starts: Iterable[int]
 
 
 def _construct(cls: type[AnyStructure], revision: RevisionLayout, view: memoryview, offset: int = 0) -> AnyStructure:
-    construct: Any = cls  # the base class has no members, so its constructor has no arguments a type checker could see
+    construct: Any = cls  # for type checkers the constructor of the base class takes no arguments
     return cast(AnyStructure, construct(*revision.load(view, offset)))
 
 
@@ -200,9 +200,9 @@ def _construct(cls: type[AnyStructure], revision: RevisionLayout, view: memoryvi
 def encode_output(value: Structure, version: NdisVersion, *, revision: int | None = None) -> bytes:
     """Build the buffer of a result: header, fixed part, variable parts.
 
-    The revision is the highest of the NDIS version unless given. Headers and the numbers that locate the parts are
-    computed, whatever the value has in them; enumerations get FirstElementOffset and ElementSize even when they are
-    empty (OID-19). The length is what BytesWritten would be, and what BytesNeeded is when it does not fit.
+    Without `revision` it is the highest revision of the NDIS version. Headers and the numbers that locate the parts are
+    computed, whatever the value contains there. Enumerations get FirstElementOffset and ElementSize even if they are
+    empty (OID-19). The length of the buffer is BytesWritten, or BytesNeeded if the buffer does not fit.
     """
     layout = value.layout
     fixed = layout.revision_for(version) if revision is None else layout.revision(revision)
@@ -221,9 +221,10 @@ def write_back(
 ) -> bytes:
     """The buffer with some members overwritten in place, as an in/out method returns it (OID-05).
 
-    `members` are members of the structure, `elements[i]` members of the i-th element of its array, at the stride the
-    buffer declares (one entry for each element, or none at all). The buffer must be one that `decode` accepted. Members
-    the buffer's revision does not have are skipped. The length is cut to what the request used: fixed part and array.
+    `members` are members of the structure. `elements[i]` are members of element i of its array, at the stride that the
+    buffer declares; there is one entry for each element, or none at all. `decode` must have accepted the buffer.
+    Members that the buffer's revision does not have are skipped. The result is cut to the part of the buffer that the
+    request used: fixed part and array.
     """
     layout = cls.layout
     revision = layout.revision(buffer[1] if layout.object_type is not None else 1)
@@ -266,9 +267,9 @@ def assemble(
 ) -> bytes:
     """Place the variable parts, compute the numbers that locate them, and write everything.
 
-    `fields` are member values and may be changed; `parts` the encoded items of each part. `header` and `overrides`
-    replace what would be computed, in the buffer only: the data stay where they are, except that an overridden element
-    size is the stride. Parts come behind the fixed part in their order, each at its alignment.
+    `fields` are member values; they may be changed here. `parts` has the encoded items of each part. `header` and
+    `overrides` replace computed values in the buffer, but move no data, except that an overridden element size is the
+    stride. Parts follow the fixed part in their order, each at its alignment.
     """
     overrides = overrides or {}
     buffer = bytearray(revision.size)
@@ -278,7 +279,7 @@ def assemble(
         items, size = parts[name], part.item.size_of(revision.revision)
         offset = -(-len(buffer) // part.alignment) * part.alignment
         described = bool(items) or (result and part.result_only)
-        # A number this part does not have is named "" and is written nowhere.
+        # A number that this part does not have has the name "" and is not written.
         fields[part.offset] = offset if described else 0
         fields[part.count] = len(items)
         fields[part.element_size] = size if described else 0
@@ -295,7 +296,7 @@ def assemble(
 
 
 def _spread(items: Sequence[bytes], stride: int, limit: int) -> bytes:
-    """Items at a stride of their own: a larger one is filled with zeros, with a smaller one later goes over earlier."""
+    """Items at a given stride: gaps of a larger stride are zeros; at a smaller one later items overwrite earlier."""
     data = bytearray()
     for i, item in enumerate(items):
         start = i * stride

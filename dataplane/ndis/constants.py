@@ -1,7 +1,7 @@
 """Enumerations and flags of `ntddndis.h`, by their documented names without the common prefix.
 
-The spelling of the members is what JSON uses, so it follows the documentation and not PEP 8. Flags have single-bit
-members only; masks over them are module constants.
+JSON uses the spelling of the members, so they follow the documentation and not PEP 8. Members of flags are single bits;
+masks are module constants.
 """
 
 from __future__ import annotations
@@ -192,7 +192,7 @@ class SupportedFilterTests(IntFlag):
 class SupportedQueueProperties(IntFlag):
     """NDIS_RECEIVE_FILTER_*_SUPPORTED bits of SupportedQueueProperties.
 
-    0x40 has two documented names; IMPLAT_MIN_OF_QUEUES_MODE is never set by miniports, so a result shows the other one.
+    0x40 has two documented names. Miniports never set IMPLAT_MIN_OF_QUEUES_MODE, so results show the other name.
     """
 
     MSI_X = 0x1
@@ -399,7 +399,7 @@ class RssCapabilitiesFlags(IntFlag):
 
 
 class RssParametersFlags(IntFlag):
-    """NDIS_RSS_PARAM_FLAG_* of generation 1 (USHORT); they say what did not change."""
+    """NDIS_RSS_PARAM_FLAG_* of generation 1 (USHORT); a flag says what did not change."""
 
     BASE_CPU_UNCHANGED = 0x01
     HASH_INFO_UNCHANGED = 0x02
@@ -410,7 +410,7 @@ class RssParametersFlags(IntFlag):
 
 
 class RssParametersV2Flags(IntFlag):
-    """NDIS_RECEIVE_SCALE_PARAM_* of generation 2 (ULONG); they say what did change."""
+    """NDIS_RECEIVE_SCALE_PARAM_* of generation 2 (ULONG); a flag says what did change."""
 
     ENABLE_RSS = 0x01
     HASH_INFO_CHANGED = 0x02

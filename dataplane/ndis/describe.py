@@ -1,4 +1,4 @@
-"""Explain a buffer byte by byte, and turn buffers into JSON and back by name: what `vmmq oid decode|encode` calls."""
+"""The functions of `vmmq oid decode` and `encode`: explain a buffer byte by byte, convert buffers to JSON and back."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dataplane.ndis.values import MalformedValue, format_enum
 
 
 class Row(NamedTuple):
-    """One run of bytes and what it stands for."""
+    """One run of bytes and its meaning."""
 
     offset: int
     size: int  # bytes
@@ -25,9 +25,9 @@ class Row(NamedTuple):
 
 
 def find_structure(name: str) -> type[Structure]:
-    """The structure of that name, or the one requests of that OID carry; MalformedValue if there is none.
+    """The structure with that name, or the structure that requests of that OID carry; MalformedValue if there is none.
 
-    Names of structures are those of the headers or of the oracle protocol, OIDs full names or codes as "0x...".
+    Names of structures are those of the headers or of the oracle protocol. OIDs are full names, or codes as "0x...".
     """
     try:
         return structure_named(name)
@@ -48,7 +48,7 @@ def find_structure(name: str) -> type[Structure]:
 def buffer_to_json(name: str, buffer: bytes, *, output: bool = False) -> dict[str, Any] | Failure:
     """The members of a buffer as JSON, or what is wrong with it; MalformedValue for an unknown name.
 
-    With `output` it is read as a result, with every variable part; otherwise as a request, with the parts in use.
+    With `output` the buffer is read as a result, with every variable part; otherwise as a request, with parts in use.
     """
     value = decode(find_structure(name), buffer, output=output)
     return value if isinstance(value, Failure) else structured.to_json(value)
@@ -62,8 +62,8 @@ def json_to_buffer(name: str, members: Any, version: NdisVersion, *, output: boo
 def describe(name: str, buffer: bytes, *, output: bool = False) -> list[Row]:
     """Every byte of a buffer, in order of offset; MalformedValue for an unknown name.
 
-    Variable parts are described if the buffer is well-formed (`output` as in `buffer_to_json`); of a malformed one the
-    fixed members that are there, one of them perhaps in part, and the rest as unused.
+    If the buffer is well-formed, variable parts are described as well (`output` as in `buffer_to_json`). If it is
+    malformed, the rows are the fixed members in it, the last one perhaps truncated, and the rest as unused.
     """
     cls = find_structure(name)
     layout = cls.layout
@@ -77,7 +77,7 @@ def describe(name: str, buffer: bytes, *, output: bool = False) -> list[Row]:
 
 
 def _describe_fixed(revision: RevisionLayout, buffer: bytes, base: int, prefix: str) -> list[Row]:
-    """The members that lie inside the buffer, the last one perhaps cut off."""
+    """The members that lie inside the buffer; the last one may be truncated."""
     rows: list[Row] = []
     meanings: dict[str, Any] = {}
     for placed in revision.members:
@@ -122,7 +122,7 @@ def _meaning(member: Member, value: Any) -> str:
 
 
 def _describe_part(value: Structure, name: str, revision: RevisionLayout, buffer: bytes) -> list[Row]:
-    """The items decoding has read; they lie inside the buffer."""
+    """The items that `decode` has read; they lie inside the buffer."""
     part, items = value.layout.parts[name], getattr(value, name)
     if not items:
         return []

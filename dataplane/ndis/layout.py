@@ -1,9 +1,9 @@
-"""How structures lie in memory, from their declarations: x64, little endian, natural alignment (STR-01, STR-03).
+"""The memory layout of structures, from their declarations: x64, little endian, natural alignment (STR-01, STR-03).
 
 A structure is a frozen dataclass whose fields are declared with `member()` (a fixed member) or `part()` (a variable
-part behind the fixed ones). `@structure` computes offsets and, for each revision, the size of the fixed part, which is
-Header.Size: the end of the last member of that revision, without tail padding. Only the numbers are computed here; what
-a request may contain is decided in `codec`.
+part after the fixed members). `@structure` computes offsets and, for each revision, the size of the fixed part, which
+is Header.Size: the end of the last member of that revision, without tail padding. This module only computes numbers;
+`codec` decides what a request may contain.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ _STRING_BYTES_MAX = 514
 
 
 def _load_string(length: int, characters: bytes) -> str:
-    # A length beyond the array or an odd one is hostile; what is there is shown, nothing behind it is read.
+    # A length that is odd or exceeds the array is hostile: only characters inside the array are read.
     length = min(length, _STRING_BYTES_MAX) & ~1
     return characters[:length].decode("utf-16-le", errors="replace") if length else ""
 
@@ -149,8 +149,8 @@ class Part:
     result_only: bool = False  # a request does not carry it; results write its numbers even when it is empty (OID-19)
     #: Bytes a request may declare for `size`, by revision; a request whose part is in use must have one of them.
     sizes: Callable[[int], Sequence[int]] | None = None
-    sizes_rule: str = ""  # that says so
-    may_overlap: bool = False  # anywhere inside the buffer is good enough (RSS-29)
+    sizes_rule: str = ""  # the rule about these sizes
+    may_overlap: bool = False  # the part may lie anywhere inside the buffer (RSS-29)
 
     @property
     def numbers(self) -> tuple[str, ...]:
@@ -160,7 +160,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class PartItem:
-    """What a variable part consists of: exactly one of a structure, a C type, or plain bytes."""
+    """The contents of a variable part: exactly one of a structure, a C type, or plain bytes."""
 
     structure: type[Structure] | None = None
     check_headers: bool = False  # of the element structures (OID-10)
@@ -244,7 +244,7 @@ class RevisionLayout:
         self._struct = struct.Struct("".join(formats))
         self._zeros = [placed.member.c_type.zero for placed in members]
         dumps = [(at, placed.member.c_type.dump) for at, placed in enumerate(members)]
-        self._dumps = [(at, dump) for at, dump in reversed(dumps) if dump]  # places in front stay where they are
+        self._dumps = [(at, dump) for at, dump in reversed(dumps) if dump]  # from the end: earlier places do not move
         self._steps = _merged([slots.get(name) or _Step(0, 0, None, (empty[name],)) for name in fields])
 
     def members_of(self, value: Structure) -> list[Any]:
@@ -268,7 +268,7 @@ class RevisionLayout:
     def dump(self, fields: Iterable[Any]) -> bytes:
         """The fixed part, `size` bytes, of the values of `members`; padding is zero."""
         slots = list(fields)
-        if None in slots:  # a member the buffer it was read from did not have
+        if None in slots:  # a member that the buffer, from which the value was read, did not have
             slots = [zero if slot is None else slot for slot, zero in zip(slots, self._zeros, strict=True)]
         for at, dump in self._dumps:
             slots[at : at + 1] = dump(slots[at])
@@ -276,7 +276,7 @@ class RevisionLayout:
 
 
 class _Step(NamedTuple):
-    """How some fields of a dataclass come out of the slots: as they are, through `load`, or not at all (constants)."""
+    """How fields of a dataclass are read from slots: as they are, through `load`, or not at all (constants)."""
 
     first: int  # slot
     end: int
@@ -285,7 +285,7 @@ class _Step(NamedTuple):
 
 
 def _merged(steps: Sequence[_Step]) -> list[_Step]:
-    """The same steps, neighbours that need no `load` in one."""
+    """The same steps, with neighbours that need no `load` merged into one."""
     merged: list[_Step] = []
     for step in steps:
         last = merged[-1] if merged else None
@@ -304,8 +304,8 @@ class Layout:
     def __init__(
         self, cls: type[Structure], name: str, alias: str, object_type: int | None, versions: Sequence[NdisVersion]
     ) -> None:
-        self.name = name  # as the headers have it
-        self.alias = alias  # as the oracle protocol has it
+        self.name = name  # in the headers
+        self.alias = alias  # in the oracle protocol
         self.object_type = object_type  # None: no header
         self.versions = versions  # NDIS version that brought revision 1, 2, ...
         declared = [(field.name, field.metadata) for field in dataclasses.fields(cast(Any, cls))]
@@ -320,7 +320,7 @@ class Layout:
                 alignment = max(alignment, placed.member.c_type.alignment)
                 members.append(placed)
         self.members: dict[str, Placed] = {placed.attribute: placed for placed in members}
-        #: What structured input has for a member it leaves out.
+        #: The values of members that structured input leaves out.
         self.defaults = {placed.attribute: placed.member.default for placed in members if placed.attribute != "header"}
         self.alignment = alignment
         self.sizeof = _round_up(end, alignment)
@@ -332,7 +332,7 @@ class Layout:
         ]
 
     def revision(self, number: int) -> RevisionLayout:
-        """The layout a reader uses for a header revision: above the highest known the highest (OID-10), 0 the first."""
+        """The layout for a header revision: the highest known one for higher ones (OID-10), the first one for 0."""
         return self.revisions[number - 1 if 0 < number <= len(self.revisions) else (-1 if number else 0)]
 
     def revision_for(self, version: NdisVersion) -> RevisionLayout:
@@ -343,7 +343,7 @@ class Layout:
 
 
 class Structure:
-    """Base of all structures; `layout` is what the declaration amounts to."""
+    """Base of all structures; `layout` is computed from the declaration."""
 
     __slots__ = ()
     layout: ClassVar[Layout]
@@ -352,7 +352,7 @@ class Structure:
         """The variable parts a request with these members carries; the others are neither validated nor read."""
         return [name for name, part in self.layout.parts.items() if not part.result_only]
 
-    # one of each for all classes: making them for every class would be a third of the start of a short command
+    # shared by all classes: generating these methods for every class would take a third of a short command's start
 
     def __repr__(self) -> str:
         members = zip(self.layout.fields, self._values(), strict=True)
@@ -381,7 +381,7 @@ AnyStructure = TypeVar("AnyStructure", bound=Structure)
 STRUCTURES: dict[str, type[Structure]] = {}
 
 
-@dataclass_transform(frozen_default=True)  # what stands behind "=", member() or part(), is a default
+@dataclass_transform(frozen_default=True)  # for type checkers member() or part() after "=" is a default
 def structure(
     name: str, *, alias: str = "", object_type: int = 0x80, versions: Sequence[tuple[int, int]] = ((6, 0),)
 ) -> Callable[[type[AnyStructure]], type[AnyStructure]]:

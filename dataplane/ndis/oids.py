@@ -1,4 +1,4 @@
-"""OID codes, and which kinds of request each one takes from which NDIS version on (OID-01, OID-13)."""
+"""OID codes; for each OID the kinds of request and the first NDIS version (OID-01, OID-13)."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class RequestKind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class OidRule:
-    """What kinds of request an OID takes (OID-01)."""
+    """The kinds of request that an OID takes (OID-01)."""
 
     kinds: frozenset[RequestKind]  # QUERY_STATISTICS wherever QUERY is allowed
     since: NdisVersion  # below it the OID is NDIS_STATUS_NOT_SUPPORTED (OID-13)
@@ -118,7 +118,7 @@ OID_RULES = _rules()
 
 
 def natural_kind(oid: Oid, *, with_input: bool) -> RequestKind:
-    """The kind meant when none is given: set rather than method; set rather than query exactly if there is input."""
+    """The kind of a request that names none: set before method; set before query exactly if there is input."""
     kinds = OID_RULES[oid].kinds
     if RequestKind.SET in kinds and (with_input or RequestKind.QUERY not in kinds):
         return RequestKind.SET

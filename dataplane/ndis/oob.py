@@ -1,4 +1,4 @@
-"""The per-packet out-of-band slots of a NET_BUFFER_LIST: low 32 bits of what lies in the pointer-sized slot."""
+"""The per-packet out-of-band slots of a NET_BUFFER_LIST: the low 32 bits of each pointer-sized slot."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Ieee8021Q(NamedTuple):
 
     @classmethod
     def from_tci(cls, tci: int) -> Ieee8021Q:
-        """Read the 16 bits behind the TPID of a tag."""
+        """Read the 16 bits after the TPID of a tag."""
         return cls(tci >> 13 & 0x7, tci >> 12 & 0x1, tci & 0xFFF)
 
 

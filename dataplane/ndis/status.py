@@ -8,8 +8,8 @@ from enum import IntEnum
 class NdisStatus(IntEnum):
     """Completion statuses of requests, commands and NBLs.
 
-    Severity bits do not tell success here: NDIS_STATUS_NOT_ACCEPTED is a positive number and still an error. Compare
-    with NDIS_STATUS_SUCCESS and NDIS_STATUS_PENDING, nothing else.
+    The severity bits do not say whether a status is a success: NDIS_STATUS_NOT_ACCEPTED is a positive number, but an
+    error. Compare only with NDIS_STATUS_SUCCESS and NDIS_STATUS_PENDING.
     """
 
     NDIS_STATUS_SUCCESS = 0x00000000

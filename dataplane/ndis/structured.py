@@ -1,7 +1,7 @@
-"""The JSON form of structures: structured input and output as section 5 of the oracle protocol has it.
+"""The JSON form of structures: structured input and output of section 5 of the oracle protocol.
 
-`encode()` is strict about what it reads (unknown member, wrong type, unknown name: `MalformedValue`), `to_json()` shows
-whatever a buffer held. Everything about bytes is left to `codec`.
+`encode()` is strict about its input (unknown member, wrong type, unknown name: `MalformedValue`). `to_json()` shows
+whatever the buffer contained. `codec` does everything about bytes.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from dataplane.ndis.values import MalformedValue, parse_int, parse_list
 def encode(cls: type[Structure], members: Any, version: NdisVersion, *, output: bool = False) -> bytes:
     """Write the InformationBuffer of structured input.
 
-    `members` is an object with JSON values by snake_case name, `header` and the override numbers included; a member
-    left out has its default. The header revision is the highest of the NDIS version unless `header` says otherwise.
-    With `output`, members that only results have are taken as well. Raises MalformedValue, naming the member.
+    `members` is an object with JSON values by snake_case name, including `header` and the override numbers. Missing
+    members have their defaults. The header revision is the highest of the NDIS version unless `header` says otherwise.
+    With `output`, members that only results have are accepted as well. MalformedValue names the member.
     """
     layout = cls.layout
     if not isinstance(members, Mapping):

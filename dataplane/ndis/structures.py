@@ -1,12 +1,13 @@
 """Every structure that crosses the driver boundary, declared as a typed value.
 
-The attributes are the snake_case names of the documented members; integers for numbers, flags and enumerations (compare
-them with `dataplane.ndis.constants`), `ProcessorNumber` for processors, `GroupAffinity` for affinities, tuples for
-arrays, `bytes` for keys, 48-bit integers for MAC addresses. A member that locates a variable part (offset, count, size)
-is there as well: decoding fills in what the buffer says, encoding computes it.
+Attributes have the snake_case names of the documented members. Their values are integers for numbers, flags and
+enumerations (compare them with `dataplane.ndis.constants`), `ProcessorNumber` for processors, `GroupAffinity` for
+affinities, tuples for arrays, `bytes` for keys, and 48-bit integers for MAC addresses. Members that locate a variable
+part (offset, count, size) are attributes as well: decoding copies them from the buffer, encoding computes them.
 
-Results are built with keyword arguments, a member left out has its default of structured input (mostly zero):
-`FilterInfo(filter_type=1, filter_id=3)`. `dataplane.ndis.codec` has the functions for buffers and JSON.
+Results are built with keyword arguments; a missing member has its default of structured input (mostly zero):
+`FilterInfo(filter_type=1, filter_id=3)`. `dataplane.ndis.codec` has the functions for buffers, and
+`dataplane.ndis.structured` those for JSON.
 """
 
 from __future__ import annotations
@@ -134,12 +135,12 @@ def short_of(union: bytes) -> int:
 
 
 def header_field_names(frame_header: int) -> values.ValueType:
-    """How HeaderField is written for a frame header: its own names; numbers where the frame header is unknown."""
+    """The JSON form of HeaderField for a frame header: the names of that header; numbers for unknown headers."""
     return _HEADER_FIELDS.get(frame_header, _UNNAMED_HEADER_FIELD)
 
 
 def default_header_field(field_value: Any) -> int:
-    """HeaderField of a structured field test that leaves it out: by the way `field_value` is written."""
+    """HeaderField of a structured field test without one: it follows from the form of `field_value`."""
     if isinstance(field_value, int) or (isinstance(field_value, str) and field_value.startswith("0x")):
         return c.MacHeaderField.VlanId
     return c.MacHeaderField.DestinationAddress if isinstance(field_value, str) else c.MacHeaderField.Undefined
@@ -292,7 +293,7 @@ class QueueFreeParameters(HeadedStructure):
 
 @structure("NDIS_RECEIVE_QUEUE_ALLOCATION_COMPLETE_PARAMETERS")
 class AllocationCompleteParameters(HeadedStructure):
-    """One queue whose allocation is complete, and what came of it."""
+    """One queue whose allocation is complete, and the status of the allocation."""
 
     flags: int = member("Flags", ULONG, result_only=True)
     queue_id: int = member("QueueId", ULONG)
@@ -469,7 +470,7 @@ class NicSwitchInfoArray(HeadedStructure):
 
 @structure("NDIS_NDK_CAPABILITIES")
 class NdkCapabilities(HeadedStructure):
-    """NDK capabilities; the model only knows where they lie."""
+    """NDK capabilities; the model knows only their place."""
 
     flags: int = member("Flags", ULONG)
     max_qp_count: int = member("MaxQpCount", ULONG)
@@ -486,7 +487,7 @@ class NdkCapabilities(HeadedStructure):
 
 @structure("NDIS_NDK_PARAMETERS")
 class NdkParameters(Structure):
-    """NDK parameters of a VPort; the model only knows where they lie."""
+    """NDK parameters of a VPort; the model knows only their place."""
 
     rdma_requested: int = member("NdkRequest.RdmaRequested", UCHAR)
     switch_port_id: int = member("NdkRequest.SwitchPortId", ULONG)
@@ -687,13 +688,13 @@ class ScaleParameters(HeadedStructure):
 
     @property
     def disables(self) -> bool:
-        """Whether this set request disables RSS: the flag, or hash function 0 where hash information is taken."""
+        """Whether this set request disables RSS: by the flag, or by hash function 0 if hash information is in use."""
         takes_hash = not self.flags & c.RssParametersFlags.HASH_INFO_UNCHANGED
         no_function = takes_hash and not self.hash_information & c.NDIS_HASH_FUNCTION_MASK
         return bool(self.flags & c.RssParametersFlags.DISABLE_RSS) or no_function
 
     def parts_in_use(self) -> Sequence[str]:
-        """Nothing when RSS is disabled (RSS-06, RSS-07), else the masks and what no flag calls unchanged (RSS-09)."""
+        """Nothing if RSS is disabled (RSS-06, RSS-07), else the masks and parts not flagged as unchanged (RSS-09)."""
         if self.disables:
             return []
         table = [] if self.flags & c.RssParametersFlags.ITABLE_UNCHANGED else ["indirection_table"]
@@ -720,13 +721,13 @@ class ScaleParametersV2(HeadedStructure):
 
     @property
     def enables(self) -> bool:
-        """Whether this set request asks for RSS on; hash function 0 asks for off (UPD-21, UPD-24)."""
+        """Whether this set request enables RSS; hash function 0 disables it (UPD-21, UPD-24)."""
         takes_hash = self.flags & c.RssParametersV2Flags.HASH_INFO_CHANGED
         no_function = takes_hash and not self.hash_information & c.NDIS_HASH_FUNCTION_MASK
         return bool(self.flags & c.RssParametersV2Flags.ENABLE_RSS) and not no_function
 
     def parts_in_use(self) -> Sequence[str]:
-        """The key when it is flagged changed and RSS is asked for; otherwise it is ignored (UPD-22)."""
+        """The key, if it is flagged as changed and the request enables RSS; otherwise it is ignored (UPD-22)."""
         return ["hash_secret_key"] if self.enables and self.flags & c.RssParametersV2Flags.HASH_KEY_CHANGED else []
 
 
@@ -774,7 +775,7 @@ class HashParameters(HeadedStructure):
     hash_secret_key: bytes = _key()
 
     def parts_in_use(self) -> Sequence[str]:
-        """The key when hashing is enabled and the key is not said to be unchanged."""
+        """The key, if hashing is enabled and the key is not flagged as unchanged."""
         enable = self.flags & c.ReceiveHashFlags.ENABLE_HASH
         return ["hash_secret_key"] if enable and not self.flags & c.ReceiveHashFlags.HASH_KEY_UNCHANGED else []
 
@@ -795,7 +796,7 @@ class RssProcessor(Structure):
     versions=((6, 0), (6, 30)),
 )
 class RssProcessorInfo(HeadedStructure):
-    """What NdisGetRssProcessorInformation returns: the RSS processor array and its range."""
+    """The result of NdisGetRssProcessorInformation: the RSS processor array and its range."""
 
     flags: int = member("Flags", ULONG)
     rss_base_processor: ProcessorNumber = member("RssBaseProcessor", PROCESSOR_NUMBER)
@@ -882,7 +883,7 @@ class MethodInformation(Structure):
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """The structures of one kind of request; None where there is nothing to carry."""
+    """The structures of one kind of request; None if there is no structure."""
 
     request: type[Structure] | None
     result: type[Structure] | None
@@ -944,7 +945,7 @@ def _exchanges() -> dict[tuple[Oid, RequestKind], Exchange]:
     return exchanges
 
 
-#: What each request carries; requests that are not here take and give raw bytes.
+#: The structures of each request; requests that are not listed have raw bytes.
 EXCHANGES = _exchanges()
 
 

@@ -1,8 +1,7 @@
 """The JSON spelling of member values: words, flags, enumerations, processors, affinities, addresses, names.
 
-Each `ValueType` turns what a person writes into what a structure holds and back. Parsing checks everything (type,
-range, known name) and raises `MalformedValue` with one line of human text; rendering never fails, whatever the bytes
-were.
+Each `ValueType` converts between the JSON form that a person writes and the value in a structure. Parsing checks type,
+range and name, and raises `MalformedValue` with one line for humans. Rendering never fails, whatever the bytes were.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _STRING_CHARACTERS_MAX = 256
 
 
 class MalformedValue(ValueError):  # noqa: N818 - named after the protocol's malformed lines
-    """A value that is not what its member takes; the text says what is wrong and what to write instead."""
+    """A value that its member does not accept; the text says what is wrong and what to write instead."""
 
 
 class GroupAffinity(NamedTuple):
@@ -55,7 +54,7 @@ class GroupAffinity(NamedTuple):
 class ValueType:
     """How a member is written in JSON."""
 
-    name: str  # as the protocol calls it: int, flags, enum, ...
+    name: str  # in the oracle protocol: int, flags, enum, ...
     parse: Callable[[Any], Any]  # JSON -> structure value; raises MalformedValue
     render: Callable[[Any], Any]  # structure value -> JSON
 
@@ -89,7 +88,7 @@ def parse_hex(value: Any) -> bytes:
             data = bytes.fromhex(value)
         except ValueError:
             data = None
-        if data is not None and 2 * len(data) == len(value):  # fromhex() also takes blanks
+        if data is not None and 2 * len(data) == len(value):  # fromhex() also accepts blanks
             return data
     raise MalformedValue(f"{_short(value)} is not hex: write an even number of hexadecimal digits, no separators")
 
@@ -107,8 +106,8 @@ def parse_address(value: Any) -> int:
 def parse_processor(value: Any) -> ProcessorNumber:
     """Read a processor: n of group 0, or "g:n".
 
-    Every number PROCESSOR_NUMBER can hold is taken (n up to 255), also those no machine has: saying that they are
-    outside the RSS processor set is the adapter's business (RSS-17).
+    Every number that PROCESSOR_NUMBER can hold is accepted (n up to 255), also those that no machine has: the adapter
+    refuses processors outside the RSS processor set (RSS-17).
     """
     if type(value) is int and 0 <= value <= 0xFF:  # by far the most frequent form
         return ProcessorNumber(0, value)
