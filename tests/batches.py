@@ -15,7 +15,7 @@ def batch_of(
     timestamps_ns: Sequence[int] | None = None,
     first_frame: int = 0,
 ) -> FrameBatch:
-    """A batch of whole or cut frames; by default as long on the wire as captured and 1 us apart."""
+    """A batch of whole or cut frames; by default frames are captured completely and 1 us apart."""
     lengths = np.array([len(frame) for frame in frames], np.int64)
     starts = np.concatenate([[0], np.cumsum(lengths)])[: len(frames)] if len(frames) else np.zeros(0, np.int64)
     return FrameBatch(

@@ -1,4 +1,4 @@
-"""Hypothesis profiles: `ci` is quick and always draws the same, `nightly` draws much more and anew.
+"""Hypothesis profiles: `ci` is quick and always draws the same examples, `nightly` draws many more, and new ones.
 
 Choose with the environment variable HYPOTHESIS_PROFILE (`make nightly` does).
 """
@@ -24,7 +24,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
 def pytest_sessionstart() -> None:
-    """On several cores two workers compile different kernels at first, instead of both the same at the same time."""
+    """Let two workers on several cores first compile different kernels, not both the same kernels at the same time."""
     worker = os.environ.get("PYTEST_XDIST_WORKER")
     if worker not in {"gw0", "gw1"}:
         return

@@ -34,7 +34,7 @@ def descendants(ancestor: int) -> Iterator[tuple[int, str]]:
 
 
 def actors_below(ancestor: int, title: str) -> list[int]:
-    """Actors whose process title begins so."""
+    """The actors whose process titles begin with a prefix."""
     return sorted(process for process, command in descendants(ancestor) if command.startswith(f"ray::{title}"))
 
 
@@ -74,7 +74,7 @@ class _Deadly(SmallTraffic):
         self._plan = plan
 
     def batches(self, batch_frames: int) -> Iterator[FrameBatch]:
-        """One of them is deadly."""
+        """Batches, before one of which an actor is killed."""
         for number, batch in enumerate(super().batches(batch_frames)):
             if number == self._plan.batch and (self._plan.always or not self._plan.mark.exists()):
                 self._plan.mark.touch()

@@ -42,7 +42,7 @@ _HASH_TYPES = HashType.IPV4 | HashType.TCP_IPV4
 
 
 def small_experiment(seed: int, processors: int, batch_frames: int) -> Experiment:
-    """A switch with three VPorts, two of which spread, and processors that are slow enough to drop now and then."""
+    """A switch with three VPorts, two of them with RSS, and processors so slow that they sometimes drop frames."""
     random = np.random.default_rng(seed)
     numbers = tuple(ProcessorNumber(0, number) for number in range(processors))
 
@@ -75,7 +75,7 @@ def small_experiment(seed: int, processors: int, batch_frames: int) -> Experimen
 
 
 class SmallTraffic(FramesInMemory):
-    """Frames in memory, for sources made of them."""
+    """Frames in memory, from which sources are made."""
 
     def __init__(self, frames: FrameBatch) -> None:
         super().__init__(frames)
@@ -83,7 +83,7 @@ class SmallTraffic(FramesInMemory):
 
 
 def small_traffic(seed: int, frames: int) -> SmallTraffic:
-    """TCP over IPv4 in some flows, some of it for nobody; runts and other things in between."""
+    """TCP over IPv4 in some flows, some frames without a receiver, and runts and other frames in between."""
     random = np.random.default_rng(seed)
     flows = [
         (_ADDRESS + int(random.integers(0, 4))).to_bytes(6, "big")
@@ -201,4 +201,4 @@ def source_of(seed: int, frames: int) -> partial[SmallTraffic]:
 
 
 def ignore_progress(frames: int, share: float) -> None:
-    """No progress wanted."""
+    """Ignore progress."""

@@ -43,7 +43,7 @@ _SOON = {"initial_delay_ms": 500, "period_ms": 300, "timeout_ms": 500, "failure_
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    """A head without processors, where the driver is, and two workers with room for a host of two actors each."""
+    """A head without processors for the driver, and two workers with room for one host of two actors each."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in _SOON.items():
             patch.setenv(f"RAY_health_check_{name}", str(value))
@@ -54,7 +54,7 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture(autouse=True)
 def _everything_free(cluster: Cluster) -> None:
-    """Begin when the nodes know that nothing of the test before is left: they tell each other now and then."""
+    """Begin when the nodes know that nothing of the previous test remains; they exchange this only now and then."""
     del cluster
     nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
     there = sum(node["Resources"].get("CPU", 0.0) for node in nodes if node["Alive"])
@@ -75,14 +75,14 @@ def check_equal_to_inline(seed: int, run: NicRun, result: RunResult) -> None:
 
 
 def place(result: RunResult) -> dict[str, Any]:
-    """Where a host was."""
+    """The placement of a host."""
     placement: dict[str, Any] = result.engine_facts["placement"]
     return placement
 
 
 @pytest.mark.usefixtures("cluster")
 def test_hosts_are_spread_and_whole() -> None:
-    """Each NIC has its processors on its own node and other NICs elsewhere; what reaches the driver is counted."""
+    """A NIC and its processors are on one node, other NICs on other nodes; bytes to the driver are counted."""
     runs = [nic_run(seed) for seed in (1, 2)]
     done = run_side_by_side(runs, ignore_progress)
     for seed, run, result in zip((1, 2), runs, done.results, strict=True):
@@ -111,7 +111,7 @@ def test_rows_that_nobody_wants_stay_on_the_node() -> None:
 
 @dataclass(frozen=True)
 class Repeated:
-    """The traffic several times, all of the others at the moment at which the first ends."""
+    """The traffic several times; all frames of later repetitions arrive at the moment at which the first one ends."""
 
     times: int
 
@@ -145,7 +145,7 @@ def test_processors_elsewhere() -> None:
 
 @pytest.mark.usefixtures("cluster")
 def test_cluster_without_room_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When others have all processors it is one line, not a program that waits for ever."""
+    """If other programs use all processors, the error is one line, and the program does not wait for ever."""
     monkeypatch.setattr("actors.placement.PLACEMENT_SECONDS", 1)
     with seats([2, 2]), pytest.raises(UserError, match="no free processors for a simulated host for 1 s") as caught:
         run_side_by_side([nic_run(SEED)], ignore_progress)
@@ -154,7 +154,7 @@ def test_cluster_without_room_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @dataclass(frozen=True)
 class WaitingSource:
-    """Opens one pipe when frames are wanted, and gives them when another is opened."""
+    """A source that opens one pipe when frames are requested, and yields them when another pipe is opened."""
 
     seed: int
     begun: Path
@@ -180,7 +180,7 @@ class _Waiting(SmallTraffic):
 
 
 def test_node_added_while_running(cluster: Cluster, tmp_path: Path) -> None:
-    """A worker that joins while hosts fill the others is where the next host goes, and they go on."""
+    """While hosts fill all workers, the next host goes to a worker that joins, and the others continue."""
     begun, go = tmp_path / "begun", tmp_path / "go"
     os.mkfifo(begun)
     os.mkfifo(go)
@@ -202,7 +202,7 @@ def test_node_added_while_running(cluster: Cluster, tmp_path: Path) -> None:
 
 @dataclass(frozen=True)
 class DoomedSource:
-    """Takes its node with it in the middle of the first attempt."""
+    """A source that kills its node in the middle of the first attempt."""
 
     seed: int
     mark: Path  # gets the id of that node
@@ -230,7 +230,7 @@ class _Doomed(SmallTraffic):
 
 
 def test_node_that_dies_costs_its_host_only(cluster: Cluster, tmp_path: Path) -> None:
-    """Its run is repeated on another node with equal results and rows, the other NIC does not notice (ENG-02)."""
+    """The run is repeated on another node with equal results and rows; the other NIC is not affected (ENG-02)."""
     mark = tmp_path / "node"
     cluster.add_node(num_cpus=2)
     runs = [nic_run(1), nic_run(2, DoomedSource(2, mark))]

@@ -1,4 +1,4 @@
-"""The control actor: answers in wire form, and after kill -9 stands where it stood."""
+"""The control actor: it answers in wire form, and has the same state after kill -9."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ def filter_request(number: int) -> OidRequest:
 
 
 def filter_call(number: int) -> bytes:
-    """The same as it is sent."""
+    """The request in wire form."""
     return encode_call(OidCall(filter_request(number)))
 
 
 def after(requests: int) -> ControlPlane:
-    """A control plane to which that many filter requests have been made."""
+    """A control plane after `count` filter requests."""
     control = ControlPlane(SPECIFICATION)
     for number in range(requests):
         assert control.request(filter_request(number)).accepted
@@ -81,7 +81,7 @@ def filters_of(configuration: AdapterConfiguration) -> dict[int, int]:
 @settings(max_examples=30)
 @given(st.integers(0, 2**32))
 def test_answers_are_those_of_the_control_plane(seed: int) -> None:
-    """What comes out of the wire form is equal to what the control plane answers, and so are snapshot and epoch."""
+    """Decoded answers are equal to those of the control plane, and so are snapshot and epoch."""
     preset, what = life(seed)
     specification = parse_adapter({"preset": preset})
     control, actor = ControlPlane(specification), ControlActor(ControlPlan(specification))
@@ -99,7 +99,7 @@ def test_answers_are_those_of_the_control_plane(seed: int) -> None:
 
 
 def test_other_bytes_are_refused() -> None:
-    """Bytes that are no call raise ValueError, and nothing has happened."""
+    """Bytes that are no call raise ValueError and have no effect."""
     actor = ControlActor(ControlPlan(SPECIFICATION))
     call = filter_call(0)
     for data in (b"", call[:-1], call + b"\0", b"\xc1", b"\xc0", b"\x90", call.replace(b"vport_id", b"vport_ie")):
@@ -109,7 +109,7 @@ def test_other_bytes_are_refused() -> None:
 
 
 def test_configuration_that_never_changes() -> None:
-    """A configuration without an adapter is handed out as it is, with its epoch and the processors of the run."""
+    """Without an adapter the actor returns the given configuration, with its epoch and the processors of the run."""
     configuration = after(2).configuration
     processors = (*SPECIFICATION.rss_processors, ProcessorNumber(0, 60))
     snapshot = ControlActor(configuration, 3, processors).publish()
@@ -117,7 +117,7 @@ def test_configuration_that_never_changes() -> None:
 
 
 def test_journal_of_another_adapter(tmp_path: Path) -> None:
-    """An actor does not go on with the journal of an adapter that is not its own."""
+    """An actor does not continue the journal of another adapter."""
     journal = tmp_path / "control.journal"
     write_journal(journal, parse_adapter({"preset": "CFG-Q"}), [])
     with pytest.raises(JournalError, match="another adapter"):
@@ -125,7 +125,7 @@ def test_journal_of_another_adapter(tmp_path: Path) -> None:
 
 
 def test_set_up_is_in_the_journal_once(tmp_path: Path) -> None:
-    """Who is started again on a journal sets nothing up again; the set-up is epoch 0 for either (ENG-02)."""
+    """An actor restarted on a journal does not repeat the set-up; the set-up is epoch 0 both times (ENG-02)."""
     requests = (filter_request(0), filter_request(1))
     plan = ControlPlan(SPECIFICATION, str(tmp_path / "control.journal"), requests, fsync=False)
     first = ControlActor(plan)
@@ -178,7 +178,7 @@ def answers(calls: list[Any]) -> dict[int, bytes]:
 @pytest.mark.ray
 @pytest.mark.usefixtures("cluster")
 def test_kill_in_a_storm_of_requests(tmp_path: Path) -> None:
-    """Every request that was answered before kill -9 is there when another actor goes on with the journal."""
+    """Every request answered before kill -9 is in force when another actor continues the journal."""
     import ray
 
     journal = tmp_path / "control.journal"
@@ -205,7 +205,7 @@ def test_kill_in_a_storm_of_requests(tmp_path: Path) -> None:
 
 
 class DoomedActor(ControlActor):
-    """Dies by SIGKILL with request `LAST`: when half of its record is written, or all of it and nothing else."""
+    """Dies by SIGKILL at request `LAST`: when half of its record is written, or the whole record but nothing more."""
 
     LAST = 3
 
@@ -216,7 +216,7 @@ class DoomedActor(ControlActor):
         self._requests = 0
 
     def request(self, call: bytes) -> bytes:
-        """The last one is not answered, unless the actor has died of it before."""
+        """Make the requests; the actor dies at the last one the first time, and answers it after a restart."""
         if self._requests == self.LAST and not self._mark.exists():
             self._mark.touch()
             write = os.write
@@ -234,7 +234,7 @@ class DoomedActor(ControlActor):
 @pytest.mark.usefixtures("cluster")
 @pytest.mark.parametrize("share", [0.5, 1.0])
 def test_kill_while_a_record_is_written(tmp_path: Path, share: float) -> None:
-    """The actor that Ray starts again has what was answered; the request in progress is there if its record is."""
+    """After a restart by Ray, answered requests are in force; the last one is if its whole record was written."""
     import ray
 
     journal = tmp_path / "control.journal"

@@ -37,7 +37,7 @@ def test_order_and_boundaries(ends: tuple[Doorbell, Doorbell]) -> None:
 
 
 def test_descriptor_travels_with_a_message(ends: tuple[Doorbell, Doorbell]) -> None:
-    """The other side gets a descriptor of the same memory, which needs no name."""
+    """The other side receives a descriptor of the same memory; the memory needs no name."""
     nic, processor = ends
     memory = os.memfd_create("test")
     os.write(memory, b"ring")
@@ -50,7 +50,7 @@ def test_descriptor_travels_with_a_message(ends: tuple[Doorbell, Doorbell]) -> N
 
 
 def test_closed_peer_is_an_end_of_file(ends: tuple[Doorbell, Doorbell]) -> None:
-    """What was sent before the end is still delivered; then waiting and ringing raise PeerLostError."""
+    """Messages sent before the peer ended are delivered; then waiting and ringing raise PeerLostError."""
     nic, processor = ends
     nic.ring(End(0))
     nic.close()
@@ -62,7 +62,7 @@ def test_closed_peer_is_an_end_of_file(ends: tuple[Doorbell, Doorbell]) -> None:
 
 
 def test_processes_of_others_are_turned_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who connects as another user finds the connection closed; the next one is taken."""
+    """The connection of another user is closed; the next connection is accepted."""
     listener = DoorbellListener()
     stranger, processor = connect(listener.address), connect(listener.address)
     users = iter([os.getuid() + 1, os.getuid()])
@@ -77,7 +77,7 @@ def test_processes_of_others_are_turned_away(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_killed_peer_is_an_end_of_file_and_leaves_nothing() -> None:
-    """SIGKILL of the listening process ends its connections, and its name is gone at once (ENG-02)."""
+    """SIGKILL of the listening process ends its connections and frees its name at once (ENG-02)."""
     told, tell = os.pipe()
     if not (child := os.fork()):
         listener = DoorbellListener()
@@ -98,7 +98,7 @@ def test_killed_peer_is_an_end_of_file_and_leaves_nothing() -> None:
 
 
 def test_large_messages_and_a_peer_that_does_not_listen(ends: tuple[Doorbell, Doorbell]) -> None:
-    """What a socket has no room for waits in the outbox, in order, and comes out whole (EPO-05)."""
+    """Messages for which a socket has no room wait in the outbox, and arrive complete and in order (EPO-05)."""
     nic, processor = ends
     answers = np.zeros(100_000, ANSWER_ROW)
     answers["group"] = np.arange(len(answers))

@@ -1,4 +1,4 @@
-"""Folders of Ray clusters: gone in the end, or with the next one when their process was killed."""
+"""Folders of Ray clusters are removed at the end, or by the next start if their process was killed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ with cluster_folder(Path(sys.argv[1])) as folder:
 
 
 def test_folder_goes_with_its_process_or_with_the_next_one(tmp_path: Path) -> None:
-    """A folder in use, and what is none of ours, stays; what kill -9 has left behind goes with the next start."""
+    """The next start removes folders left by kill -9; folders in use and foreign files stay."""
     (tmp_path / "vmmq-ray-unknown").mkdir()
     maker = subprocess.Popen(
         [sys.executable, "-c", _MAKE, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -70,7 +70,7 @@ def test_equal_to_inline(
 
 
 def test_traffic_reaches_several_processors_and_is_dropped_for_every_reason() -> None:
-    """The random experiments are worth comparing: every way a frame can go is taken (ENG-03)."""
+    """The random experiments cover every way that a frame can go (ENG-03)."""
     result = run_inline(small_experiment(1, 4, 100), source_of(1, 300), None, ignore_progress)
     assert {"runt", "packet filter"} == set(result.dropped)
     assert all(report.counters["accepted"] for report in result.processors)
@@ -78,7 +78,7 @@ def test_traffic_reaches_several_processors_and_is_dropped_for_every_reason() ->
 
 
 def test_lost_processor_ends_the_run() -> None:
-    """When a processor goes away the NIC front end notices instead of waiting for ever."""
+    """If a processor disappears, the NIC front end notices and does not wait for ever."""
     experiment = small_experiment(0, 2, 1)
     plans = plan_hosts(experiment, 1, rows_wanted=False)
     plan = NicPlan(source_of(0, 50), False, (1, 2), "ring", 1, os.getcwd(), rows_wanted=False, slots=2)
@@ -94,7 +94,7 @@ def test_lost_processor_ends_the_run() -> None:
 
 
 def test_stop_finishes_what_was_taken() -> None:
-    """A stopped NIC front end reports what it took in and says that it was stopped."""
+    """A stopped NIC front end reports the frames it has taken, and that it was stopped."""
     experiment = small_experiment(0, 1, 1)
     nic = NicActor(NicPlan(source_of(0, 50), False, (1,), "ring", 1, os.getcwd(), rows_wanted=True, slots=2))
     actor = ProcessorActor(plan_hosts(experiment, 1, rows_wanted=False)[0])
@@ -119,7 +119,7 @@ def test_stop_finishes_what_was_taken() -> None:
     ("message", "complaint"), [(Work(1, 0, 0, 1, (Segment(0, 1, ()),)), "gap"), (End(1), "received")]
 )
 def test_processor_refuses_what_is_out_of_order(message: Work | End, complaint: str) -> None:
-    """A gap and an early end are seen at once."""
+    """A gap and an early end are detected at once."""
     experiment = small_experiment(0, 1, 1)
     host = ProcessorHost(plan_hosts(experiment, 1, rows_wanted=False)[0])
     host.start(0)
@@ -129,21 +129,21 @@ def test_processor_refuses_what_is_out_of_order(message: Work | End, complaint: 
 
 
 class NoteOfMessages(ActorTransport):
-    """Keeps what it is to send, and has every host acknowledge when it is asked."""
+    """A transport that keeps what it should send; every host acknowledges at once."""
 
     def __init__(self, host_ends: tuple[int, ...]) -> None:
         super().__init__(host_ends, 2)
         self.works: list[tuple[int, Work]] = []
 
     def start(self, start_ns: int) -> None:
-        """Nobody to tell."""
+        """Do nothing."""
 
     def next_slot(self, rows: int) -> Slot:
         """A slot for five processors."""
         return slot_in(np.zeros(slot_bytes(rows, 5), np.uint8), rows, 5)
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing; there is nothing to close."""
 
     def _post(self, hosts: Sequence[int], message: ToHost) -> None:
         assert isinstance(message, Work)
@@ -156,9 +156,9 @@ class NoteOfMessages(ActorTransport):
 
 @pytest.mark.parametrize(("host_ends", "told"), [((2, 4, 5), [0, 2]), ((1, 2, 3, 4, 5), [1, 4]), ((5,), [0])])
 def test_only_hosts_with_rows_are_told(host_ends: tuple[int, ...], told: list[int]) -> None:
-    """A host whose processors got nothing of a batch hears nothing of it, unless everybody has to know how far time is.
+    """A host whose processors get no rows of a batch gets no work, unless all hosts must know how far time is.
 
-    Its works are numbered without gap.
+    The works that a host gets are numbered without gaps.
     """
     transport = NoteOfMessages(host_ends)
     segments = (Segment(0, 9, ()),)
@@ -176,7 +176,7 @@ def test_only_hosts_with_rows_are_told(host_ends: tuple[int, ...], told: list[in
 
 
 def test_addresses_are_never_the_same() -> None:
-    """Hosts on one machine do not meet."""
+    """Several hosts on one machine do not interfere with each other."""
     listeners = [DoorbellListener() for _ in range(3)]
     assert len({listener.address for listener in listeners}) == 3
     for listener in listeners:
@@ -184,7 +184,7 @@ def test_addresses_are_never_the_same() -> None:
 
 
 def test_whoever_comes_too_late_is_told_why() -> None:
-    """When no more frames are taken a client hears that the dataplane is being taken down, or else that it has died."""
+    """When no more frames are taken, a client is told that the dataplane is being taken down, or that it has died."""
     nic = NicActor(NicPlan(source_of(0, 50), False, (1,), "ring", 1, os.getcwd(), rows_wanted=False, slots=2))
     nic._turn_away()
     calls: tuple[Callable[[], object], ...] = (nic.statistics, partial(nic.request, b"", "client A"))

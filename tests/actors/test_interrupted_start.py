@@ -1,4 +1,4 @@
-"""Ctrl-C at chosen points of starts and ends, without Ray: all is undone, or it comes too late and is told so."""
+"""Ctrl-C at chosen points of starts and ends, without Ray: all is undone, or Ctrl-C is too late and the user told."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.actors.small_hosts import ignore_progress, small_experiment, source_o
 
 
 def interrupt() -> None:
-    """Ctrl-C, here and now."""
+    """Send Ctrl-C to this process."""
     os.kill(os.getpid(), signal.SIGINT)
     for _ in range(1000):
         pass
@@ -34,7 +34,7 @@ def interrupt() -> None:
 
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
-    """Signals as they are when a program starts; afterwards as before."""
+    """Set signals as at the start of a program; restore them afterwards."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
@@ -43,24 +43,24 @@ def handlers() -> Iterator[None]:
 
 
 class Holder:
-    """Where `up` says that the cluster may stay."""
+    """The pipe through which `up` says that the cluster may stay."""
 
     def __init__(self) -> None:
         self.told = ""
 
     def write(self, text: str) -> None:
-        """Interrupted as soon as it is said."""
+        """Interrupt as soon as it is written."""
         self.told += text
         interrupt()
 
     def close(self) -> None:
-        """Nothing is left to be said."""
+        """Do nothing."""
 
 
 def test_interrupt_behind_the_end_comes_too_late(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What has been told to stay stays: the line and the exit status say that it is up, and `down` will find it."""
+    """A cluster that was told to stay stays: line and exit status say that it is up, and `down` finds it."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     holder = Holder()
 
@@ -80,7 +80,7 @@ def test_interrupt_behind_the_end_comes_too_late(
 
 
 def test_interrupt_while_the_holder_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The process that is to hold the cluster has ended when `up` has: nobody else would wait for it."""
+    """When `up` has ended, so has the process for the cluster: no other process would wait for it."""
     started: list[Any] = []
 
     class Interrupted(subprocess.Popen[str]):
@@ -101,7 +101,7 @@ def test_interrupt_while_the_holder_is_started(tmp_path: Path, monkeypatch: pyte
 
 
 def test_interrupt_while_the_supervisor_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A detached actor that has been made is ended: in somebody else's cluster nothing else would do that."""
+    """A detached actor that was started is ended: in another user's cluster nobody else would end it."""
     killed: list[str] = []
 
     class Supervisor:
@@ -125,7 +125,7 @@ def test_interrupt_while_the_supervisor_is_made(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_interrupt_while_a_dataplane_is_cleared_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The results of `down` are in place by then: they are told, and everything is cleared away."""
+    """By then the results of `down` are in place: they are reported, and everything is removed."""
     me = Process.running(os.getpid())
     assert me is not None
     files = StateFiles(tmp_path)
@@ -150,7 +150,7 @@ def test_interrupt_while_a_dataplane_is_cleared_away(tmp_path: Path, monkeypatch
 
 @pytest.mark.parametrize("is_finished", [False, True])
 def test_interrupt_while_ray_is_shut_down(monkeypatch: pytest.MonkeyPatch, is_finished: bool) -> None:
-    """It is shut down whole, then the interrupt takes effect, unless nothing is left that it could spare."""
+    """Ray is shut down completely; then the interrupt takes effect, unless there is nothing left to interrupt."""
     done: list[str] = []
 
     def shutdown() -> None:
@@ -170,7 +170,7 @@ def test_interrupt_while_ray_is_shut_down(monkeypatch: pytest.MonkeyPatch, is_fi
 
 
 def test_interrupt_while_a_run_waits_for_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a cluster that is full a run may wait for a minute: Ctrl-C ends it there and then."""
+    """In a full cluster a run may wait for a minute; Ctrl-C ends it at once."""
 
     @contextmanager
     def seats(actors: list[int], node: str | None) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""A dataplane that goes on, on a Ray cluster of its own: started, asked, looked at, taken down, and repeated."""
+"""A running dataplane on its own Ray cluster: started, asked, observed, taken down, and repeated."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def ask(home: Path, capsys: pytest.CaptureFixture[str]) -> Ask:
 
 @dataclass
 class Live:
-    """A dataplane at work."""
+    """A running dataplane."""
 
     state: State
     folder: Path
@@ -74,7 +74,7 @@ class Live:
 
 @pytest.fixture(scope="module")
 def live(home: Path) -> Iterator[Live]:
-    """One for all tests: starting it takes seconds. Whatever the tests do to it, nothing is left."""
+    """One dataplane for all tests, because it takes seconds to start. Nothing of it remains, whatever the tests do."""
     (home / "live.toml").write_text(SCENARIO)
     state = up(UpOptions(home / "live.toml", "lab", home / "run", False, None, 4, True))
     assert state.holder is not None
@@ -100,7 +100,7 @@ def live(home: Path) -> Iterator[Live]:
     ],
 )
 def test_without_a_dataplane_there_is_one_line(ask: Ask, arguments: tuple[str, ...]) -> None:
-    """What needs a running dataplane says that there is none: wrong input."""
+    """Commands that need a running dataplane say that there is none, with the status for wrong input."""
     if arguments[0] in {"oid", "rss"}:
         arguments = (*arguments, "--name", "nobody")
     code, out, err = ask(*arguments)
@@ -112,7 +112,7 @@ def test_without_a_dataplane_there_is_one_line(ask: Ask, arguments: tuple[str, .
 @pytest.mark.ray
 @pytest.mark.usefixtures("live")
 def test_requests_change_the_running_adapter(ask: Ask) -> None:
-    """A move is answered with its epoch; `show` has what is in force; a refusal says why and has no effect (MOD-09)."""
+    """A move is answered with its epoch, `show` shows the new state, a refusal says why and has no effect (MOD-09)."""
     code, out, _ = ask("rss", "move", "--vport", "1", "--indices", "0-3", "--target", "3", "--json")
     answers = json.loads(out)
     assert code == 0
@@ -165,7 +165,7 @@ def test_second_up_of_a_name_is_refused(ask: Ask, live: Live) -> None:
 
 
 def keep_asking() -> None:
-    """Query until somebody puts an end to it."""
+    """Send queries until killed."""
     from dataplane.scenario.live import client_oid
     from dataplane.update.schedule import FixedRequests
 
@@ -178,7 +178,7 @@ def keep_asking() -> None:
 
 @pytest.mark.ray
 def test_client_that_dies_changes_nothing(ask: Ask, live: Live) -> None:
-    """kill -9 of a client in the middle of its requests: the dataplane is as it was and serves the next one."""
+    """After kill -9 of a client in the middle of its requests, the dataplane continues and serves the next client."""
     _, before, _ = ask("show", "lab", "--json")
     client = subprocess.Popen(
         [sys.executable, "-c", "from tests.actors.test_live import keep_asking; keep_asking()"], stdout=subprocess.PIPE
@@ -194,7 +194,7 @@ def test_client_that_dies_changes_nothing(ask: Ask, live: Live) -> None:
 
 @pytest.mark.ray
 def test_run_directory_is_written_and_can_be_repeated(ask: Ask, live: Live) -> None:
-    """`down` leaves what a run leaves; a repetition in one process is equal in every table (ENG-01, ENG-05)."""
+    """`down` writes the files of a run; a repetition in one process has equal tables (ENG-01, ENG-05)."""
     assert ask("rss", "move", "--vport", "1", "--indices", "8-15", "--target", "1")[0] == 0
     code, out, err = ask("down", "--name", "lab")
     assert code == 0, err
@@ -213,7 +213,7 @@ def test_run_directory_is_written_and_can_be_repeated(ask: Ask, live: Live) -> N
 
 @pytest.mark.ray
 def test_dead_actor_is_told_and_cleared_away(ask: Ask, home: Path) -> None:
-    """kill -9 of a processor actor: every command says so in one line, `down` clears up with exit status 3."""
+    """After kill -9 of a processor actor every command says so in one line, and `down` cleans up with exit status 3."""
     (home / "live.toml").write_text(SCENARIO)
     state = up(UpOptions(home / "live.toml", "doomed", home / "doomed", False, None, 4, True))
     assert state.holder is not None
@@ -233,7 +233,7 @@ def test_dead_actor_is_told_and_cleared_away(ask: Ask, home: Path) -> None:
 
 @pytest.mark.ray
 def test_dead_cluster_is_no_dataplane(ask: Ask, home: Path) -> None:
-    """kill -9 of Ray's own process: what is left ends by itself, and nobody waits for an answer of a dead cluster."""
+    """After kill -9 of Ray's own process the rest ends by itself, and nothing waits for the dead cluster."""
     (home / "live.toml").write_text(SCENARIO)
     state = up(UpOptions(home / "live.toml", "dead", home / "dead", False, None, 4, True))
     assert state.holder is not None

@@ -1,4 +1,4 @@
-"""How many processors of a cluster simulated hosts ask for, and how large what they send is."""
+"""The processors of a cluster that simulated hosts request, and the size of what they send."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ from actors.wire import sent_bytes
     ],
 )
 def test_shares(free: list[float], hosts: int, actors: int, expected: float) -> None:
-    """As many as a host has actors, less where there are fewer."""
+    """A seat has one processor for each actor of the host, or fewer if the cluster has fewer."""
     assert processors_for_each(free, hosts, actors) == expected
 
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=5), st.integers(1, 12), st.integers(1, 9))
 def test_all_hosts_find_room(free: list[int], hosts: int, actors: int) -> None:
-    """Whenever something is free all seats fit at the same time, counted as Ray counts; larger ones would not."""
+    """If anything is free, all seats fit at the same time, as Ray counts; larger seats would not."""
     share = processors_for_each(free, hosts, actors)
     exact = Fraction(round(share * 10_000), 10_000)
     room = sum(Fraction(node) // exact for node in free)
@@ -52,5 +52,5 @@ def test_all_hosts_find_room(free: list[int], hosts: int, actors: int) -> None:
 
 @pytest.mark.parametrize("value", [None, b"x" * 70_000, np.arange(10_000), [np.zeros(3), "text", (1, 2)]])
 def test_sent_bytes(value: object) -> None:
-    """The size of a value is that of its pickle, arrays counted once."""
+    """The size of a value is the size of its pickle; arrays count once."""
     assert abs(sent_bytes(value) - len(pickle.dumps(value, protocol=5))) < 300

@@ -50,7 +50,7 @@ def cluster() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def no_actors_left() -> Iterator[None]:
-    """However a run ends, its actors do."""
+    """The actors of a run end with the run, however it ends."""
     yield
     for process in [*actors_below(os.getpid(), "NicActor"), *actors_below(os.getpid(), "ProcessorActor")]:
         assert wait_for_end(process)
@@ -130,7 +130,7 @@ def damaged_source() -> DamagedSource:
 
 @pytest.mark.usefixtures("cluster")
 def test_errors_of_the_source_reach_the_user() -> None:
-    """What the source says in its own process is said here, in the same words."""
+    """An error of the source in its process is reported here in the same words."""
     with pytest.raises(UserError, match=r"^the capture is damaged behind byte 1000$") as caught:
         run_on_ray(small_experiment(SEED, 1, 10), damaged_source, None, ignore_progress)
     assert caught.value.exit_code == ExitCode.FINDINGS
@@ -138,13 +138,13 @@ def test_errors_of_the_source_reach_the_user() -> None:
 
 @ray.remote(num_cpus=0)
 def failing(error: Exception) -> None:
-    """What an actor does that ends so."""
+    """Make an actor end in this way."""
     raise error
 
 
 @pytest.mark.usefixtures("cluster")
 def test_who_fails_is_told_from_who_only_noticed() -> None:
-    """An actor that fails leaves its peers without it: its own error is the one that counts, whoever is heard first."""
+    """If an actor fails, its own error is reported, even if the errors of its lost peers arrive first."""
     follower = Follower(None, ignore_progress)
 
     def take(*errors: Exception) -> None:
@@ -160,7 +160,7 @@ def test_who_fails_is_told_from_who_only_noticed() -> None:
 
 
 class Elsewhere:
-    """An actor for a node that is not there."""
+    """An actor for a node that does not exist."""
 
     def work(self) -> None:
         """Nothing."""
@@ -168,7 +168,7 @@ class Elsewhere:
 
 @pytest.mark.usefixtures("cluster")
 def test_actor_for_a_node_that_has_died_meanwhile_is_lost() -> None:
-    """It is as if it had died with its node: the run begins again, on nodes that are there."""
+    """This counts as if the actor had died with its node: the run begins again, on existing nodes."""
     options: dict[str, Any] = {"scheduling_strategy": NodeAffinitySchedulingStrategy("0f" * 28, soft=False)}
     actor: Any = ray.remote(num_cpus=0, **options)(Elsewhere).remote()
     call = actor.work.remote()
@@ -177,10 +177,10 @@ def test_actor_for_a_node_that_has_died_meanwhile_is_lost() -> None:
 
 
 class EndlessSource(SmallTraffic):
-    """Repeats its frames for ever."""
+    """A source that repeats its frames for ever."""
 
     def batches(self, batch_frames: int) -> Iterator[FrameBatch]:
-        """Later and later."""
+        """The frames again and again, at later and later times."""
         frames = self.frames
         while True:
             yield frames
@@ -197,7 +197,7 @@ def endless_source() -> EndlessSource:
 
 
 def whole_program() -> None:
-    """Run two NICs until interrupted, with a Ray of their own; tell when frames flow, and what the results are."""
+    """Run two NICs on their own Ray until interrupted; report when frames flow, and the results."""
     rows = KeptRows(), KeptRows()
     runs = [NicRun(small_experiment(SEED, 2, FRAMES), endless_source, one) for one in rows]
     results = run_side_by_side(runs, lambda frames, share: print("running", flush=True)).results

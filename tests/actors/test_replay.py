@@ -1,4 +1,4 @@
-"""A dataplane's run is repeated from its run directory: here a dataplane without Ray, asked between its batches."""
+"""The run of a dataplane is repeated from its run directory; here without Ray, with requests between batches."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ per_packet = true
 
 
 class Told:
-    """A control actor as its NIC hears it, without a process in between."""
+    """A control actor as its NIC sees it, in the same process."""
 
     def __init__(self, control: ControlActor, reader: UpdateReader) -> None:
         self.begin = control.begin
@@ -80,7 +80,7 @@ class Told:
 
 
 def live_run(folder: Path, hand_over: str, asked: dict[int, list[RequestMaker]], batches: int) -> Path:
-    """The run directory of a dataplane that took some batches; `asked` are requests by number of the batch before."""
+    """The run directory of a dataplane after some batches; `asked` has requests by number of the previous batch."""
     path = folder / "live.toml"
     path.write_text(SCENARIO.replace("[update]", f'[update]\nhand_over = "{hand_over}"'))
     scenario, experiment = live_experiment(path, 100)
@@ -138,7 +138,7 @@ def live_run(folder: Path, hand_over: str, asked: dict[int, list[RequestMaker]],
 
 
 def makers(folder: Path) -> dict[int, list[RequestMaker]]:
-    """Requests of clients: several at one place, refused ones, queries, without effect, and one at the end."""
+    """Requests of clients: several at one place, refused ones, queries, one without effect, and one at the end."""
     path = folder / "makers.toml"
     path.write_text(SCENARIO)
     scenario, _ = live_experiment(path, 100)
@@ -185,7 +185,7 @@ def replayed(directory: Path, out: Path) -> Path:
 
 @pytest.mark.parametrize("hand_over", ["permissive", "ordered"])
 def test_replay_gives_equal_results(tmp_path: Path, hand_over: str) -> None:
-    """A repeated run is equal in every file, its own repetition as well (ENG-05, TIM-03, EPO-03)."""
+    """A repeated run is equal in every file, and so is the repetition of the repetition (ENG-05, TIM-03, EPO-03)."""
     directory = live_run(tmp_path, hand_over, makers(tmp_path), 10)
     expected = files_of(directory)
     updates = json.loads((directory / "updates.json").read_text())
@@ -223,7 +223,7 @@ def test_requests_beside_what_is_scheduled(
 
 
 def test_refused_requests_and_queries_leave_no_trace(tmp_path: Path) -> None:
-    """What left no record in the journal is no part of the run: without it everything is the same."""
+    """Requests without a record in the journal have no effect on the run: without them it is the same."""
     asked = makers(tmp_path)
     fewer: dict[int, list[RequestMaker]] = {key: list(value) for key, value in asked.items() if key != 2}
     del fewer[3][0]
@@ -234,7 +234,7 @@ def test_refused_requests_and_queries_leave_no_trace(tmp_path: Path) -> None:
 
 
 def test_difference_is_told(tmp_path: Path) -> None:
-    """A repetition that comes out otherwise names what differs."""
+    """A repetition with a different result names the difference."""
     directory = live_run(tmp_path, "permissive", {}, 3)
     path = directory / "summary.json"
     path.write_text(path.read_text().replace('"seed": 1', '"seed": 2'))
@@ -257,7 +257,7 @@ def _damage(directory: Path, what: str) -> None:
 
 @pytest.mark.parametrize("what", ["no journal", "short journal", "no summary"])
 def test_damaged_directories_are_one_line(tmp_path: Path, what: str) -> None:
-    """A directory that lacks what it takes is wrong input, not a defect."""
+    """A directory without the needed files is wrong input, not a defect."""
     asked: dict[int, Sequence[RequestMaker]] = {2: makers(tmp_path)[0][:1]}
     directory = live_run(tmp_path, "permissive", {key: list(value) for key, value in asked.items()}, 4)
     _damage(directory, what)
@@ -268,7 +268,7 @@ def test_damaged_directories_are_one_line(tmp_path: Path, what: str) -> None:
 
 
 def test_journal_of_a_repetition_is_whole(tmp_path: Path) -> None:
-    """A torn last record, which nobody needs, is not handed on; a journal of no adapter or another one is an error."""
+    """A torn last record is not copied; an empty journal, or that of another adapter, is an error."""
     directory = live_run(tmp_path, "permissive", {}, 3)
     path = directory / JOURNAL_NAME
     whole = path.read_bytes()
@@ -283,14 +283,14 @@ def test_journal_of_a_repetition_is_whole(tmp_path: Path) -> None:
 
 
 def journal_of_another_adapter(folder: Path) -> bytes:
-    """One that is sound."""
+    """A sound journal."""
     path = folder / "another.journal"
     write_journal(path, parse_adapter({"preset": "CFG-Q"}), [])
     return path.read_bytes()
 
 
 def test_finished_run_is_repeated_too(tmp_path: Path) -> None:
-    """So is a run that ended by itself, whatever became of its journal: there is nothing in it that is needed."""
+    """The run of a scenario without clients is repeated whatever happened to its journal, which is not needed."""
     path = tmp_path / "plain.toml"
     path.write_text(SCENARIO.replace("packets = 10", "packets = 1000"))
     first = RunOptions(path, None, tmp_path / "first", False, None)
@@ -303,7 +303,7 @@ def test_finished_run_is_repeated_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("policy", ["", '[policy]\nname = "sprayer"\n'])  # whose first tick is after 100 ms
 def test_interrupted_run_is_repeated_as_far_as_it_came(tmp_path: Path, policy: str) -> None:
-    """Ctrl-C between two batches: what had not arrived by then, and what was to happen later, is no part of it."""
+    """Ctrl-C between two batches: frames that had not arrived, and later events, are not part of the run."""
     path = tmp_path / "plain.toml"
     text = SCENARIO.replace("packets = 10", "packets = 1000").replace("[run]", "[run]\nbatch_packets = 100")
     path.write_text(text + policy)

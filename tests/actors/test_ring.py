@@ -33,7 +33,7 @@ def test_arrays_of_a_slot_do_not_overlap(rows: int, processors: int) -> None:
 
 
 def test_peers_see_each_others_writes() -> None:
-    """Two mappings of a ring are the same memory, slot by slot, and outlive the descriptor."""
+    """Two mappings of a ring are the same memory, slot by slot, and stay valid after the descriptor is closed."""
     memory = new_ring_memory(3, 10, 2, rows_wanted=True)
     nic, processor = (DescriptorRing(memory, 3, 10, 2, rows_wanted=True) for _ in range(2))
     os.close(memory)
@@ -46,14 +46,14 @@ def test_peers_see_each_others_writes() -> None:
 
 
 class Plan:
-    """What the credits must say, kept in the plainest way: a list of batches and who is missing."""
+    """A simple reference for the credits: a list of batches with the hosts that have not acknowledged."""
 
     def __init__(self) -> None:
         self.batches: list[set[int]] = []
         self.settled = 0
 
     def settle(self) -> int:
-        """Batches that came back just now."""
+        """The batches that have just come back."""
         before = self.settled
         while self.settled < len(self.batches) and not self.batches[self.settled]:
             self.settled += 1
@@ -82,7 +82,7 @@ def test_credits_bound_what_is_in_flight(slots: int, hosts: int, data: st.DataOb
 
 
 def test_a_slot_in_flight_is_never_given_out() -> None:
-    """With all slots in flight there is no next one: a missing wait is a defect, not an overwritten batch."""
+    """With all slots in flight there is no next slot: code that does not wait fails, and overwrites no batch."""
     bound = Credits(2, 1)
     bound.send([0])
     bound.send([0])

@@ -55,7 +55,7 @@ def test_both_engines_and_side_by_side(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_a_node_that_goes_costs_its_points_and_one_that_comes_gets_some(cluster: Cluster, tmp_path: Path) -> None:
-    """Runs of the node that is gone are run again elsewhere; the new one has runs, too; every point ends."""
+    """Runs of a lost node are repeated on other nodes, a new node gets runs as well, and every point ends."""
     todo = planned(tmp_path, GridOptions(repeat=8))
     with closing(RaySite(todo.jobs)) as site:
         doomed, added = site.nodes()[0], list[Any]()

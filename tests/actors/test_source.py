@@ -16,7 +16,7 @@ FRAMES = batch_of([bytes(60)] * 20)
 
 
 class CountingSource(FramesInMemory):
-    """Counts the batches asked for; raises after `good` of them."""
+    """Counts the requested batches; raises after `good` of them."""
 
     def __init__(self, good: int) -> None:
         super().__init__(FRAMES)
@@ -51,7 +51,7 @@ def test_all_batches_come_in_order() -> None:
 
 
 def test_only_a_few_batches_ahead_and_closed_at_will() -> None:
-    """Memory is bounded (ENG-04): no more than the queue and one in the making; closing ends the thread."""
+    """Memory is bounded (ENG-04): only the batches in the queue and one that is being made; closing ends the thread."""
     source = CountingSource(99)
     batches = batches_ahead(source, 1)
     next(batches)
@@ -62,7 +62,7 @@ def test_only_a_few_batches_ahead_and_closed_at_will() -> None:
 
 
 def test_errors_come_after_the_good_batches() -> None:
-    """What the source raises is raised in its place."""
+    """An exception of the source is raised where its batch would come."""
     batches = batches_ahead(CountingSource(2), 1)
     good = [item.batch.first_frame for item in (next(batches), next(batches)) if item is not None]
     assert good == [0, 1]
@@ -71,7 +71,7 @@ def test_errors_come_after_the_good_batches() -> None:
 
 
 class WaitingSource(FramesInMemory):
-    """A source that has nothing until it is told to go on."""
+    """A source that has no frames until it is told to continue."""
 
     def __init__(self) -> None:
         super().__init__(batch_of([b"frame" * 12] * 3))
@@ -84,7 +84,7 @@ class WaitingSource(FramesInMemory):
 
 
 def test_whoever_waits_may_do_something_else() -> None:
-    """While there is no batch, None comes now and then; nothing is lost by it."""
+    """While there is no batch, None comes at intervals; no batch is lost by that."""
     source = WaitingSource()
     batches = batches_ahead(source, 3, idle_seconds=0.001)
     assert next(batches) is None

@@ -1,4 +1,4 @@
-"""State files: who is told what about dataplanes, without one."""
+"""State files of dataplanes, tested without a dataplane."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def dead_process() -> Process:
 
 
 def test_name_is_taken_until_it_is_given_back(tmp_path: Path) -> None:
-    """A name that is being started or runs cannot be claimed; what was written is read again."""
+    """A name of a dataplane that starts or runs cannot be claimed; a state file reads back as it was written."""
     files = StateFiles(tmp_path / "state")
     starting = state_of("a", tmp_path)
     files.claim(starting)
@@ -53,7 +53,7 @@ def test_name_is_taken_until_it_is_given_back(tmp_path: Path) -> None:
 
 
 def test_stale_files_vanish_silently(tmp_path: Path) -> None:
-    """A file whose holder (or starter) has ended counts as none; so does one that nobody can read."""
+    """A file whose holder (or starter) has ended counts as missing; so does an unreadable file."""
     files = StateFiles(tmp_path / "state")
     dead = dead_process()
     left = tmp_path / "cluster"
@@ -71,14 +71,14 @@ def test_stale_files_vanish_silently(tmp_path: Path) -> None:
 
 
 def test_reused_process_id_is_another_process() -> None:
-    """Ids come round: a process is told by when it started, too."""
+    """Process ids are reused, so a process is also identified by its start time."""
     me = Process.running(os.getpid())
     assert me is not None
     assert not replace(me, started=me.started + 1).is_running
 
 
 def test_the_only_dataplane_needs_no_name(tmp_path: Path) -> None:
-    """Without a name: the only one, else the one with the default name, else the user is asked."""
+    """Without a name: the only dataplane, else the one with the default name, else an error that asks for a name."""
     files = StateFiles(tmp_path / "state")
     with pytest.raises(UserError, match="vmmq up"):
         files.find(None)
@@ -97,7 +97,7 @@ def test_the_only_dataplane_needs_no_name(tmp_path: Path) -> None:
 
 
 def test_a_dataplane_is_taken_down_by_one(tmp_path: Path) -> None:
-    """Whoever comes second is told so and changes nothing; the first one's end or failure lets others."""
+    """A second process is refused and changes nothing; when the first one ends or fails, others may start."""
     files, others = StateFiles(tmp_path / "state"), StateFiles(tmp_path / "state")
     running = replace(state_of("a", tmp_path), address="127.0.0.1:1")
     files.claim(running)

@@ -22,7 +22,7 @@ def _read(file: object) -> SmallTraffic:
 
 
 def test_source_that_cannot_travel_is_refused() -> None:
-    """Standard input cannot be handed to another process: the user is pointed to the engine that can take it."""
+    """Standard input cannot be passed to another process: the error names the engine that can read it."""
     with pytest.raises(UserError, match="--engine inline"):
         run_on_ray(small_experiment(SEED, 1, 10), partial(_read, sys.__stdin__), None, ignore_progress)
 
@@ -54,7 +54,7 @@ def test_what_is_no_address_is_refused(address: str, told: str) -> None:
 
 
 def test_what_answers_but_is_no_cluster_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What Ray says to a first call is told in one line, in place of its own attempts and their log."""
+    """Ray's answer to a first call is reported in one line, instead of its own attempts and their log."""
     monkeypatch.setattr(
         session, "_PROBE", "import sys; sys.exit('a log\\nray.exceptions.RpcError: it is something else')"
     )
@@ -65,7 +65,7 @@ def test_what_answers_but_is_no_cluster_is_refused(monkeypatch: pytest.MonkeyPat
 
 
 def test_what_ray_has_to_say_does_not_go_to_standard_output() -> None:
-    """A raylet's warning is no part of a document: Ray prints it there whatever it is told about logs of workers."""
+    """A raylet's warning does not get into a document, although Ray prints it even with logs of workers turned off."""
     said = '{"lines": ["WARNING: 8 PYTHON worker processes have been started"], "pid": "raylet", "is_err": False}'
     program = f"import actors, ray; ray._private.worker.print_to_stdstream({said}, ignore_prefix=False)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

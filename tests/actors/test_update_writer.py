@@ -38,7 +38,7 @@ FIRST = AdapterConfiguration(
 
 
 def configurations() -> list[AdapterConfiguration]:
-    """One after the other: entries, a default, another key, filters, a VPort more, one less, other modes, settings."""
+    """Configurations in sequence: entries, a default, a key, filters, a VPort more or less, modes, settings change."""
     default, first, second = FIRST.vports
     moved = replace(first, rss=replace(RSS, indirection_table=(P[3], *RSS.indirection_table[1:6], P[3], P[0])))
     defaulted = replace(moved, rss=replace(moved.rss, default_processor=P[2]))
@@ -63,7 +63,7 @@ def configurations() -> list[AdapterConfiguration]:
 
 
 def updates() -> tuple[SteeringSnapshot, list[SteeringUpdate]]:
-    """The snapshot of the first configuration, and an update to each that follows."""
+    """The snapshot of the first configuration, and an update to each following one."""
     first, *others = configurations()
     before = start = compile_snapshot(first, 0, P)
     made = []
@@ -97,7 +97,7 @@ def assert_equal(actual: SteeringUpdate, expected: SteeringUpdate) -> None:
 
 
 def test_updates_arrive_as_they_were_compiled() -> None:
-    """In stretches of any size and alone: snapshot, change and times (EPO-01)."""
+    """Sent in stretches of any size or alone, updates arrive with equal snapshots, changes and times (EPO-01)."""
     start, sent = updates()
     writer, reader = UpdateWriter(start), UpdateReader(start)
     stretches = [Stretch(tuple(sent[:3]), 35), Stretch((), None, wants_loads=True), Stretch(tuple(sent[3:8]), 90)]
@@ -111,7 +111,7 @@ def test_updates_arrive_as_they_were_compiled() -> None:
 
 
 def test_what_stays_is_shared_on_both_sides() -> None:
-    """A move of entries is a new table and nothing else; a snapshot that came before is as it was (EPO-01)."""
+    """A move of entries sends only a new table; earlier snapshots do not change (EPO-01)."""
     start, (move, *_) = updates()
     kept = [array.tobytes() for array in start.arrays]
     data = UpdateWriter(start).update(move)

@@ -81,7 +81,7 @@ def experiment_of(
 
 
 def everything(result: RunResult) -> dict[str, Any]:
-    """All that a run leaves for comparison, apart from its clock."""
+    """The results of a run for comparison, without measured times."""
     report = update_report(result)
     return {
         "summary": summarize(result, report, scenario="updates", seed=1),
@@ -114,7 +114,7 @@ def test_equal_to_inline(
     slots: int,
     seed: int,
 ) -> None:
-    """Over the ring and its doorbells: summary, certificates, tables and rows (ENG-01, EPO-05, EPO-08, POL-02)."""
+    """Over ring and doorbells, summary, certificates, tables and rows are equal (ENG-01, EPO-05, EPO-08, POL-02)."""
     prepared, source = experiment_of(
         events=sorted(events), hand_over=hand_over, policy=policy, latency=latency, depth=depth, seed=seed
     )
@@ -154,7 +154,7 @@ def cluster() -> Iterator[None]:
 @pytest.mark.parametrize(("transport", "processors_per_actor"), [("ring", 1), ("ring", 2), ("object-store", 2)])
 @pytest.mark.parametrize("hand_over", ["permissive", "ordered"])
 def test_ray_equals_inline(transport: Any, processors_per_actor: int, hand_over: str) -> None:
-    """A run with moves, RSS off and on, another key and a policy leaves the same on Ray (ENG-01)."""
+    """A run with moves, RSS off and on, another key and a policy has the same results on Ray (ENG-01)."""
     events = [(20_000 * (number + 1), event) for number, event in enumerate(_EVENTS)]
     prepared, source = experiment_of(events=events, policy="least-loaded", hand_over=hand_over, packets=3000)
     expected_rows, rows = KeptRows(), KeptRows()

@@ -1,4 +1,4 @@
-"""Messages come out as they went in."""
+"""Messages are equal after encoding and decoding."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ TIMES = st.integers(-(2**62), 2**62)
 
 
 def rows(dtype: np.dtype[Any]) -> st.SearchStrategy[Any]:
-    """Arrays of any rows of that kind; no bytes are without a meaning."""
+    """Arrays with any rows of a dtype; every byte of a row is meaningful."""
     return st.integers(0, 5).flatmap(
         lambda count: st.binary(min_size=count * dtype.itemsize, max_size=count * dtype.itemsize).map(
             lambda data: np.frombuffer(data, dtype)
@@ -72,7 +72,7 @@ MESSAGES: st.SearchStrategy[Message] = st.one_of(
 
 
 def plain(value: Any) -> Any:
-    """A message in values that can be compared: arrays as their type and bytes."""
+    """A message as comparable values: arrays as their type and bytes."""
     if isinstance(value, np.ndarray):
         return (value.dtype.descr, value.tobytes())
     if isinstance(value, SteeringChange):
@@ -84,7 +84,7 @@ def plain(value: Any) -> Any:
 
 @given(MESSAGES)
 def test_round_trip(message: Message) -> None:
-    """Every message is decoded to its equal, kind included."""
+    """Every message decodes to an equal message of the same kind."""
     assert plain(decode(encode(message))) == plain(message)
 
 

@@ -1,4 +1,4 @@
-"""`vmmq bench` as its users meet it: a tiny real measurement, and what goes wrong."""
+"""`vmmq bench` as users see it: a tiny real measurement, and errors."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Measured = Iterator[tuple[str, Figure]]
 
 @pytest.fixture(scope="module")
 def document(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """What one round of the kernels gives on a machine without a C compiler and without scapy."""
+    """The result of one round of the kernels on a machine without a C compiler and without scapy."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shutil, "which", lambda name: None)
         patch.setattr(in_python, "find_spec", lambda name: None if name == "scapy" else object())
@@ -53,7 +53,7 @@ def test_every_figure_has_its_unit(document: Any) -> None:
 
 
 def test_the_document_says_where_it_is_from(document: Any) -> None:
-    """Schema, machine, choices and whether it is all of it."""
+    """The document has schema, machine and choices, and says whether it is complete."""
     assert document["schema_version"] == 1
     assert document["quick"]
     assert not document["interrupted"]
@@ -65,14 +65,14 @@ def test_the_document_says_where_it_is_from(document: Any) -> None:
 
 
 def test_missing_peers_are_named_with_a_way_to_install_them(document: Any) -> None:
-    """What is not here is listed, and its figures are not there."""
+    """Missing peers are listed, and have no figures."""
     assert {one["name"] for one in document["missing"]} == {"dpdk", "scapy"}
     assert all(one["install"] for one in document["missing"])
     assert not [name for name in document["kernels"] if name.startswith(("dpdk", "scapy"))]
 
 
 def test_lines_of_the_budget_name_figures_that_are_measured(document: Any) -> None:
-    """A figure that is renamed must not make its line vanish: those of the kernels, but for absent peers."""
+    """A renamed figure must not remove its budget line: lines of kernels have values, except those of absent peers."""
     places = [place for line in LINES for place in line.places if place[0] == "kernels"]
     assert len(places) >= 3
     for _, name, other in places:
@@ -83,7 +83,7 @@ def test_lines_of_the_budget_name_figures_that_are_measured(document: Any) -> No
 def test_missing_peers_are_said_on_standard_error(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One line for each, with how to install it; `--quiet` says nothing; `--json` is one document."""
+    """One line for each missing peer says how to install it; `--quiet` prints nothing; `--json` prints one document."""
     monkeypatch.setattr(shutil, "which", lambda name: None)
     monkeypatch.setattr(in_python, "find_spec", lambda name: None)
     use_groups(monkeypatch, first=one_figure)
@@ -115,7 +115,7 @@ def test_wrong_input_is_refused_with_all_findings(tmp_path: Path, capsys: pytest
 
 
 def test_an_output_that_exists_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Unless `--overwrite` is given."""
+    """An existing file is refused unless `--overwrite` is given."""
     use_groups(monkeypatch, first=one_figure)
     file = tmp_path / "figures.json"
     file.write_text("mine")
@@ -131,19 +131,19 @@ def one_figure(session: Session) -> Measured:
 
 
 def one_and_an_interrupt(session: Session) -> Measured:
-    """A group that Ctrl-C ends behind its first figure."""
+    """A group that Ctrl-C ends after its first figure."""
     yield from one_figure(session)
     raise KeyboardInterrupt
 
 
 def one_and_a_failure(session: Session) -> Measured:
-    """A group that fails behind its first figure."""
+    """A group that fails after its first figure."""
     yield from one_figure(session)
     raise UserError("no Ray\nto be had")
 
 
 def use_groups(patch: pytest.MonkeyPatch, **groups: Any) -> None:
-    """Let `vmmq bench` have these groups and no others."""
+    """Replace the groups of `vmmq bench`."""
     patch.setattr(bench, "GROUPS", {name: bench.Group(name, "nothing much", 1.0) for name in groups})
     patch.setattr("benchmarks.screen.GROUPS", bench.GROUPS)
     patch.setattr(bench.Group, "measure", property(lambda self: groups[self.name]))
@@ -152,7 +152,7 @@ def use_groups(patch: pytest.MonkeyPatch, **groups: Any) -> None:
 def test_an_interrupt_leaves_what_was_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Ctrl-C: status 3, the figures so far on the screen and in the file, both say so, and no other group begins."""
+    """After Ctrl-C the status is 3, screen and file have the figures so far and say so, and no other group begins."""
     use_groups(monkeypatch, first=one_and_an_interrupt, second=one_figure)
     file = tmp_path / "figures.json"
     assert cli.main(["bench", "--output", str(file)]) == ExitCode.INCONCLUSIVE
@@ -167,7 +167,7 @@ def test_an_interrupt_leaves_what_was_measured(
 
 
 def test_a_group_that_fails_is_a_finding(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """One line that names it, status 1, and the others are measured."""
+    """A group that fails is named in one line, the status is 1, and the other groups are measured."""
     use_groups(monkeypatch, first=one_and_a_failure, second=one_figure)
     assert cli.main(["bench", "--json", "--quiet"]) == ExitCode.FINDINGS
     output = capsys.readouterr()
@@ -207,20 +207,20 @@ def test_cold_caches_are_no_part_of_the_start(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_an_output_that_cannot_be_written_is_told_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Not after ten minutes of measuring."""
+    """An output that cannot be written is refused at once, not after ten minutes of measuring."""
     (tmp_path / "file").touch()
     assert cli.main(["bench", "--output", str(tmp_path / "file" / "figures.json")]) == ExitCode.WRONG_INPUT
     assert capsys.readouterr().err.endswith("figures.json: File exists\n")
 
 
 def test_groups_have_modules() -> None:
-    """Every group can be measured: its module is there and has `measure`."""
+    """The module of every group exists and has `measure`."""
     for group in bench.GROUPS.values():
         assert callable(group.measure)
 
 
 def test_gfni_is_missing_where_the_cpu_lacks_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With DPDK installed on such a CPU only its GFNI hash is missing, and that is said."""
+    """With DPDK on a CPU without GFNI, only the GFNI hash is reported as missing."""
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(subprocess, "run", lambda *arguments, **options: subprocess.CompletedProcess([], 0))
     assert [one.name for one in dpdk.missing(frozenset({"avx2"}))] == ["dpdk_gfni"]

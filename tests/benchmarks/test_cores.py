@@ -1,4 +1,4 @@
-"""How far apart cores are."""
+"""The distance between cores."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.screen import fact
 
 
 def test_a_line_takes_its_time() -> None:
-    """It takes longer than a core needs for an instruction, and the cores of this process are what they were."""
+    """The time is longer than that of an instruction, and the affinity of this process is restored."""
     before = os.sched_getaffinity(0)
     seconds = seconds_between_cores()
     assert os.sched_getaffinity(0) == before

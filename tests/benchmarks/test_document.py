@@ -16,7 +16,7 @@ UNITS = {"start": "seconds", "memory": "bytes"}
 
 
 def sample(share: float) -> dict[str, Any]:
-    """Figures that reach that share of every limit; no GFNI."""
+    """A document whose figures reach a given share of every limit; without GFNI."""
     made: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "started_at": "2026-11-28T19:00:00+00:00",
@@ -57,7 +57,7 @@ def sample(share: float) -> dict[str, Any]:
 
 
 def test_lines_that_are_reached_are_met() -> None:
-    """Just above what is wanted at least is met, and just above what is wanted at most is not."""
+    """A value just above a limit meets a minimum and does not meet a maximum."""
     for one in judge(sample(1.01)):
         if one.line.peer == "dpdk_gfni":
             assert one.verdict == "cannot be measured here: dpdk_gfni not on this CPU"
@@ -66,14 +66,14 @@ def test_lines_that_are_reached_are_met() -> None:
 
 
 def test_lines_that_are_missed_are_not_met() -> None:
-    """Just below it is the other way round."""
+    """A value just below a limit does not meet a minimum and meets a maximum."""
     for one in judge(sample(0.99)):
         if one.line.peer != "dpdk_gfni":
             assert one.is_met != one.line.is_least, one.line.name
 
 
 def test_the_best_of_several_configurations_counts() -> None:
-    """A line with two places is met when one of them is, and says which."""
+    """A line with two places is met if one of them meets it, and names that place."""
     figures = sample(1.01)
     figures["engines"]["ray_8_actors"]["frames_per_second"] = 1.0
     [rate] = [one for one in judge(figures) if one.line.name == "ray_rate"]
@@ -94,7 +94,7 @@ def test_a_peer_that_is_missing_makes_no_verdict() -> None:
 
 
 def test_the_document_has_figures_plots_and_remarks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Verdicts, all figures, plots as files that are linked, and the remark of a line that is not met."""
+    """The document has verdicts, all figures, links to plots that exist, and the remark of a line that is not met."""
     remarks = tmp_path / "remarks"
     remarks.mkdir()
     (remarks / "inline_generated.md").write_text("Because of the memory.\n")
@@ -125,7 +125,7 @@ def test_losses_are_told(tmp_path: Path) -> None:
 
 
 def test_what_else_is_in_the_folder_stays(tmp_path: Path) -> None:
-    """Older plots go; nothing else does, whatever the folder is."""
+    """Older plots are removed; other files in the folder stay."""
     folder = tmp_path / "figures"
     folder.mkdir()
     (folder / "thesis.txt").touch()
@@ -136,7 +136,7 @@ def test_what_else_is_in_the_folder_stays(tmp_path: Path) -> None:
 
 
 def test_the_same_figures_make_the_same_bytes(tmp_path: Path) -> None:
-    """Document and plots: no date, no random names."""
+    """The same figures give the same document and plots, without dates or random names."""
     for name in ("one", "two"):
         document.write_document(sample(1.0), tmp_path / name / "figures.md")
     files = [file.relative_to(tmp_path / "one") for file in sorted((tmp_path / "one").rglob("*.*"))]
@@ -146,7 +146,7 @@ def test_the_same_figures_make_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_an_unfinished_measurement_makes_a_document_that_says_so(tmp_path: Path) -> None:
-    """Groups that are not there have no section, and the head says why."""
+    """Groups that were not measured have no section, and the head says why."""
     figures = sample(1.0) | {"interrupted": True, "quick": True, "findings": ["swaps: no Ray"]}
     for group in ("captures", "engines", "swaps", "memory", "start"):
         del figures[group]
@@ -161,7 +161,7 @@ def test_an_unfinished_measurement_makes_a_document_that_says_so(tmp_path: Path)
 
 @pytest.mark.parametrize("content", ["{}", "[]", "no JSON", '{"schema_version": 99}'])
 def test_what_is_no_measurement_is_refused(content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One line, status 2, and no document."""
+    """A wrong file gives one line and status 2, and no document is written."""
     file = tmp_path / "figures.json"
     file.write_text(content)
     assert document.main([str(file), str(tmp_path / "figures.md")]) == 2
@@ -170,6 +170,6 @@ def test_what_is_no_measurement_is_refused(content: str, tmp_path: Path, capsys:
 
 
 def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a file: how it is called."""
+    """Without a file it prints how to call it."""
     assert document.main([]) == 2
     assert "usage" in capsys.readouterr().err

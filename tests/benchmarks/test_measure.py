@@ -1,4 +1,4 @@
-"""Rounds in turns, and what becomes of them."""
+"""Rounds in turns, and the figures made from them."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def test_the_users_number_of_rounds_counts() -> None:
 
 
 def test_a_quick_measurement_has_few_rounds() -> None:
-    """Three at most, unless the user says otherwise."""
+    """A quick measurement has at most three rounds, unless the user says otherwise."""
     trials = {"a": lambda: 1.0}
     assert [len(Session(quick=True).take_turns(trials, rounds)["a"]) for rounds in (1, 3, 9)] == [1, 3, 3]
     assert len(Session(rounds=5, quick=True).take_turns(trials, 9)["a"]) == 5
 
 
 def test_after_an_interrupt_complete_rounds_are_kept() -> None:
-    """Ctrl-C in the third round leaves two of every subject, and nothing begins after it."""
+    """Ctrl-C in the third round leaves two values of every subject, and nothing begins after it."""
     values = iter([0.0, 1.0, 2.0, 3.0, 4.0, 5.0])
     left = [7]
 
@@ -51,7 +51,7 @@ def test_after_an_interrupt_complete_rounds_are_kept() -> None:
 
 
 def test_an_interrupt_before_the_first_round_leaves_nothing() -> None:
-    """There is nothing to keep, so the interrupt goes on."""
+    """Ctrl-C in the first round leaves nothing to keep, so the interrupt is passed on."""
 
     def trial() -> float:
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""A peer that computes something else is no reference: it is found out and left out."""
+"""A peer with different results is no reference: it is detected and left out."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ for line in sys.stdin:
 
 @pytest.fixture(scope="module")
 def work() -> WorkColumns:
-    """What the kernel says about the frames of the comparison."""
+    """The kernel's results for the frames of the comparison."""
     columns = new_work_columns(FRAMES)
     steer_batch(tcp_frames(64, 64), eight_vports(), columns, transmit_by_source=False)
     return columns
@@ -97,13 +97,13 @@ def test_a_program_that_computes_something_else_is_found_out(workload: dpdk.Work
 
 
 def test_a_program_that_ends_is_found_out(workload: dpdk.Workload) -> None:
-    """An answer that is none is one line, not a traceback of JSON."""
+    """If the program ends without an answer, the error is one line, not a JSON traceback."""
     with running("", workload) as program, pytest.raises(PeerError, match="the program ended"):
         program.pipeline("softrss", 1)
 
 
 def test_a_compiler_that_fails_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its first line, for whoever has half of DPDK."""
+    """If the program cannot be built, the error has the first line of the compiler."""
 
     def run(command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
         failed = command[0] == "cc"
@@ -136,7 +136,7 @@ def test_mixes_are_what_they_are_called() -> None:
 
 @pytest.mark.parametrize("length", [8, 12, 32, 36])
 def test_every_way_to_hash_gives_the_same(length: int) -> None:
-    """What the figures of hashes measure is the hash, and the way that the kernels have chosen is among them."""
+    """The functions behind the hash figures compute the hash, and the method of the kernels is one of them."""
     data = np.random.default_rng(5).integers(0, 256, (1000, length), np.uint8)
     wanted = _numpy_toeplitz(toeplitz_table(KEY).ravel(), data)
     kernels = hash_kernels(KEY, length)

@@ -1,4 +1,4 @@
-"""What every command promises: exit statuses, one-line errors, and a start that waits for nothing it does not need."""
+"""The promises of every command: exit statuses, one-line errors, and a start that loads only what it needs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROOT = Path(cli.__file__).parent
 
 
 def commands(group: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """The words of every command that does something; groups of commands are walked into."""
+    """The words of every command, including those inside groups of commands."""
     for name, command in sorted(getattr(group, "commands", {}).items()):
         if hasattr(command, "commands"):
             yield from commands(command, (*path, name))
@@ -70,7 +70,7 @@ def test_wrong_usage_is_one_line(arguments: list[str], message: str, capsys: pyt
 
 @pytest.fixture
 def failing() -> Iterator[list[BaseException]]:
-    """A command `fail` that raises what is put into the list, for the time of one test."""
+    """A command `fail`, for one test, that raises the exception in the list."""
     errors: list[BaseException] = []
     registered = list(cli.app.registered_commands)
 
@@ -100,14 +100,14 @@ def failing() -> Iterator[list[BaseException]]:
 def test_errors_become_lines_and_statuses(
     error: BaseException, code: int, message: str, failing: list[BaseException], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What can go wrong has its status and at most one line; a traceback is for defects."""
+    """Every kind of error has its status and at most one line; only defects have a traceback."""
     failing.append(error)
     assert cli.main(["fail"]) == code
     assert capsys.readouterr().err == message
 
 
 def test_a_defect_shows_its_traceback(failing: list[BaseException], capsys: pytest.CaptureFixture[str]) -> None:
-    """An exception nobody expected is not disguised as an answer."""
+    """An unexpected exception is not disguised as an answer."""
     failing.append(ZeroDivisionError("oh"))
     assert cli.main(["fail"]) == ExitCode.INCONCLUSIVE
     error = capsys.readouterr().err
@@ -116,7 +116,7 @@ def test_a_defect_shows_its_traceback(failing: list[BaseException], capsys: pyte
 
 
 def test_output_of_another_encoding_is_no_error(tmp_path: Path) -> None:
-    """Where bars and names cannot be written there are question marks, and JSON is the same document."""
+    """If the encoding has no bars or letters of names, question marks are printed; JSON is the same document."""
     scenario = tmp_path / "ä.toml"
     scenario.write_text('[traffic]\nprofile = "single-flow"\nrate_pps = 10_000_000\npackets = 100\n', "utf-8")
     environment = os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT)}
@@ -137,7 +137,7 @@ def test_output_of_another_encoding_is_no_error(tmp_path: Path) -> None:
 
 
 def test_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
-    """`vmmq hash --verify | head -1` says nothing on standard error."""
+    """`vmmq hash --verify | head -1` prints nothing on standard error."""
     script = f'"{sys.executable}" -m cli hash --verify | head -1'
     done = subprocess.run(
         ["bash", "-c", script], capture_output=True, text=True, check=True, cwd=Path(cli.__file__).parent
@@ -150,7 +150,7 @@ def test_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     "arguments", [["--help"], ["hash", "1.2.3.4:5", "6.7.8.9:10"], ["hash", "--verify"], ["new", "-"]]
 )
 def test_short_commands_import_nothing_heavy(arguments: list[str]) -> None:
-    """Help, `hash` and `new` wait for none of the packages that only the engines need."""
+    """Help, `hash` and `new` import no packages that only the engines need."""
     script = (
         "import sys, cli\n"
         f"assert cli.main({arguments!r}) == 0\n"
@@ -162,7 +162,7 @@ def test_short_commands_import_nothing_heavy(arguments: list[str]) -> None:
 
 
 def test_closed_standard_output_is_no_error() -> None:
-    """A caller that has closed standard output (`>&-`) does not want to read it."""
+    """With standard output closed by the caller (`>&-`) a command works without output."""
     shell = f'exec "{sys.executable}" "{cli.__file__}" "$@" >&- <&-'
     for arguments in (["--version"], ["policy", "list", "--json"], ["show", "configs/rss-moves.toml"], ["new", "-"]):
         done = subprocess.run(["sh", "-c", shell, "sh", *arguments], capture_output=True, cwd=ROOT, check=False)
@@ -171,7 +171,7 @@ def test_closed_standard_output_is_no_error() -> None:
 
 @pytest.mark.parametrize("options", [["--json"], []])
 def test_reader_that_goes_away_is_inconclusive(options: list[str]) -> None:
-    """What nobody reads ends the program with status 3 and without a word, tables as well as JSON."""
+    """If nobody reads the output, the program ends with status 3 and without a message, for tables as for JSON."""
     reading, writing = os.pipe()
     os.close(reading)
     command = [sys.executable, cli.__file__, "show", "configs/rss-moves.toml", *options]
@@ -203,7 +203,7 @@ class Terminal(io.StringIO):
 
 
 def test_progress_is_there_before_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    """While kernels are loaded or actors start there is a bar without a share after a second; short work has none."""
+    """While kernels load or actors start, a bar without a share appears after a second; short work shows no bar."""
     monkeypatch.setenv("TERM", "xterm")
     for seconds, expected in ((0.3, False), (1.3, True)):
         terminal = Terminal()

@@ -101,7 +101,7 @@ def test_key_as_digits(capsys: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_wrong_tuples_are_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """Whatever cannot be hashed exits with 2 and one line."""
+    """Input that cannot be hashed gives status 2 and one line."""
     assert cli.main(["hash", *arguments]) == ExitCode.WRONG_INPUT
     assert capsys.readouterr().err.count("\n") == 1
 

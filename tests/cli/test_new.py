@@ -41,7 +41,7 @@ def test_existing_file_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_every_table_and_key_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
-    """Each table of a scenario stands in the file, in use or behind #, and so does each key of the small tables."""
+    """The file has each table of a scenario, in use or after #, and each key of the small tables."""
     assert cli.main(["new", "-"]) == ExitCode.DONE
     text = capsys.readouterr().out
     for name, field in Scenario.model_fields.items():
@@ -53,7 +53,7 @@ def test_every_table_and_key_is_explained(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_shown_alternatives_load_too(capsys: pytest.CaptureFixture[str]) -> None:
-    """Everything behind # that is a key or a table on its own is right as well, once the # is gone."""
+    """Every key or table after # is valid as well when the # is removed."""
     assert cli.main(["new", "-"]) == ExitCode.DONE
     text = capsys.readouterr().out
     # the other interfaces and the other traffic source exclude what is in use

@@ -1,4 +1,4 @@
-"""`vmmq policy compare` and `list` as their users meet them."""
+"""`vmmq policy compare` and `list` as users see them."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Illegal(Policy):
 
 
 class Impatient(Policy):
-    """Stands for a user who has had enough in its second run."""
+    """A policy that raises Ctrl-C in its second run, as a user would."""
 
     runs = 0
 
@@ -89,19 +89,19 @@ class Impatient(Policy):
 
 
 class Talkative(Policy):
-    """Prints, as one does to see what a policy of one's own gets."""
+    """A policy that prints, as users do to see what their policy gets."""
 
     def rebalance(self, window: LoadWindow) -> Iterable[Move]:
-        """Nothing but words."""
+        """Only print."""
         print("tick", window.tick)
         return ()
 
 
 class Thoughtful(Policy):
-    """Needs longer than the shortest tick, as everything in Python does that is done often enough."""
+    """A policy that needs longer than the shortest tick."""
 
     def rebalance(self, window: LoadWindow) -> Iterable[Move]:
-        """Nothing, but not at once."""
+        """No wishes, after some time."""
         return () if sum(range(100_000)) else (Move(1, (0,), window.processors[0].processor),)
 
 
@@ -218,7 +218,7 @@ def test_policy_that_fails(policy: str, finding: str, scenario: Path, capsys: py
 
 
 def test_refused_requests_are_a_finding(scenario: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What the control plane refuses is counted, named with its status, and ends with status 1 (UPD-41)."""
+    """Refused wishes are counted and named with their statuses, and the exit status is 1 (UPD-41)."""
     scenario.write_text(SCENARIO.replace("num_queue_pairs = 4", "num_queue_pairs = 3"))
     name = f"{__name__}:Illegal"
     assert compare("none", name, scenario, "--seeds", 1) == 1
@@ -234,7 +234,7 @@ def test_refused_requests_are_a_finding(scenario: Path, capsys: pytest.CaptureFi
 def test_interrupt_keeps_what_is_finished(
     scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After Ctrl-C the finished runs, be it none, are printed and written; the one it came into is not; status 3."""
+    """After Ctrl-C the finished runs, even if there are none, are printed and written, without the interrupted one."""
     monkeypatch.setattr(Impatient, "runs", 0)
     output, name = tmp_path / "runs.csv", f"{__name__}:Impatient"
     assert compare("none", name, scenario, "--output", output) == 3
@@ -266,7 +266,7 @@ def test_what_a_policy_prints_is_not_in_the_document(scenario: Path, capsys: pyt
 
 
 def test_seed_of_the_traffic_goes_up_too(scenario: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A seed that [traffic] has of its own does not make all runs the same."""
+    """A `seed` in [traffic] does not make all runs the same."""
     scenario.write_text(SCENARIO.replace("[policy]", "seed = 3\n[policy]"))
     assert compare("none", scenario, "--seeds", 3, "--json") == 0
     document = json.loads(capsys.readouterr().out)
@@ -278,7 +278,7 @@ CAPTURE = Path(__file__).parents[2] / "configs" / "ipv6-mobile-nodes.pcap"
 
 
 def test_what_no_seed_changes_is_run_once(scenario: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A capture with its own timestamps is the same with every seed: no interval is made up for it."""
+    """A capture with its own timestamps is the same with every seed, so there is no interval."""
     head, _, tail = SCENARIO.partition("[traffic]\n")
     scenario.write_text(f'{head}[traffic]\ncapture = "{CAPTURE}"\n{tail[tail.index("[policy]") :]}')
     assert compare("none", scenario) == 0
@@ -377,7 +377,7 @@ def test_all_wrong_policies_are_told_at_once(scenario: Path, capsys: pytest.Capt
 
 
 def test_a_policy_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
-    """The line says which of the two arguments was taken for which."""
+    """The line says how the two arguments were understood."""
     assert compare("rsspp") == 2
     assert capsys.readouterr().err.startswith("vmmq: rsspp stands where the SCENARIO is: name one POLICY")
 

@@ -1,4 +1,4 @@
-"""`vmmq run`, `steer` and `explain` as their users meet them."""
+"""`vmmq run`, `steer` and `explain` as users see them."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_existing_results_are_kept(scenario: Path, tmp_path: Path, capsys: pytes
 
 
 def test_nothing_half_written_is_left(scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When writing fails nothing with the results' name is there, nor anything beside it."""
+    """If writing fails, neither the results nor any files beside them remain."""
 
     def full(*arguments: Any, **options: Any) -> None:
         raise OSError(28, "No space left on device", "windows.parquet")
@@ -214,7 +214,7 @@ def test_steer_json_is_one_document(scenario: Path, capture: Path, capsys: pytes
 def test_interrupted_steer_json_is_one_document(
     scenario: Path, capture: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ctrl-C in the middle of a batch leaves an array with the rows up to its end; status 3."""
+    """After Ctrl-C in the middle of a batch the array has the rows up to the end of the batch; the status is 3."""
 
     def interrupted(*arguments: Any, **keys: Any) -> None:
         signal.raise_signal(signal.SIGINT)
@@ -234,7 +234,7 @@ def test_interrupted_steer_json_is_one_document(
 def test_interrupt_while_results_are_written(
     scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], times: int
 ) -> None:
-    """Ctrl-C behind the last frame costs no results: they are whole; a second one is meant."""
+    """Ctrl-C after the last frame loses no results; a second one takes effect."""
     write = commands.write_run
 
     def interrupted(*arguments: Any) -> Any:
@@ -269,7 +269,7 @@ def test_explain_names_rules(scenario: Path, capture: Path, capsys: pytest.Captu
 
 
 def test_explain_a_frame_of_standard_input(scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`-:N` is no option, wherever it stands; a mistyped option still is an error."""
+    """`-:N` is not an option, wherever it stands; a mistyped option is still an error."""
     path = tmp_path / "three.pcap"
     path.write_bytes(pcap(packets(3)))
     assert vmmq("explain", f"{path}:1", "--config", scenario) == 0
@@ -282,7 +282,7 @@ def test_explain_a_frame_of_standard_input(scenario: Path, tmp_path: Path, capsy
 
 
 def test_explain_a_frame_that_ends_with_its_tag(scenario: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is no runt, matches by its tag and has no EtherType to tell (MOD-10, HSH-21)."""
+    """A frame that ends after its tag is no runt, matches by its tag and shows no EtherType (MOD-10, HSH-21)."""
     assert vmmq("explain", "00155d01020100155d00009981000064", "--config", scenario, "--json") == 0
     explained = json.loads(capsys.readouterr().out)
     assert (explained["vport_id"], explained["vlan_id"], explained["hash_type"]) == (1, 100, "none")
@@ -308,7 +308,7 @@ def test_explain_sends(scenario: Path, capsys: pytest.CaptureFixture[str]) -> No
 def test_steer_reports_timestamps_that_step_back(
     scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """They are clamped and counted (TIM-02): a remark says how many, whatever becomes of the rows."""
+    """Timestamps that step back are clamped and counted (TIM-02): a remark says how many, for every form of output."""
     path = tmp_path / "back.arrow"
     with pa.ipc.new_file(path, FRAME_SCHEMA) as writer:
         writer.write_batch(batch_of([TAGGED] * 4, timestamps_ns=[10, 5, 7, 12]).to_arrow())
@@ -338,7 +338,7 @@ def test_steer_says_that_there_are_no_frames(
 def test_steer_does_not_replace_what_it_steers(
     scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The output may not be the capture, under whatever name; --overwrite does not change that."""
+    """The output may not be the capture, under any of its names, even with --overwrite."""
     path = tmp_path / "frames.arrow"
     with pa.ipc.new_file(path, FRAME_SCHEMA) as writer:
         writer.write_batch(batch_of([TAGGED]).to_arrow())
@@ -350,7 +350,7 @@ def test_steer_does_not_replace_what_it_steers(
 
 
 def test_explain_tells_a_cut_runt(scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Of a long frame so little was captured that its header is not whole: both lengths are told (MOD-10, HSH-32)."""
+    """If the captured part of a long frame has no whole header, both lengths are printed (MOD-10, HSH-32)."""
     path = tmp_path / "cut.arrow"
     with pa.ipc.new_file(path, FRAME_SCHEMA) as writer:
         writer.write_batch(batch_of([TAGGED[:13]], wire_lengths=[len(TAGGED)]).to_arrow())
@@ -407,7 +407,7 @@ def test_wrong_input_is_one_line(
 
 
 def test_cut_capture_is_a_finding(scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What is whole is steered, the loss is said, the status is 1."""
+    """Whole frames are steered, the loss is reported, and the status is 1."""
     header = bytes.fromhex("d4c3b2a1020004000000000000000000ffff000001000000")
     record = (0).to_bytes(8, "little") + len(TAGGED).to_bytes(4, "little") * 2 + TAGGED
     cut = tmp_path / "cut.pcap.gz"
@@ -419,7 +419,7 @@ def test_cut_capture_is_a_finding(scenario: Path, tmp_path: Path, capsys: pytest
 
 
 def test_events_change_the_run(scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """An event is carried out at its moment, and its certificate is in every form it has (EPO-02, EPO-09)."""
+    """An event is carried out at its moment, and all forms of its certificate exist (EPO-02, EPO-09)."""
     with scenario.open("a") as file:
         file.write("[[event]]\nat_ns = 1_000_000\nmove_entries = { vport = 1, indices = [0], target = 2 }\n")
     out = tmp_path / "r"
@@ -456,7 +456,7 @@ def test_event_that_fails_is_a_finding(scenario: Path, tmp_path: Path, capsys: p
 
 
 def test_frames_with_colons(scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Bytes with colons are bytes, however many there are, and a frame number is plain digits."""
+    """Any number of bytes with colons are bytes, and a frame number is plain digits."""
     for frame in (TAGGED, TAGGED.ljust(100, b"\x11"), TAGGED.ljust(1500, b"\x11")):
         assert vmmq("explain", frame.hex(":"), "--config", scenario, "--json") == 0
         assert json.loads(capsys.readouterr().out)["rule"] == "RX-12"

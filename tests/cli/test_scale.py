@@ -1,4 +1,4 @@
-"""`vmmq scale` as its users meet it: real runs, each in a process of its own."""
+"""`vmmq scale` as users see it: real runs, each in its own process."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_growth_names_what_a_frame_costs_and_a_point_that_fails(
 def test_where_every_run_fails_there_is_a_document_of_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Findings as ever (status 1), in the document as well; a table without rows, and what is missing counted."""
+    """If every run fails: findings and status 1 as usual, also in JSON; an empty table; missing runs are counted."""
     scenario = str(written(tmp_path, DEADLY))
     arguments = ["scale", scenario, "--grow", "packets=9000", "--repeat", "1", "--out", str(tmp_path / "out"), "--json"]
     assert cli.main(arguments) == 1
@@ -84,7 +84,7 @@ def test_where_every_run_fails_there_is_a_document_of_nothing(
 
 
 def test_bad_input_is_told_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One line each, status 2, and nothing is there."""
+    """Wrong options give one line each and status 2, and nothing is written."""
     arguments = ["--processors", "0", "--engine", "gpu", "--batch", "1", "--out", str(tmp_path / "out")]
     assert cli.main(["scale", str(written(tmp_path)), *arguments]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 3
@@ -138,7 +138,7 @@ def test_an_interruption_keeps_what_is_finished(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("as_json", [True, False])
 def test_an_interruption_before_the_first_run_is_finished(tmp_path: Path, as_json: bool) -> None:
-    """Ctrl-C while nothing is finished: status 3, and the document or the screen says so, with a table of no rows."""
+    """Ctrl-C before any run is finished: status 3, document or screen say so, and the table has no rows."""
     scenario, out = written(tmp_path, SCENARIO.replace("2_000", "2_000_000_000")), tmp_path / "out"
     with started(scenario, out, "--repeat", "2", *(["--json"] if as_json else [])) as process:
         nics: list[int] = []

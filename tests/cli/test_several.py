@@ -1,4 +1,4 @@
-"""Several NICs in one scenario as users of the command line meet them."""
+"""Several NICs in one scenario as users of the command line see them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def vmmq(*arguments: object) -> int:
 
 
 def content(directory: Path) -> dict[str, Any]:
-    """Every file of a run directory as bytes; the summary without what a clock measured."""
+    """Every file of a run directory as bytes; the summary without measured times."""
     files: dict[str, Any] = {path.name: path.read_bytes() for path in directory.iterdir()}
     summary = json.loads(files["summary.json"])
     del summary["wall"]
@@ -56,7 +56,7 @@ def test_every_nic_writes_what_it_writes_alone(pair: Path, capsys: pytest.Captur
 
 
 def test_summary_of_the_whole(pair: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It adds up, names every NIC, and holds a check when all NICs hold it; --json prints it."""
+    """The summary adds up, names every NIC, and a check holds if it holds for all NICs; --json prints the summary."""
     assert vmmq("run", pair, "--out", "both", "--json") == 0
     summary = json.loads(capsys.readouterr().out)
     assert summary == json.loads(Path("both/summary.json").read_text())
@@ -86,7 +86,7 @@ def test_failed_check_of_one_is_one_of_the_whole(pair: Path, capsys: pytest.Capt
 
 
 def test_show(pair: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """All adapters one after the other, or the one that is named."""
+    """`show` prints all adapters one after the other, or the named one."""
     assert vmmq("show", pair, "--json") == 0
     document = json.loads(capsys.readouterr().out)
     assert [one["name"] for one in document["adapters"]] == list(NAMES)
@@ -98,7 +98,7 @@ def test_show(pair: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_commands_that_take_one_nic(pair: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """They say which there are, in one line, and take the one that is named."""
+    """Commands for one NIC list the names in one line, and take the named NIC."""
     for command in (
         ("explain", FRAME, "--config", pair),
         ("steer", "x.pcap", "--config", pair),
@@ -144,7 +144,7 @@ def test_what_cannot_be_done_with_several(pair: Path, capsys: pytest.CaptureFixt
 
 
 def test_wrong_values_for_all_are_found(pair: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A seed for all NICs that is none is a finding even when every NIC has a seed of its own."""
+    """An invalid seed for all NICs is a finding even if every NIC has its own seed."""
     pair.write_text(
         "[run]\nseed = -1\n"
         + "".join(f'[[adapter]]\nname = "{name}"\n[adapter.run]\nseed = 1\n' for name in ("left", "right"))
@@ -154,6 +154,6 @@ def test_wrong_values_for_all_are_found(pair: Path, capsys: pytest.CaptureFixtur
 
 
 def test_scale_takes_one_nic(pair: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The line says what it has in the place of --adapter."""
+    """The line names the replacement for --adapter."""
     assert vmmq("scale", pair, "--nics", "2") == 2
     assert "--nics runs copies of it side by side" in capsys.readouterr().err

@@ -132,7 +132,7 @@ def test_switch_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_default_vport_is_the_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is on the RSS base processor and belongs to nobody (VPT-13, VPT-23)."""
+    """The default VPort is on the RSS base processor and has no owner (VPT-13, VPT-23)."""
     default = document(tmp_path, capsys, SWITCH)["vports"][0]
     assert (default["vport_id"], default["primary_processor"], default["owner"]) == (0, "0:0", None)
 
@@ -172,7 +172,7 @@ def test_names_are_printed_as_they_are(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_wrong_scenario_is_findings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What cannot be set up is not shown: one line for each refusal, and status 2 (VPT-11)."""
+    """An adapter that cannot be set up is not shown: one line for each refusal, and status 2 (VPT-11)."""
     file = tmp_path / "x.toml"
     file.write_text("[[vport]]\nid = 1\nprocessor_affinity = [50]\n[[vport]]\nid = 2\nprocessor_affinity = [51]")
     assert cli.main(["show", str(file)]) == ExitCode.WRONG_INPUT
@@ -189,7 +189,7 @@ def test_wrong_scenario_is_findings(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_options_stand_on_both_sides_of_an_oid(
     arguments: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`oid` without `send` takes what `send` takes."""
+    """`oid` without `send` takes the same arguments as `send`."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     assert cli.main(["oid", *arguments]) == 2
     assert capsys.readouterr().err == "vmmq: no dataplane nobody runs: start one with vmmq up SCENARIO\n"
@@ -237,13 +237,13 @@ def test_verify_takes_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_request_needs_something_to_set(capsys: pytest.CaptureFixture[str]) -> None:
-    """`vmmq rss set` with nothing to set is told before anybody is asked."""
+    """`vmmq rss set` without anything to set is refused before any dataplane is contacted."""
     assert cli.main(["rss", "set", "--vport", "1"]) == 2
     assert capsys.readouterr().err.startswith("vmmq: say what to set: --table")
 
 
 def test_malformed_lines_are_told_beside_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Whoever looks at the terminal only learns that the script was wrong."""
+    """With --output, the terminal still says that the script was malformed."""
     (tmp_path / "a.jsonl").write_text("x\n")
     assert cli.main(["oracle", str(tmp_path / "a.jsonl"), "--output", str(tmp_path / "out.jsonl")]) == 2
     assert capsys.readouterr() == ("", "vmmq: lines of the script are malformed: their results say why (error)\n")

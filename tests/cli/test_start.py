@@ -1,4 +1,4 @@
-"""What a command makes the user wait for before it does anything: the modules that it imports."""
+"""The modules that a command imports before it does anything, for which the user waits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CODE = "import sys, cli; code = cli.main(sys.argv[1:]); print(*sys.modules, fil
 
 
 def modules_of(*arguments: str) -> set[str]:
-    """What is imported when the command has done its work."""
+    """The imported modules after the command has done its work."""
     done = subprocess.run([sys.executable, "-c", _CODE, *arguments], capture_output=True, text=True, check=True)
     return set(done.stderr.split())
 
@@ -31,7 +31,7 @@ def test_help_needs_the_command_line_alone(arguments: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("command", ["run", "steer", "policy compare"])
 def test_help_of_a_command_needs_no_more(command: str) -> None:
-    """So does that of a command, but for what typer reads its arguments with."""
+    """So does the help of a command, except for the modules with which typer reads arguments."""
     assert modules_of(*command.split(), "--help") & HEAVY == set()
 
 
@@ -50,7 +50,7 @@ def test_steering_starts_without_what_a_run_needs(tmp_path: Path) -> None:
 
 
 def test_compiled_kernels_are_loaded_without_the_compiler(tmp_path: Path) -> None:
-    """A process that finds its kernels compiled does not import what numba needs to compile others."""
+    """A process with compiled kernels in the cache does not import what numba needs for compiling."""
     capture, scenario = tmp_path / "a.pcap", tmp_path / "a.toml"
     capture.write_bytes(pcap(packets(3)))
     scenario.write_bytes(STARTER_FILE.read_bytes())

@@ -50,7 +50,7 @@ def processors(*numbers: int) -> tuple[ProcessorNumber, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A completion with its output in JSON form; equal to a status when that is its status."""
+    """A completion with its output in JSON form; it is equal to its status."""
 
     completion: Completion
     out: dict[str, Any] | None
@@ -79,7 +79,7 @@ class Answer:
 
 
 class Host:
-    """Gives requests to a control plane."""
+    """Passes requests to a control plane."""
 
     def __init__(self, preset: str, **overrides: Any) -> None:
         self.control = ControlPlane(parse_adapter({"preset": preset, **overrides}))
@@ -298,5 +298,5 @@ def without(preset_flags: str) -> dict[str, Any]:
 
 
 def unchanged(host: Host) -> object:
-    """Something that is equal as long as nothing has changed (MOD-09)."""
+    """A value that stays equal as long as nothing changes (MOD-09)."""
     return dataclasses.replace(host.control.state, injected=()), host.control.epoch

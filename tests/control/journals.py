@@ -1,4 +1,4 @@
-"""Strategies for records, and control planes with a journal to which anything may happen."""
+"""Strategies for records, and for control planes with a journal and any calls."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ _ENABLE = ["ENABLE_RSS", "HASH_INFO_CHANGED", "HASH_KEY_CHANGED", "NUMBER_OF_ENT
 
 
 def life(seed: int) -> tuple[str, list[Happening]]:
-    """A preset, and what happens to its adapter; much of it is accepted."""
+    """A preset and the calls to its adapter, many of which are accepted."""
     random = Random(seed)
     preset = random.choice(PRESETS)
     return preset, [_happening(random, preset) for _ in range(random.randrange(30))]
@@ -233,7 +233,7 @@ Position = tuple[AdapterState, int, AdapterConfiguration]
 
 
 def position(control: ControlPlane) -> Position:
-    """Where a control plane stands."""
+    """The position of a control plane: everything that recovery must restore."""
     return control.state, control.epoch, control.configuration
 
 

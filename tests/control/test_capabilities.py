@@ -45,7 +45,7 @@ _NAMES = ("*SriovPreferred", "*RssOrVmqPreference", "*SRIOV", "*VMQ", "*RSS")
     ],
 )
 def test_interfaces_by_keyword(values: tuple[int | None, ...], expected: tuple[Interface, ...]) -> None:
-    """The documented table, and SR-IOV alone for what it leaves out (CAP-10, CAP-11)."""
+    """The documented table, and SR-IOV alone, which the table leaves out (CAP-10, CAP-11)."""
     keywords = {name: value for name, value in zip(_NAMES, values, strict=True) if value is not None}
     assert expected == enabled_interfaces(keywords)
 
@@ -59,7 +59,7 @@ def test_rss_on_host_vports() -> None:
 
 
 def test_candidates() -> None:
-    """Between base and maximum, group first, both included (CAP-31); being listed is membership (CAP-32)."""
+    """Candidates lie between base and maximum, included, group first (CAP-31); listed means member (CAP-32)."""
     texts = ["0:0", "0:32", "1:0", "1:15", "1:16", "1:31", "2:0", "2:63", "3:0", "3:8", "3:9", "3:31", "4:0"]
     base, maximum = ProcessorNumber(1, 16), ProcessorNumber(3, 8)
     found = rss_candidates(base, maximum, [ProcessorNumber.parse(text) for text in texts])
@@ -69,7 +69,7 @@ def test_candidates() -> None:
 
 @pytest.mark.parametrize(("base", "wanted", "expected"), [(0, 6, (0, 1, 2, 3)), (1, 6, (1, 2, 3)), (0, 2, (0, 1))])
 def test_number_of_rss_processors(base: int, wanted: int, expected: tuple[int, ...]) -> None:
-    """As many as the keyword says, at most what remains from the base upward (CAP-33)."""
+    """There are as many RSS processors as the keyword says, at most those from the base upward (CAP-33)."""
     assert processors(*expected) == tuple(rss_processors(processor(base), wanted, processors(3, 1, 0, 2)))
 
 
@@ -320,7 +320,7 @@ def test_an_adapter_without_receive_filters_has_nothing_to_say_of_them(name: str
 
 
 def test_flags_mean_what_they_say() -> None:
-    """Restricted tables and shared hashes are read off the switch capabilities (CAP-22, CAP-23)."""
+    """Restricted tables and shared hashes follow from the switch capabilities (CAP-22, CAP-23)."""
     restricted, shared = Host("CFG-R").control.capabilities, Host("CFG-S").control.capabilities
     assert restricted.restricted_tables
     assert not shared.restricted_tables

@@ -46,7 +46,7 @@ def switch() -> Host:
 
 
 def test_ownership_of_queues(queues: Host) -> None:
-    """Only the owner filters a queue, everybody the default one; NDIS refuses the rest (FLT-01..FLT-04, ERR-11)."""
+    """Only its owner sets filters on a queue, everybody on the default one; NDIS refuses (FLT-01..FLT-04, ERR-11)."""
     refused = queues.filter(M1, queue_id=1, issuer="B")
     assert refused == INVALID_PARAMETER
     assert not refused.reached_miniport
@@ -58,7 +58,7 @@ def test_ownership_of_queues(queues: Host) -> None:
 
 
 def test_ownership_of_vports(switch: Host) -> None:
-    """Only the creator filters a nondefault VPort, everybody the default one (FLT-03, FLT-04)."""
+    """Only its creator sets filters on a nondefault VPort, everybody on the default one (FLT-03, FLT-04)."""
     assert switch.filter(M1, vport_id=2) == INVALID_PARAMETER
     assert switch.filter(M1, vport_id=1, issuer="B").why.startswith("FLT-03: ")
     assert [switch.filter(M1, vport_id=0, issuer=issuer)["filter_id"] for issuer in "AB"] == [1, 2]
@@ -156,7 +156,7 @@ def test_further_tests_if_advertised() -> None:
 
 
 def test_flag_counts_in_every_element(queues: Host) -> None:
-    """UNTAGGED_OR_ZERO is found wherever it is (FLT-16, FLT-25)."""
+    """UNTAGGED_OR_ZERO counts in whatever field test it is set (FLT-16, FLT-25)."""
     queues.filter({"field_value": M1}, {"field_value": M2, "flags": FLAG}, flag=False, queue_id=1)
     assert queues.control.configuration.filters[0].untagged_or_zero
 
@@ -230,7 +230,7 @@ def test_more_addresses_than_the_switch_takes() -> None:
 
 
 def test_filters_ascend(switch: Host) -> None:
-    """By id, also when an id is given again: what is enumerated and steered by (FLT-30, FLT-45)."""
+    """Filters are enumerated and steer in the order of their ids, also when an id is reused (FLT-30, FLT-45)."""
     for last in range(3):
         switch.filter(f"00:15:5d:01:03:{last:02x}", vport_id=0)
     switch.clear(1)
@@ -333,7 +333,7 @@ def test_stored_parameters(queues: Host) -> None:
 
 
 def test_only_the_id_of_a_query_matters(queues: Host) -> None:
-    """The query names a filter by its id: all else in the input buffer will be overwritten (FLT-44)."""
+    """The query names a filter by its id; the rest of the input buffer does not matter (FLT-44)."""
     queues.filter(M1, queue_id=1)
     stored = queues.oid("OID_RECEIVE_FILTER_PARAMETERS", filter_id=1).out
     for rest in (
@@ -345,7 +345,7 @@ def test_only_the_id_of_a_query_matters(queues: Host) -> None:
 
 
 def test_stored_parameters_follow_a_move(switch: Host) -> None:
-    """The VPort in the answer is where the filter is now (FLT-34, FLT-44)."""
+    """The answer names the VPort that has the filter now (FLT-34, FLT-44)."""
     switch.filter(M1, vport_id=0)
     switch.move(1, 0, 1)
     assert switch.oid("OID_RECEIVE_FILTER_PARAMETERS", filter_id=1)["vport_id"] == 1
@@ -376,7 +376,7 @@ def test_enumeration_needs_room(queues: Host) -> None:
 
 
 def test_enumeration_without_room_for_the_question(queues: Host) -> None:
-    """BytesNeeded covers all elements whatever is missing of the buffer; what is not there counts as 0 (OID-09)."""
+    """BytesNeeded covers all elements, however short the buffer is; missing bytes count as 0 (OID-09)."""
     for mac, queue in ((M1, 1), (M2, 1), (M3, 0)):
         queues.filter(mac, queue_id=queue)
     for length, question, needed in (
@@ -392,7 +392,7 @@ def test_enumeration_without_room_for_the_question(queues: Host) -> None:
 
 
 def test_encapsulation_is_accepted_where_the_feature_is(switch: Host) -> None:
-    """An adapter that looks at inner headers takes the flag, and says so to steering (FLT-40, HSH-30)."""
+    """An adapter that looks at inner headers accepts the flag, and steering is told so (FLT-40, HSH-30)."""
     switch.control = ControlPlane(dataclasses.replace(switch.control.specification, inner_headers=True))
     assert switch.filter(M1, flags=["PACKET_ENCAPSULATION"]) == SUCCESS
     assert switch.control.configuration.inner_headers

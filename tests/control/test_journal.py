@@ -1,4 +1,4 @@
-"""The journal of the control plane: what is in it, what a crash leaves of it, and what damage does."""
+"""The journal of the control plane: its contents, what a crash leaves of it, and the effect of damage."""
 
 from __future__ import annotations
 
@@ -64,25 +64,25 @@ class JournaledHost(Host):
         self.control: ControlPlane = self.journaled
 
     def crash(self) -> Position:
-        """The process dies; where the control plane stood."""
+        """End the process of a control plane; returns its position."""
         return crashed(self.journaled)
 
 
 def crashed(control: JournaledControlPlane) -> Position:
-    """Where a control plane stood when its process died."""
+    """The position of a control plane when its process died."""
     assert control.journal is not None
     control.journal.close()
     return position(control)
 
 
 def recovered(path: Path) -> tuple[Position, Recovered]:
-    """What `recover` makes of a journal."""
+    """The result of `recover` for a journal."""
     control, found = recover(path, fsync=False)
     return crashed(control), found
 
 
 def entries_of(path: Path) -> list[Entry]:
-    """All entries of a journal, which is whole."""
+    """All entries of an intact journal."""
     reader = JournalReader(path.read_bytes())
     found = list(reader)
     assert reader.torn_bytes == 0
@@ -97,7 +97,7 @@ def record_starts(data: bytes | bytearray) -> list[int]:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where the journal of a test goes."""
+    """The path of a test's journal."""
     return tmp_path / "control.journal"
 
 
@@ -130,7 +130,7 @@ def test_records_are_read_as_they_were_written(written: list[Entry]) -> None:
 
 
 def test_the_bytes_stay_as_they_are() -> None:
-    """Every later version reads the journals of this one: these bytes, as docs/journal.md explains them."""
+    """Every later version must read the journals of this one: these bytes, which docs/journal.md explains."""
     assert bytes.fromhex("766d6d716374726c 01000000") == FILE_HEAD
     returned = encode_entry(Entry(PacketsReturned(5), adoption_ns=1000))
     assert returned[:RECORD_HEAD_BYTES] == bytes.fromhex("21000000 0a1e851d 68d3090c")
@@ -148,7 +148,7 @@ def test_the_bytes_stay_as_they_are() -> None:
 
 
 def test_missing_members_have_their_defaults() -> None:
-    """Bytes without a member that came later are read; a member without a default has to be there."""
+    """Bytes without a member that was added later are read; a member without a default must be present."""
     whole = msgpack.unpackb(packed(SPECIFICATION, AdapterSpecification))
     del whole["receive_buffers"]
     assert unpacked(msgpack.packb(whole), AdapterSpecification) == SPECIFICATION
@@ -174,7 +174,7 @@ def test_missing_members_have_their_defaults() -> None:
     ],
 )
 def test_sound_records_of_another_meaning_are_named(plain: Any) -> None:
-    """A record whose checksums are right but that this version does not know is an error and not a torn end."""
+    """A record with right checksums that this version does not know is an error, not a torn end."""
     good = encode_entry(Entry(AdapterInitialized(SPECIFICATION)))
     body, template = msgpack.packb(plain), Entry(FailedAtEnd())
     with pytest.MonkeyPatch.context() as patch:
@@ -207,9 +207,9 @@ def test_replay_of_the_scenarios(script: Path, tmp_path: Path, monkeypatch: pyte
 
 @given(st.integers(0, 2**32), st.data())
 def test_replay_of_any_beginning(seed: int, data: st.DataObject) -> None:
-    """Wherever a crash cuts a journal, replay leads to the position after the last change that is whole in it.
+    """Wherever a crash cuts a journal, replay leads to the position after the last change with a whole record.
 
-    That is so after any requests, faults, closes and returned packets; and going on from there works.
+    This holds after any requests, faults, closes and returned packets, and the control plane can continue from there.
     """
     preset, what = life(seed)
     with tempfile.TemporaryDirectory() as directory, watched() as history:
@@ -231,9 +231,9 @@ def test_replay_of_any_beginning(seed: int, data: st.DataObject) -> None:
 
 
 def test_what_leaves_a_record(path: Path) -> None:
-    """Accepted changes do, also those that change nothing, and failures that used up an injected one.
+    """Accepted changes have a record, even if they change nothing; so have failures that used up an injected failure.
 
-    Queries, refused requests and events without effect do not.
+    Queries, refused requests and events without effect have none.
     """
     host = JournaledHost(path)
     before = len(entries_of(path))
@@ -281,7 +281,7 @@ def test_what_leaves_a_record(path: Path) -> None:
 
 @pytest.mark.parametrize("fails", [True, False])
 def test_request_that_fails_after_it_was_programmed(path: Path, fails: bool) -> None:
-    """QUE-07, ERR-50: the configuration that was in force meanwhile is an epoch of its own, also after replay."""
+    """QUE-07, ERR-50: the configuration in force until the failure is an epoch of its own, also after replay."""
     host = JournaledHost(path)
     vport_id = host.vport([2])
     host.control.inject(InjectedFailure(SET_FILTER, moment=FailureMoment.END))
@@ -304,7 +304,7 @@ def _programmed(control: JournaledControlPlane, decision: Decision, fails: bool)
 
 
 def test_stale_decisions_are_refused(path: Path) -> None:
-    """A decision is applied before anything else happens and once, or ValueError says so and nothing is changed."""
+    """A decision can be applied only once and before anything else happens; otherwise ValueError, without a change."""
     host = JournaledHost(path)
     request = OidRequest(Oid.OID_GEN_CURRENT_PACKET_FILTER, RequestKind.SET, "A", b"\x01\0\0\0")
     stale = host.control.decide(request)
@@ -339,7 +339,7 @@ def test_every_change_is_journaled() -> None:
 
 
 def test_without_a_journal_it_is_an_ordinary_control_plane() -> None:
-    """Nothing is written, everything is answered as ever."""
+    """Without a journal nothing is written, and everything is answered as usual."""
     host = Host("CFG-S")
     host.control = JournaledControlPlane(SPECIFICATION)
     assert host.filter(M1) == SUCCESS
@@ -350,7 +350,7 @@ def test_without_a_journal_it_is_an_ordinary_control_plane() -> None:
 
 
 def test_torn_last_record_is_cut_off(path: Path) -> None:
-    """Whichever of its bytes is the last on file, the last record is cut off and reported; then all goes on."""
+    """Wherever the last record ends too early, it is cut off and reported, and the journal continues."""
     positions = small_journal(path)
     data = path.read_bytes()
     start, end = record_starts(data)[-2:]
@@ -370,7 +370,7 @@ def test_torn_last_record_is_cut_off(path: Path) -> None:
 
 
 def test_last_record_of_other_bytes_is_cut_off(path: Path) -> None:
-    """A last record of the right length whose contents never got to the disk is cut off and reported (zeros, noise)."""
+    """A last record of the right length whose contents did not reach the disk (zeros, noise) is cut and reported."""
     positions = small_journal(path)
     data = path.read_bytes()
     start, end = record_starts(data)[-2:]
@@ -384,14 +384,14 @@ def test_last_record_of_other_bytes_is_cut_off(path: Path) -> None:
 
 @pytest.mark.parametrize("moment", ["before", "during", "after"])
 def test_crash_around_the_append(path: Path, moment: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """MOD-09: a crash leaves a request undone or done, and what is done is on file before it is applied."""
+    """MOD-09: after a crash a request is undone or done; its record is on file before it is applied."""
     positions = small_journal(path)
     host = Host("CFG-S")
     control, _ = recover(path, fsync=False)
     host.control = control
 
     class CrashError(BaseException):
-        """The process is gone."""
+        """Raise, as if the process had died."""
 
     def crash(*_: Any) -> Any:
         raise CrashError
@@ -415,7 +415,7 @@ def test_crash_around_the_append(path: Path, moment: str, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("call", ["write", "fsync"])
 def test_disk_that_takes_no_more(path: Path, call: str) -> None:
-    """A request that cannot be written is not applied; no later one is either, and no piece of a record remains."""
+    """A request whose record cannot be written is not applied, nor are later ones; no piece of a record remains."""
     host = Host("CFG-S")
     control = create(path, SPECIFICATION)
     host.control = control
@@ -443,7 +443,7 @@ def test_disk_that_takes_no_more(path: Path, call: str) -> None:
 
 
 def test_short_writes_are_continued(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A system that takes a record byte by byte gets all of it."""
+    """The whole record is written even if the system accepts only one byte at a time."""
     write = os.write
     monkeypatch.setattr(os, "write", lambda file, data: write(file, data[:1]))
     positions = small_journal(path)
@@ -452,7 +452,7 @@ def test_short_writes_are_continued(path: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("fsync", [True, False])
 def test_answered_means_flushed(path: Path, fsync: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With `fsync` the disk has everything in the file whenever a request is answered, without it nobody asks it to."""
+    """With `fsync` all records are forced to the disk before a request is answered; without it they are not."""
     flushed = [0]
     original = os.fsync
 
@@ -469,7 +469,7 @@ def test_answered_means_flushed(path: Path, fsync: bool, monkeypatch: pytest.Mon
 
 
 def test_a_new_journal_is_found_after_a_power_failure(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its name is on the disk before it has its first record, once: who opens it again need not see to that."""
+    """The name of a new file is forced to the disk once, before its first record, and not when it is reopened."""
     flushed: list[tuple[str, bytes]] = []  # what, and what the journal had by then
     original = os.fsync
 
@@ -491,7 +491,7 @@ def test_a_new_journal_is_found_after_a_power_failure(path: Path, monkeypatch: p
 
 
 def test_damage_to_earlier_records_is_named(path: Path) -> None:
-    """One flipped bit, anywhere in a record with others behind it, is an error that names the record and its offset."""
+    """One flipped bit anywhere in a record that is not the last is an error that names the record and its offset."""
     small_journal(path)
     data = path.read_bytes()
     starts = record_starts(data)
@@ -519,7 +519,7 @@ def test_damaged_journals_are_left_alone(path: Path) -> None:
 
 
 def test_damage_to_the_length_of_the_last_record(path: Path) -> None:
-    """When the length is damaged nobody knows what lies behind it: that is an error, never a torn end."""
+    """After a damaged length the rest is unknown, so this is an error, never a torn end."""
     small_journal(path)
     data = path.read_bytes()
     start = record_starts(data)[-2]
@@ -531,7 +531,7 @@ def test_damage_to_the_length_of_the_last_record(path: Path) -> None:
 
 
 def test_damage_to_the_file_head() -> None:
-    """Files of other kinds and formats are refused, one for what it is and the other with its number."""
+    """Other kinds of files are refused as such, other formats with their version number."""
     record = encode_entry(Entry(AdapterInitialized(SPECIFICATION)))
     for bit in range(len(FILE_HEAD) * 8):
         head = bytearray(FILE_HEAD)
@@ -554,7 +554,7 @@ def test_records_out_of_place_are_named() -> None:
 
 
 def test_other_outcome_than_then_is_named(path: Path) -> None:
-    """When a request is decided differently than it was (by another version) recovery says so and stops."""
+    """If a request is decided differently than before (by another version), recovery says so and stops."""
     host = JournaledHost(path)
     host.filter(M1)
     host.crash()
@@ -583,7 +583,7 @@ def _refused_adapter() -> AdapterSpecification:
 
 
 def test_one_writer_at_a_time(path: Path) -> None:
-    """Two control planes cannot write one journal; when the first is gone the second may."""
+    """Two control planes cannot write one journal; the second can after the first one has ended."""
     host = JournaledHost(path)
     host.filter(M1)
     with pytest.raises(JournalError, match="in use"):
@@ -593,7 +593,7 @@ def test_one_writer_at_a_time(path: Path) -> None:
 
 
 def test_journals_are_not_overwritten(path: Path) -> None:
-    """A new journal needs a name that is free, and an adapter that is refused gets no journal."""
+    """A new journal needs a free name, and a refused adapter gets no journal."""
     with pytest.raises(AdapterRefused):
         create(path, _refused_adapter())
     assert not path.exists()
@@ -605,7 +605,7 @@ def test_journals_are_not_overwritten(path: Path) -> None:
 
 
 def test_recover_or_create(path: Path) -> None:
-    """The first start begins the journal, every later one goes on with it; another adapter's is left alone."""
+    """The first start begins the journal, later starts continue it; the journal of another adapter is not touched."""
     control, found = recover_or_create(path, SPECIFICATION, fsync=False)
     assert found == Recovered(0)
     control.pause()
@@ -620,7 +620,7 @@ def test_recover_or_create(path: Path) -> None:
 
 
 def test_crash_while_a_journal_is_begun(path: Path) -> None:
-    """Without a whole first record nothing was ever answered: there is nothing to recover, and it is begun again."""
+    """Without a whole first record nothing was answered, so the journal is begun again."""
     begun = create(path, SPECIFICATION, fsync=False)
     stood, data = crashed(begun), path.read_bytes()
     for size in [*range(20), *range(20, len(data), 97)]:
@@ -633,7 +633,7 @@ def test_crash_while_a_journal_is_begun(path: Path) -> None:
 
 
 def test_write_journal(path: Path) -> None:
-    """The requests that set an adapter up become a journal at once; it leads to where they lead."""
+    """The set-up requests of an adapter become a journal at once; its replay gives the same state."""
     requests = []
 
     class Listening(ControlPlane):
@@ -658,7 +658,7 @@ def test_write_journal(path: Path) -> None:
 
 
 def test_description(path: Path) -> None:
-    """One line for each record says what happened, when it took effect and in which epoch; a torn end is told, too."""
+    """One line for each record says what happened, when it took effect and in which epoch; a torn end is reported."""
     host = JournaledHost(path)
     vport_id = host.vport([2])
     host.journaled.adoption_ns = 1_000

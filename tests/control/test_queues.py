@@ -177,7 +177,7 @@ def test_what_cannot_be_changed(host: Host, queue: int, issuer: str, flags: list
 
 
 def test_anybody_reads_a_queue_but_not_the_default_one(host: Host) -> None:
-    """Only setting is for the owner (QUE-15); the default queue has no parameters to read (ERR-08)."""
+    """Only setting needs the owner (QUE-15); the default queue has no parameters to read (ERR-08)."""
     queue = host.queue([4])
     read = host.oid("OID_RECEIVE_FILTER_QUEUE_PARAMETERS", kind="method", issuer="B", queue_id=queue)
     assert read["processor_affinity"] == [4]
@@ -216,7 +216,7 @@ def test_freeing_waits_for_packets(host: Host) -> None:
 
 
 def test_enumeration(host: Host) -> None:
-    """A client sees its own queues, an application and NDIS all, the default one nobody (QUE-19, QUE-20, QUE-21)."""
+    """A client sees its own queues, applications and NDIS see all, nobody sees the default one (QUE-19..QUE-21)."""
     mine, foreign = host.queue([4]), host.queue([6], issuer="B")
     host.filter(M1, queue_id=mine)
 
@@ -231,7 +231,7 @@ def test_enumeration(host: Host) -> None:
 
 
 def test_enumeration_tells_what_the_queue_has(host: Host) -> None:
-    """Whatever QUEUE_INFO shares with the queue's parameters is the same in both (QUE-19)."""
+    """The members that QUEUE_INFO shares with the queue's parameters have the same values (QUE-19)."""
     members: dict[str, Any] = {
         "queue_group_id": 3,
         "num_suggested_receive_buffers": 5,

@@ -68,7 +68,7 @@ def test_it_excludes_rssv2() -> None:
     ("preset", "enable_rss"), [("CFG-S", partial(Host.rss, table=[2, 4])), ("CFG-2", Host.enable2)]
 )
 def test_a_switch_makes_it_dormant(preset: str, enable_rss: Callable[[Host, int | None], Answer]) -> None:
-    """It does not stand in the way of RSS on VPorts, and is back when the switch is gone (RSS-22, RSS-23)."""
+    """With a switch it does not prevent RSS on VPorts, and is in force again without the switch (RSS-22, RSS-23)."""
     host = Host(preset, switch=None)
     assert enable(host) == SUCCESS
     assert host.create_switch() == SUCCESS
@@ -79,7 +79,7 @@ def test_a_switch_makes_it_dormant(preset: str, enable_rss: Callable[[Host, int 
 
 
 def test_unchanged_flags(host: Host) -> None:
-    """What is unchanged must be there; disabling forgets it (RSS-08)."""
+    """A parameter flagged unchanged must exist; disabling deletes it (RSS-08)."""
     assert enable(host, flags=["ENABLE_HASH", "HASH_KEY_UNCHANGED"]) == INVALID_PARAMETER
     assert enable(host, flags=["ENABLE_HASH", "HASH_INFO_UNCHANGED"]) == INVALID_PARAMETER
     enable(host)

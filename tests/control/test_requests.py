@@ -47,7 +47,7 @@ _OUTSIDE = {Oid.OID_GEN_VLAN_ID, Oid.OID_NIC_SWITCH_VF_PARAMETERS, Oid.OID_NIC_S
 
 
 def test_every_request_has_a_row() -> None:
-    """Each OID is decided for each of its kinds, with the structures it carries (OID-01)."""
+    """Every kind of request of every OID has a decision, with the structures it carries (OID-01)."""
     kinds = {
         (oid, kind)
         for oid, rule in OID_RULES.items()
@@ -217,7 +217,7 @@ def test_injected_failures_are_used_in_order() -> None:
 
 
 def test_failure_at_the_end_shows_what_was_programmed() -> None:
-    """A decision that fails at the end says what holds until then (QUE-07)."""
+    """A decision that fails at the end has the state in force until then (QUE-07)."""
     host = Host("CFG-Q")
     host.control.inject(InjectedFailure(Oid.OID_RECEIVE_FILTER_SET_FILTER, RESOURCES, FailureMoment.END))
     line = {"oid": "OID_RECEIVE_FILTER_SET_FILTER", "in": {"field_parameters": [{"field_value": M1}]}}
@@ -298,7 +298,7 @@ def test_a_multicast_list_is_an_epoch() -> None:
 
 
 def test_a_decision_is_an_epoch_once() -> None:
-    """Applying it again changes nothing, whoever has looked at what it leads to (EPO-02)."""
+    """Applying the same change again publishes nothing, even if its configuration was requested before (EPO-02)."""
     host = Host("CFG-S")
     decision = host.control.decide(OidRequest(Oid.OID_GEN_CURRENT_PACKET_FILTER, RequestKind.SET, "A", b"\1\0\0\0"))
     after = host.control.configuration_after(decision)
@@ -419,7 +419,7 @@ _STEPS = st.one_of(
 @settings(max_examples=60)
 @given(preset=st.sampled_from(sorted(presets())), steps=st.lists(_STEPS, max_size=25))
 def test_replay_and_atomicity(preset: str, steps: list[dict[str, Any]]) -> None:
-    """The accepted requests alone lead a fresh adapter to the same state; the others changed nothing (MOD-09, EPO-02).
+    """The accepted requests alone lead a new adapter to the same state; the others changed nothing (MOD-09, EPO-02).
 
     The epoch counts exactly the requests after which the configuration is another value.
     """

@@ -70,7 +70,7 @@ def test_vport_flag_is_from_650() -> None:
 
 
 def test_default_processor_need_not_be_in_the_table(host: Host) -> None:
-    """But it is an RSS processor, and it counts (RSS-03, RSS-17, RSS-18)."""
+    """The default processor need not be in the table, but is an RSS processor, and counts (RSS-03, RSS-17, RSS-18)."""
     assert host.rss(1, [2, 4], 8) == SUCCESS
     assert host.rss(1, [2, 4], 3) == INVALID_PARAMETER
     three = Host("CFG-S")
@@ -82,7 +82,7 @@ def test_default_processor_need_not_be_in_the_table(host: Host) -> None:
 
 
 def test_disabling_ignores_and_forgets_everything(host: Host) -> None:
-    """DISABLE_RSS: nothing else is validated, the entity starts from nothing again (RSS-05..RSS-08, RSS-14, UPD-12)."""
+    """DISABLE_RSS: nothing else is validated, and the entity has its initial state (RSS-05..RSS-08, RSS-14, UPD-12)."""
     host.rss(1, [2, 4], 4)
     bad = {"hash_secret_key_size": 3, "indirection_table_size": 7, "hash_information": ["Reserved3"]}
     assert host.rss(1, [2, 4], 4, flags=["DISABLE_RSS"], **bad) == SUCCESS
@@ -107,7 +107,7 @@ def test_hash_function(host: Host) -> None:
 
 
 def test_unchanged_flags_keep_the_stored_value(host: Host) -> None:
-    """What a flag names is ignored, the rest is taken completely (RSS-09, RSS-11, RSS-27, UPD-04)."""
+    """Members that a flag names are ignored, all others are taken (RSS-09, RSS-11, RSS-27, UPD-04)."""
     host.rss(1, [2, 4, 6, 8], 8)
     others = ["HASH_INFO_UNCHANGED", "HASH_KEY_UNCHANGED", "DEFAULT_PROCESSOR_UNCHANGED"]
     assert host.rss(1, [8, 6, 4, 2], 4, flags=others, hash_information=["Reserved1"], hash_secret_key="00") == SUCCESS

@@ -76,7 +76,7 @@ def test_generations(host: Host) -> None:
 
 
 def test_enabling_needs_hash_information_and_key(host: Host) -> None:
-    """Given now or earlier; while disabling both are ignored (UPD-21, UPD-22, UPD-24, ERR-43)."""
+    """Key and types come from this or an earlier request; disabling ignores both (UPD-21, UPD-22, UPD-24, ERR-43)."""
     types = {"hash_information": ["Toeplitz", "IPV4", "TCP_IPV4"]}
     assert host.rss2(1, "ENABLE_RSS") == INVALID_PARAMETER
     assert host.rss2(1, "ENABLE_RSS", "HASH_INFO_CHANGED", **types) == INVALID_PARAMETER
@@ -103,7 +103,7 @@ def test_enabling_needs_hash_information_and_key(host: Host) -> None:
 
 
 def test_disabling_keeps_what_is_tracked(enabled: Host) -> None:
-    """Table, key and hash information are there again at the next enabling (UPD-12, UPD-20, UPD-23, CON-25)."""
+    """Table, key and hash information are in force again after the next enabling (UPD-12, UPD-20, UPD-23, CON-25)."""
     enabled.move_entries(2, ite(1, 1, 4))
     assert enabled.rss2(1) == SUCCESS
     off = rss_of(enabled)
@@ -303,7 +303,7 @@ def test_order_of_checks(enabled: Host) -> None:
 
 
 def test_groups_are_all_or_nothing(enabled: Host) -> None:
-    """On any error nothing of the group stays, and all its commands get one status (UPD-32, UPD-35, CON-12)."""
+    """On any error the group changes nothing, and all its commands get one status (UPD-32, UPD-35, CON-12)."""
     assert enabled.move_entries(2, ite(1, 0, 4), ite(1, 1, 3)) == ["INVALID_DATA", "INVALID_DATA"]
     assert enabled.table(1) == [2, 2, 2, 2]
 
@@ -371,7 +371,7 @@ def test_number_of_commands(enabled: Host) -> None:
 
 
 def test_the_request_has_no_other_effects(enabled: Host) -> None:
-    """During the handler there is no indication of any kind, and nothing is left to settle (UPD-48, UPD-50)."""
+    """The handler makes no indication of any kind, and leaves no work pending (UPD-48, UPD-50)."""
     buffer = (
         bytes([0xC9, 1, 20, 0])
         + bytes(4)

@@ -1,4 +1,4 @@
-"""The state's own bookkeeping: short cuts give what a search gives."""
+"""The state's own bookkeeping: short cuts give the result of a search."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def test_static_switch_before_660() -> None:
 
 @pytest.mark.parametrize("static", [False, True])
 def test_initial_switch_that_is_impossible(static: bool) -> None:
-    """The adapter is not initialized with a switch that nobody could create (CAP-26)."""
+    """An adapter is not initialized with a switch that CREATE_SWITCH would refuse (CAP-26)."""
     with pytest.raises(ValueError, match="CAP-26"):
         Host("CFG-S", switch={"num_queue_pairs_for_default_vport": 9, "static": static})
 
@@ -275,7 +275,7 @@ def test_virtual_functions(host: Host) -> None:
 
 
 def test_a_switch_has_no_more_functions_than_the_nic() -> None:
-    """However many its parameters ask for; what it was created with is read back, without flags (VPT-04, VPT-08)."""
+    """The NIC limits the VFs, whatever the parameters request; a query returns these without flags (VPT-04, VPT-08)."""
     host = Host("CFG-N")
     limit = host.control.capabilities.nic_switch.max_num_vfs
     assert host.create_switch(num_vfs=limit + 1, flags=["SWITCH_NAME_CHANGED"]) == SUCCESS
@@ -441,7 +441,7 @@ def test_restricted_tables_follow(host: Host) -> None:
 
 @pytest.mark.parametrize("preset", ["CFG-R", "CFG-2"])
 def test_restricted_table_that_cannot_grow(preset: str) -> None:
-    """Queue pairs for which a restricted table in force would be longer than it may be are refused (UPD-10, CAP-25)."""
+    """Queue pairs that need a longer restricted table than allowed are refused (UPD-10, CAP-25)."""
     restricted = {"add": ["RSS_PER_PF_VPORT_INDIRECTION_TABLE_SIZE_RESTRICTED"]}
     limits = {"number_of_indirection_table_entries_per_non_default_pf_vport": 4}
     host = Host(preset, nic_switch_capabilities={"nic_switch_capabilities": restricted, **limits})
@@ -456,7 +456,7 @@ def test_restricted_table_that_cannot_grow(preset: str) -> None:
 
 
 def test_deleting(host: Host) -> None:
-    """Not the default, unknown or foreign one, nor one with filters; RSS may be on (VPT-26..VPT-29, ERR-31)."""
+    """Default, unknown and foreign VPorts, and those with filters, stay; RSS may be on (VPT-26..VPT-29, ERR-31)."""
     vport = host.vport([2, 4], 2)
     host.rss(vport, [2, 4])
     filter_id = host.filter(M1, vport_id=vport)["filter_id"]

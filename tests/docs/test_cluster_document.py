@@ -1,4 +1,4 @@
-"""docs/cluster.md reckons with the sizes that reports have."""
+"""docs/cluster.md calculates with the real sizes of reports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "cluster.md"
 
 
 def test_rows_of_a_report_are_as_large_as_it_says() -> None:
-    """In the table of what leaves a node, and in the estimate that follows from it."""
+    """The sizes are right in the table of what leaves a node, and in the estimate that follows from it."""
     text, size = DOCUMENT.read_text("utf-8"), ENTRY_ROW.itemsize
     assert f"{size} for each table entry, window and processor with work" in text
     windows, rows = 516, 337

@@ -42,13 +42,13 @@ DECIDED = {Oid[name]: row[1:] for row in rows(PROTOCOL, "### OIDs") for name in 
 
 
 def test_every_oid_that_is_decided_is_in_the_protocol() -> None:
-    """And no other."""
+    """The documents list no other OIDs."""
     assert set(DECIDED) == {oid for oid, _ in ROWS}
 
 
 @pytest.mark.parametrize("oid", DECIDED, ids=lambda oid: oid.name)
 def test_what_an_oid_carries_is_in_the_protocol(oid: Oid) -> None:
-    """Its natural kind without and with input, and the structures that it takes and gives, which have a section."""
+    """The protocol has its natural kinds without and with input, and the structures that it takes and gives."""
     kind, taken, given = (cell.partition(" (")[0] for cell in DECIDED[oid])
     without, with_input = natural_kind(oid, with_input=False), natural_kind(oid, with_input=True)
     natural = with_input.name.lower()

@@ -1,4 +1,4 @@
-"""The models of the update protocol in docs/proofs: their smallest search, and what the script says without spin."""
+"""The models of the update protocol in docs/proofs: the smallest search, and the message without spin."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_smallest_search() -> None:
 
 @pytest.mark.skipif(not (shutil.which("spin") and shutil.which("gcc")), reason="spin and gcc are not installed")
 def test_a_verdict_can_be_wrong() -> None:
-    """A variant that breaks in another way than expected is reported, so that a check that says ok has looked."""
+    """A variant that fails in an unexpected way is reported, so the "ok" of a check means something."""
     flags = ["-DFRAMES=3", "-DUPDATES=2", "-DROOM=1", "-DNO_WAIT"]
     done = subprocess.run(
         [CHECK, "check", "deadlock", "hand_over", *flags], capture_output=True, text=True, check=False

@@ -1,4 +1,4 @@
-"""docs/results.md names everything that a run leaves, and docs/cli.md every column of the per-frame table."""
+"""docs/results.md names all files of a run and their columns, docs/cli.md every column of the per-frame table."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_what_scripts_rely_on_is_there(tmp_path: Path) -> None:
 
 
 def test_columns_of_the_per_frame_table_are_documented() -> None:
-    """The contract of the command line names them, and no others, each with its type."""
+    """docs/cli.md names exactly the columns of the per-frame table, each with its type."""
     documented = (DOCUMENTATION / "cli.md").read_text("utf-8").partition("Columns of `vmmq steer`: ")[2]
     columns = re.findall(r"`(\w+)`\s\((uint\d+|int\d+|string|`)", documented.partition("\n\n")[0])
     types = {one.name: str(one.type) for one in PACKET_SCHEMA}

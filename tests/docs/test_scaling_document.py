@@ -1,4 +1,4 @@
-"""docs/scaling.md is written from runs: every marked section of it is known, and filled again and again alike."""
+"""docs/scaling.md is written from runs: every marked section is known, and filling it again changes nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def made_up() -> dict[str, Summary]:
 
 
 def test_every_section_is_filled() -> None:
-    """With a table or a line each; filling a second time changes nothing, and nothing else is touched."""
+    """Each section gets a table or a line; filling it a second time changes nothing, and other text stays."""
     text, marked = DOCUMENT.read_text("utf-8"), r"<!-- measured: (\w+) -->(.*?)<!-- end -->"
     found = sections(made_up())
     assert sorted(re.findall(marked, text, re.DOTALL), key=lambda one: one[0])

@@ -17,7 +17,8 @@ SECTIONS: dict[str, str] = dict(re.findall(r"^### (\w+).*?\n(.*?)(?=^##|\Z)", TE
 def test_layout_is_documented(layout: DocumentedLayout) -> None:
     """Offset, size and name of every member, `sizeof`, and Header.Size by revision (STR-03, STR-06).
 
-    Members of a union have a layout of their own that counts from its begin; those of an inner structure stand for it.
+    Members of a union have their own layout, with offsets from the start of the union. Elsewhere the members of an
+    inner structure stand in its place.
     """
     name, _, view = layout.name.partition(".")
     rows = re.findall(r"^\| (\d+) \| (\d+) \| .*? \| ([\w.]+) \|", SECTIONS[name], re.MULTILINE)

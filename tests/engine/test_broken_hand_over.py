@@ -1,4 +1,4 @@
-"""The checks on updates can fail: each defect that is put in here is seen by the check that is there for it."""
+"""The checks on updates can fail: each defect injected here is detected by the check for it."""
 
 from __future__ import annotations
 
@@ -44,19 +44,19 @@ CHAIN = Run(
 
 
 def ordered_is_kept() -> None:
-    """What ORD-02 and EPO-08 ask of every ordered run, measured by the run itself."""
+    """The conditions of ORD-02 and EPO-08 for every ordered run, as the run itself measures them."""
     got = run(CHAIN, ordered=True)
     assert all(certificate.verdicts["order_kept"] for certificate in got.report.certificates)
 
 
 def order_is_kept_on_each_processor() -> None:
-    """No frame that was held is served behind a later one of its flow (ORD-02)."""
+    """No held frame is served after a later frame of its flow (ORD-02)."""
     got = run(CHAIN, ordered=True)
     assert not any(processor.updates.reordered for processor in got.processors if processor.updates)
 
 
 def equal_to_the_reference(*, ordered: bool) -> None:
-    """Every frame is where the reference has it."""
+    """Every frame has the processor and the times of the reference."""
     check_against_reference(run(CHAIN, ordered=ordered), CHAIN, ordered=ordered)
 
 
@@ -81,7 +81,7 @@ def hold_removed(patch: pytest.MonkeyPatch) -> None:
 
 
 def later_frames_pass_held_ones(patch: pytest.MonkeyPatch) -> None:
-    """When there is news of an update, frames that arrive are not held any more, while those before them still are."""
+    """After news of an update, arriving frames are no longer held, while earlier frames still are."""
     original = Fences.settle
 
     def settle(self: Fences, tracked: tracking.Tracking) -> tracking.Tracking:
@@ -93,7 +93,7 @@ def later_frames_pass_held_ones(patch: pytest.MonkeyPatch) -> None:
 
 
 def released_one_item_early(patch: pytest.MonkeyPatch) -> None:
-    """The source says when it completes the item before the last one of a group."""
+    """The source answers with the completion of the item before the last one of a group."""
     original = updatable.answer_rows
 
     def early(*arguments: Any) -> Any:
@@ -106,7 +106,7 @@ def released_one_item_early(patch: pytest.MonkeyPatch) -> None:
 
 
 def marker_before_the_last_slice(patch: pytest.MonkeyPatch) -> None:
-    """The marker of an update overtakes the frames that the old snapshot steered just before it."""
+    """The marker of an update overtakes the frames that the old snapshot steered just before the update."""
     original = Nic._dispatch
 
     def dispatch(self: Nic, batch: Any, spans: Any) -> None:
@@ -121,7 +121,7 @@ def marker_before_the_last_slice(patch: pytest.MonkeyPatch) -> None:
 
 
 def table_torn(patch: pytest.MonkeyPatch) -> None:
-    """The first half of each table is the new one while the second half still is the old one."""
+    """The first half of each table is already new, the second half still old."""
     original = Nic._adopt
 
     def adopt(self: Nic, update: SteeringUpdate, first_frame: int) -> Marker:
@@ -137,7 +137,7 @@ def table_torn(patch: pytest.MonkeyPatch) -> None:
 
 
 def held_frames_forgotten(patch: pytest.MonkeyPatch) -> None:
-    """A processor answers as if it held nothing: a chain of moves does not wait for it."""
+    """A processor answers as if it held nothing, so a chain of moves does not wait for it."""
     original = UpdatableProcessor._own_answer
 
     def forgetful(self: UpdatableProcessor, marker: Marker, completion_ns: Any, unknown: Any) -> updatable.OwnAnswer:
@@ -149,7 +149,7 @@ def held_frames_forgotten(patch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("check", [ordered_is_kept, ordered_equals_the_reference, permissive_equals_the_reference])
 def test_nothing_is_broken(check: Callable[[], None]) -> None:
-    """Without a defect the checks hold, in a run that holds and reorders frames (EPO-06 to EPO-08)."""
+    """Without a defect the checks hold in runs that hold and reorder frames (EPO-06 to EPO-08)."""
     check()
     order_is_kept_on_each_processor()
     assert run(CHAIN, ordered=True).report.totals.frames_held > 10
@@ -173,14 +173,14 @@ def test_nothing_is_broken(check: Callable[[], None]) -> None:
 def test_defects_are_seen(
     defect: Callable[[pytest.MonkeyPatch], None], check: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each check fails when the defect that it is there for is put in (ORD-03, EPO-08, UPD-04, EPO-05)."""
+    """Each check fails when its defect is injected (ORD-03, EPO-08, UPD-04, EPO-05)."""
     defect(monkeypatch)
     with pytest.raises(AssertionError):
         check()
 
 
 def test_snapshots_cannot_be_edited() -> None:
-    """No array of a snapshot can be written to, and compiling the next one leaves the one before as it was (EPO-01)."""
+    """The arrays of a snapshot are read-only, and compiling the next one does not change them (EPO-01)."""
     first = compile_snapshot(CHAIN.configurations[0][1], 0, PROCESSORS)
     before = [array.tobytes() for array in first.arrays]
     for epoch, (_, configuration) in enumerate(CHAIN.configurations[1:], 1):

@@ -39,14 +39,14 @@ def changed(name: str, old: str, new: str, directory: Path) -> Path:
 
 
 def loads_by_window(run: RunOutcome) -> dict[tuple[int, str], float]:
-    """Load by window number and processor; windows without work are not there."""
+    """Load by window number and processor, without windows that have no work."""
     rows = pyarrow.parquet.read_table(run.directory / "windows.parquet").to_pylist()
     return {(row["window"], row["processor"]): row["load"] for row in rows}
 
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_scenario_runs(name: str, tmp_path: Path) -> None:
-    """It ends with all checks held and no findings about its input (MOD-11, ENG-03)."""
+    """Every scenario ends with all checks held and no findings about its input (MOD-11, ENG-03)."""
     options = RunOptions(CONFIGS[name], None, tmp_path / name, False, None)
     summary = run_scenario(options, inline_engine(), lambda frames, share: None).summary
     assert summary["arrived"] > 0
@@ -73,7 +73,7 @@ def test_real_traffic_has_both_directions(tmp_path: Path) -> None:
 
 
 def test_rss_moves_reorder_once(tmp_path: Path) -> None:
-    """Moves away from a full queue reorder, the way back from short ones does not; nothing is lost (EPO-06, EPO-08)."""
+    """Moves away from a full queue reorder, moves back from short queues do not; nothing is lost (EPO-06, EPO-08)."""
     away, default, back = outcome_of(CONFIGS["rss-moves"], tmp_path / "run").updates.certificates
     assert [len(one.entries) for one in (away, default, back)] == [3, 1, 3]
     assert default.entries[0]["index"] == "default"
@@ -105,7 +105,7 @@ def test_ordered_hand_over_holds_and_keeps_order(tmp_path: Path) -> None:
 
 
 def test_rss_off_and_on_waits_for_the_primary_processor(tmp_path: Path) -> None:
-    """Without RSS all is on processor 0 and unhashed; then the others wait as long as its queue is (UPD-12, UPD-17)."""
+    """With RSS off all frames are unhashed on processor 0; then the others wait for its queue (UPD-12, UPD-17)."""
     run = outcome_of(CONFIGS["rss-off-and-on"], tmp_path / "run")
     off, on = run.updates.certificates
     there = [(entry["index"], entry["source"], entry["target"]) for entry in off.entries]
@@ -138,7 +138,7 @@ def test_queue_growth_is_two_updates(tmp_path: Path) -> None:
 
 
 def test_filter_move_moves_frames_but_no_entry(tmp_path: Path) -> None:
-    """Every frame is on one of two VPorts or dropped by the full queue; older ones are completed (FLT-34, UPD-03)."""
+    """Every frame is on one of two VPorts or dropped by the full queue; older frames complete (FLT-34, UPD-03)."""
     run = outcome_of(CONFIGS["filter-move"], tmp_path / "run")
     (move,) = run.updates.certificates
     assert move.entries == ()
@@ -226,7 +226,7 @@ window_ns = 1_000_000
 def test_tables_are_sums_of_the_frames(tmp_path: Path) -> None:
     """entries.parquet and windows.parquet say what the rows of packets.parquet add up to (BAL-01, HSH-32).
 
-    A VPort with RSS has its entries and, for what has no hash, its default processor; one without has its primary one.
+    A VPort with RSS has its entries and, for unhashed frames, its default processor; without RSS, its primary one.
     """
     scenario = tmp_path / "every-parameter.toml"
     scenario.write_text(EVERY_PARAMETER, "utf-8")

@@ -90,7 +90,7 @@ def test_results_do_not_depend_on_batches(
 def test_results_do_not_depend_on_who_wants_rows(
     data: st.DataObject, configuration: AdapterConfiguration, costs: CostModel
 ) -> None:
-    """Summary and tables are equal when somebody reads the rows, for whom more columns are written, and when not."""
+    """Summary and tables are equal with and without a reader of rows, for whom more columns are written."""
     batch = drawn(data)[1]
     experiment = experiment_of(configuration, costs, 7)
     taken: list[int] = []
@@ -110,7 +110,7 @@ def test_results_do_not_depend_on_who_wants_rows(
 def test_a_run_equals_the_references(
     data: st.DataObject, configuration: AdapterConfiguration, costs: CostModel
 ) -> None:
-    """Steering by the slow reference and serving event by event come to the same totals, drops and latencies.
+    """The slow reference for steering and the event-by-event processor give the same totals, drops and latencies.
 
     Receive: RX-12 to RX-15; sends: TX-01, TX-02, TX-07, TX-09, TX-10, TX-14; interrupts: INT-04, INT-07, INT-08,
     INT-11; conservation: MOD-11, ENG-03.
@@ -160,7 +160,7 @@ def test_nothing_arrives(configuration: AdapterConfiguration) -> None:
 @given(adapter_configurations())
 @settings(max_examples=5)
 def test_lost_frame_is_noticed(configuration: AdapterConfiguration) -> None:
-    """A run whose books do not balance has no result: a mutant NIC that forgets a frame is caught (MOD-11, ENG-03)."""
+    """A run that violates conservation has no result: a mutant NIC that forgets a frame is caught (MOD-11, ENG-03)."""
     with pytest.MonkeyPatch.context() as patch:
         accept = NicFrontEnd.accept
 
@@ -174,7 +174,7 @@ def test_lost_frame_is_noticed(configuration: AdapterConfiguration) -> None:
 
 
 def test_interrupted_run_keeps_whole_batches() -> None:
-    """Ctrl-C while a batch is processed takes effect behind it: the results are whole, and say so (ENG-03)."""
+    """Ctrl-C during a batch takes effect after it: the results are complete, and say so (ENG-03)."""
     experiment = experiment_of(_any_configuration(), CostModel(), batch_frames=1)
     taken: list[int] = []
 
@@ -193,7 +193,7 @@ def test_interrupted_run_keeps_whole_batches() -> None:
 
 
 def test_a_second_interrupt_ends_the_run_inside_a_batch() -> None:
-    """Who does not wait for the batch that is in work loses the run, but gets out; SIGINT is Python's again."""
+    """A second Ctrl-C during the batch ends the run without results; SIGINT is handled by Python again."""
     experiment = experiment_of(_any_configuration(), CostModel(), batch_frames=1)
 
     class InterruptingSink:
@@ -210,7 +210,7 @@ def test_a_second_interrupt_ends_the_run_inside_a_batch() -> None:
 
 
 def test_interrupt_while_waiting_for_frames() -> None:
-    """Ctrl-C while the source waits ends the run at once with what there is."""
+    """Ctrl-C while the source waits ends the run at once, with the results so far."""
 
     class Waiting(FramesInMemory):
         def batches(self, batch_frames: int) -> Any:
@@ -238,7 +238,7 @@ def _any_configuration() -> AdapterConfiguration:
 
 
 def test_dropped_frames_have_no_completion() -> None:
-    """What the NIC drops is marked for the per-frame table."""
+    """Frames that the NIC drops are marked for the per-frame table."""
     experiment = experiment_of(_any_configuration(), CostModel())
     front_end = NicFrontEnd()
     work = new_work_columns(2)

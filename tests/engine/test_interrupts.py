@@ -27,7 +27,7 @@ def handler() -> Iterator[None]:
 
 
 def test_an_import_is_not_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The module is whole, then the interrupt comes; also where a shield is in the place of the handler."""
+    """The interrupt comes when the module is completely loaded, also if a shield replaces the handler."""
     monkeypatch.syspath_prepend(tmp_path)
     for name in ("interrupted_a", "interrupted_b"):
         (tmp_path / f"{name}.py").write_text(_INTERRUPTED)
@@ -41,7 +41,7 @@ def test_an_import_is_not_interrupted(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_llvm_is_not_interrupted() -> None:
-    """What llvmlite is called back for is done before the interrupt: an exception in there would be lost."""
+    """A callback from llvmlite ends before the interrupt comes: an exception in it would be lost."""
     done: list[bool] = []
     code = compile(_INTERRUPTED + "done.append(True)\n", "/packages/llvmlite/binding/executionengine.py", "exec")
     with pytest.raises(KeyboardInterrupt):  # noqa: PT012
@@ -51,7 +51,7 @@ def test_llvm_is_not_interrupted() -> None:
 
 
 def test_an_import_without_end_is_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A module that never comes to its end keeps Ctrl-C only for a while."""
+    """A module that never finishes loading delays Ctrl-C only for a while."""
     monkeypatch.setattr("dataplane.engine.interrupts._IMPORT_S", 0.1)
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "interrupted_c.py").write_text(_INTERRUPTED + "import time\ntime.sleep(10)\n")
@@ -60,7 +60,7 @@ def test_an_import_without_end_is_interrupted(tmp_path: Path, monkeypatch: pytes
 
 
 def test_elsewhere_it_comes_at_once() -> None:
-    """As without all this; and who ignores SIGINT goes on ignoring it."""
+    """Other times Ctrl-C works as usual; a process that ignores SIGINT continues to ignore it."""
     with pytest.raises(KeyboardInterrupt):  # noqa: PT012
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(10)

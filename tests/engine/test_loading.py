@@ -1,4 +1,4 @@
-"""Kernels are ready before the first frame: nothing that frames flow through waits for one to be loaded or compiled."""
+"""Kernels are loaded before the first frame: no frame waits for a kernel to be loaded or compiled."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ tick_ns = 1_000_000
 
 
 class _Watched:
-    """A source that looks which kernels there are when its first frames have been made, and when it is exhausted."""
+    """A source that notes the loaded kernels after its first frames, and at its end."""
 
     def __init__(self, scenario: str) -> None:
         self._source = traffic_source(load_scenario(scenario, name="loading"))
@@ -56,7 +56,7 @@ class _Watched:
 
 
 def _loaded() -> dict[str, int]:
-    """How many compiled forms each kernel has in this process."""
+    """The number of compiled forms of each kernel in this process."""
     modules = [module for name, module in sys.modules.items() if name.startswith("dataplane.kernels.")]
     return {
         f"{module.__name__}.{name}": len(kernel.signatures)
@@ -67,7 +67,7 @@ def _loaded() -> dict[str, int]:
 
 
 def report(hand_over: str, threads: int) -> None:
-    """Run the scenario in this process, which has to be a new one, and print what was loaded behind the first frame."""
+    """Run the scenario in this process, which must be new, and print what was loaded after the first frame."""
     scenario = _SCENARIO.replace("HAND_OVER", hand_over)
     source = _Watched(scenario)
     prepared = experiment(load_scenario(scenario, name="loading"), default_batch_frames=8192)
@@ -79,7 +79,7 @@ def report(hand_over: str, threads: int) -> None:
 
 @pytest.mark.parametrize(("hand_over", "threads"), [("permissive", 2), ("ordered", 1)])
 def test_no_kernel_is_loaded_behind_the_first_frame(hand_over: str, threads: int) -> None:
-    """Updates, ticks, held frames and tables that grow use kernels that were there before the first frame."""
+    """Updates, ticks, held frames and growing tables use kernels that were loaded before the first frame."""
     code = f"from tests.engine.test_loading import report; report({hand_over!r}, {threads})"
     done = subprocess.run([sys.executable, "-c", code], cwd=_ROOT, capture_output=True, text=True, check=False)
     assert done.stdout == "True {}\n", done.stderr

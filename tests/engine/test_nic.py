@@ -1,4 +1,4 @@
-"""The NIC of a run alone: what it sends, and that whoever wants rows gets them whole and in order."""
+"""The NIC of a run alone: what it sends, and that a reader of rows gets all of them in order."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ROWS = 3
 
 
 def batch(number: int, completions_ns: list[int]) -> Sent:
-    """A batch that is back, in a slot of its own."""
+    """A finished batch, in its own slot."""
     work = new_work_columns(ROWS)
     work.filter_id[:] = number
     work.completion_ns[:] = completions_ns
@@ -46,13 +46,13 @@ def batch(number: int, completions_ns: list[int]) -> Sent:
 
 
 def late(*rows: tuple[int, int]) -> Any:
-    """Frames that were held, and when they have completed."""
+    """Held frames, and their completions."""
     return np.array(list(rows), LATE_ROW)
 
 
 @pytest.mark.parametrize("early", [False, True])
 def test_rows_outlive_their_slots(early: bool) -> None:
-    """A batch with held frames, and one that has to wait for it, keep their rows when their slots are used again.
+    """A batch with held frames, and a batch that waits for it, keep their rows when their slots are reused.
 
     Completions of held frames may come before their batch does.
     """
@@ -80,7 +80,7 @@ def test_rows_outlive_their_slots(early: bool) -> None:
 
 
 class QuietTransport:
-    """Two hosts that do nothing by themselves; keeps what they are sent."""
+    """Two hosts that do nothing by themselves; keeps the messages to them."""
 
     hosts = 2
 
@@ -89,7 +89,7 @@ class QuietTransport:
         self.messages: list[tuple[int, FromHost]] = []
 
     def start(self, start_ns: int) -> None:
-        """Nobody has to know."""
+        """Do nothing."""
 
     def has_slot(self) -> bool:
         """Always."""
@@ -139,7 +139,7 @@ def frames(*times_ns: int, first_frame: int = 0) -> FrameBatch:
 
 
 def test_a_marker_says_which_frames_came_before_it() -> None:
-    """Also one that is adopted at a tick, between two frames of a batch: there is no segment of its own (EPO-04)."""
+    """An update adopted at a tick, between two frames of a batch, has no segment of its own (EPO-04)."""
     transport = QuietTransport()
     nic_with_an_update(transport, ticks_ns=[30]).take(frames(10, 20, 40, 50))
     [marker] = [mark for batch, _ in transport.sent for segment in batch.segments for mark in segment.marks]
@@ -148,7 +148,7 @@ def test_a_marker_says_which_frames_came_before_it() -> None:
 
 
 def test_everybody_hears_of_time_while_an_update_is_open() -> None:
-    """A host without rows may hold back what others wait for: all are told until that is over (EPO-07)."""
+    """Others may wait for a host without rows: all hosts get all batches until the update is over (EPO-07)."""
     transport = QuietTransport()
     nic = nic_with_an_update(transport)
     nic.take(frames(10, 20))
@@ -164,7 +164,7 @@ def test_everybody_hears_of_time_while_an_update_is_open() -> None:
 
 
 def test_what_was_requested_before_the_last_frame_is_adopted() -> None:
-    """Though nothing arrives any more when it is, and nothing that was requested later (EPO-03)."""
+    """A request before the last arrival is adopted, even after it; a request after the last arrival is not (EPO-03)."""
     first, second, third = (four_vports(n) for n in range(3))
     updates = planned_updates(
         [(None, first.configuration), (25, second.configuration), (31, third.configuration)], first.processors

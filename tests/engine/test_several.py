@@ -33,16 +33,16 @@ def test_equal_to_each_alone() -> None:
 
 
 class InterruptedSource(SmallTraffic):
-    """Ctrl-C in its second batch."""
+    """A source with Ctrl-C in its second batch."""
 
     def batches(self, batch_frames: int) -> Iterator[FrameBatch]:
-        """As many as come."""
+        """Batches until the interrupt."""
         yield next(super().batches(batch_frames))
         raise KeyboardInterrupt
 
 
 def test_interrupt_ends_all() -> None:
-    """What had begun is finished and told, what had not is left out."""
+    """After Ctrl-C the NIC that had begun is finished and reported, others are left out."""
     frames = small_traffic(1, 100).frames
     runs = [
         NicRun(small_experiment(1, 2, 40), source_of(1, 100)),

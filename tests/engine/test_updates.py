@@ -23,7 +23,7 @@ _small_logs = partial(mock.patch.multiple, updatable, LOG_ROWS=1, HELD_ROWS=1, M
 
 
 def reference(given_run: Run, *, ordered: bool, ticks_ns: tuple[int, ...] = ()) -> Result:
-    """What the slow reference makes of a run."""
+    """The results of the slow reference for a run."""
     frames = [(at, frame, len(frame)) for at, frame in given_run.arrivals]
     last_arrival_ns = frames[-1][0] if frames else -1
     reached = [one for one in given_run.configurations if one[0] is None or one[0] <= last_arrival_ns]
@@ -46,7 +46,7 @@ def run(
     ticks_ns: tuple[int, ...] = (),
     scattered: Scattered | None = None,
 ) -> FinishedRun:
-    """What the model makes of it."""
+    """The results of the model for the same run."""
     batch = batch_of([f for _, f in given_run.arrivals], timestamps_ns=[at for at, _ in given_run.arrivals])
     return run_with_updates(
         batch, given_run.configurations, given_run.costs, ordered=ordered, batch_frames=batch_frames,
@@ -69,9 +69,9 @@ def test_updates_equal_the_reference(given_run: Run, ordered: bool, batch_frames
 @pytest.mark.parametrize("scattered", [None, *(Scattered([1, 2, 3], slots, 7) for slots in (1, 2, 8))])
 @pytest.mark.parametrize("batch_frames", [1, 7])
 def test_processors_that_wait_for_each_other(scattered: Scattered | None, batch_frames: int) -> None:
-    """Two entries are swapped, and swapped back while both processors hold frames for the other: nobody waits for ever.
+    """Two entries are swapped, and swapped back while both processors hold frames: neither waits for ever.
 
-    Each has to be told how late the other's held frames enter at least, and not how late anything there may (EPO-07).
+    Each must be told a bound of when the other's held frames enter, not of everything on that processor (EPO-07).
     """
     swap = Run(
         tuple((10 * number, packet(number % 2)) for number in range(6)),
@@ -86,7 +86,7 @@ def test_processors_that_wait_for_each_other(scattered: Scattered | None, batch_
 @settings(max_examples=100, deadline=None)
 @given(runs(), st.booleans())
 def test_logs_of_any_size_will_do(given_run: Run, ordered: bool) -> None:
-    """Nothing depends on how much room logs, held frames and queues without a bound have to begin with (ENG-04)."""
+    """No result depends on the initial room of logs, held frames and unbounded queues (ENG-04)."""
     with _small_logs():
         got = run(given_run, ordered=ordered)
     check_against_reference(got, given_run, ordered=ordered)
@@ -108,7 +108,7 @@ def test_held_frames_enter_before_the_next_mark_in_small_logs() -> None:
 
 @pytest.mark.parametrize("seed", [3, 13, 21])
 def test_a_later_update_watches_for_longer(seed: int) -> None:
-    """What overtakes frames of an entry that moves twice is found, though the first update is over before (ORD-02)."""
+    """Frames that overtake those of an entry that moves twice are found, although the first update is over (ORD-02)."""
     moved_twice = Run(
         (
             *((at, packet(0)) for at in (0, 20, 25, 30)),
@@ -131,7 +131,7 @@ def test_more_adoptions_in_a_batch_than_a_slot_has_segments(
 ) -> None:
     """A batch that is cut into more pieces goes in several slots, with equal results (MOD-08, ENG-01).
 
-    Some frames always wait for an update, and fences of those before are forgotten meanwhile.
+    Some frames always wait for an update, and fences of earlier updates are forgotten meanwhile.
     """
     processors, costs = (S, T, U), dict(zip(PROCESSORS, (9, 5, 2), strict=True))
     adoptions = [(3 * k + 1, spread(processors[k % 3], processors[k // 2 % 3])) for k in range(80)]
@@ -157,7 +157,7 @@ def test_more_adoptions_in_a_batch_than_a_slot_has_segments(
 def test_no_order_of_messages_matters(
     given_run: Run, ordered: bool, host_ends: list[int], batch_frames: int, slots: int, seed: int
 ) -> None:
-    """Processors on any number of hosts, which get on at any pace, come to the same results (ENG-01, EPO-05)."""
+    """Processors on any number of hosts, each at any pace, give the same results (ENG-01, EPO-05)."""
     scattered = Scattered(host_ends, slots, seed)
     got = run(given_run, ordered=ordered, batch_frames=batch_frames, scattered=scattered)
     check_against_reference(got, given_run, ordered=ordered)
@@ -174,7 +174,7 @@ def test_no_order_of_messages_matters(
 def test_ticks_see_what_came_before(
     given_run: Run, ordered: bool, ticks: set[int], scattered: Scattered | None, batch_frames: int
 ) -> None:
-    """Loads at a tick are those of everything that happened before it, and of nothing after it (POL-02, PRC-04)."""
+    """Loads at a tick include everything that happened before it, and nothing after it (POL-02, PRC-04)."""
     last_ns = given_run.arrivals[-1][0] if given_run.arrivals else -1
     first_ns = given_run.arrivals[0][0] if given_run.arrivals else 0
     ticks_ns = tuple(sorted(at for at in ticks if first_ns <= at <= last_ns))

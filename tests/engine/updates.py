@@ -1,4 +1,4 @@
-"""Runs with updates for tests: the NIC of a run under a control side that knows everything beforehand."""
+"""Runs with updates for tests: the NIC of a run with a control side that knows all updates beforehand."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ __all__ = ["FinishedRun", "Planned", "Scattered", "planned_updates", "run_with_u
 
 
 class Planned:
-    """A control side that gives out given updates, in stretches of some length, and asks for loads at given moments."""
+    """A control side that returns given updates, in stretches of some length, and asks for loads at given moments."""
 
     def __init__(self, updates: Sequence[SteeringUpdate], *, stretch: int = 100, ticks_ns: Sequence[int] = ()) -> None:
         self.loads: list[Loads] = []
@@ -79,7 +79,7 @@ def planned_updates(
 
 @dataclass(frozen=True, slots=True)
 class Scattered:
-    """Processors spread over hosts that work whenever a random number says so."""
+    """Processors spread over hosts that work at random times."""
 
     host_ends: list[int]  # host h owns the processors below host_ends[h] that no other owns
     slots: int  # batches in flight
@@ -175,13 +175,13 @@ class ScatteredTransport:
             queue.append((End(works), None))
 
     def reports(self) -> list[HostReport]:
-        """What every host has to say at the end."""
+        """The reports of all hosts."""
         return [host.report() for host in self._processors]
 
 
 @dataclass(frozen=True, slots=True)
 class FinishedRun:
-    """What a run leaves."""
+    """The results of a run."""
 
     nic: NicResult
     processors: list[ProcessorReport]

@@ -20,7 +20,7 @@ from tests.reference.vectors import KEYS
 
 
 def four_vports(first_processor: int = 0) -> SteeringSnapshot:
-    """VPorts 1 to 4 at 00-15-5D-01-02-01 on, 16 entries each over four processors from one on; not promiscuous."""
+    """VPorts 1 to 4, addresses from 00-15-5D-01-02-01, 16 entries over four processors each; not promiscuous."""
     processors = tuple(ProcessorNumber(0, n) for n in range(4))
     types = HashType.TCP_IPV4 | HashType.IPV4 | HashType.TCP_IPV6
     table = tuple(processors[(n + first_processor) % 4] for n in range(16))

@@ -51,7 +51,7 @@ VXLAN_BYTES, NVGRE_BYTES = 16, 8  # UDP and VXLAN header; GRE header with a key
 def test_every_column_equals_the_reference(
     data: st.DataObject, configuration: AdapterConfiguration, transmit_by_source: bool, inner_headers: bool
 ) -> None:
-    """Each frame's row is what HSH-30 says, and without the feature what the outer headers say."""
+    """Each frame's row follows HSH-30; without the feature it follows the outer headers."""
     configuration = replace(configuration, inner_headers=inner_headers)
     given_frames = data.draw(st.lists(encapsulated_frames() | frames(), min_size=1, max_size=10))
     rows = steered_rows(configuration, given_frames, transmit_by_source=transmit_by_source)
@@ -65,7 +65,7 @@ def test_every_column_equals_the_reference(
 def test_flow_keys_tell_flows_apart(
     data: st.DataObject, configuration: AdapterConfiguration, transmit_by_source: bool
 ) -> None:
-    """Two frames have the same flow key exactly when they are of one flow, be it inner or outer (ORD-01, HSH-30)."""
+    """Two frames have the same flow key exactly if they are of the same inner or outer flow (ORD-01, HSH-30)."""
     configuration = replace(configuration, inner_headers=True)
     given_frames = data.draw(st.lists(encapsulated_frames() | frames(), min_size=2, max_size=10))
     steer = reference.steer_by_source_mac if transmit_by_source else reference.steer
@@ -86,7 +86,7 @@ def test_flow_keys_tell_flows_apart(
 def flow_keys(
     configuration: AdapterConfiguration, given_frames: list[Frame], *, transmit_by_source: bool = False
 ) -> list[int]:
-    """What the kernel calls the flow of each frame."""
+    """The kernel's flow key of each frame."""
     batch = batch_of([frame.data for frame in given_frames], [frame.wire_length for frame in given_frames])
     work = new_work_columns(len(given_frames))
     steer_batch(batch, compile_snapshot(configuration, 0), work, transmit_by_source=transmit_by_source)
@@ -133,7 +133,7 @@ def test_encapsulated_frames_reach() -> None:
 
 
 def adapter(*filters: Filter, types: HashType = ALL_TYPES, **changes: Any) -> AdapterConfiguration:
-    """Two VPorts with RSS: 1 for frames to the tunnel endpoint's address, 2 for frames to the guest's, if not told."""
+    """Two VPorts with RSS; by default 1 has the tunnel endpoint's address and 2 the guest's."""
     spread = rss(types, (4, 5, 6, 7), 9)
     vports = (VPort(1, True, cpu(1), spread), VPort(2, True, cpu(2), spread))
     filters = filters or (Filter(1, 1, (equal(TUNNEL),)), Filter(2, 2, (equal(GUEST),)))
@@ -206,7 +206,7 @@ OUTER_4, OUTER_6 = hash_of("10.0.0.1", "10.0.0.2"), hash_of("2001:db8::1", "2001
 def steer(
     configuration: AdapterConfiguration, frame: bytes | Frame, *, transmit_by_source: bool = False
 ) -> reference.SteeredFrame:
-    """What reference and kernel agree on."""
+    """The row of a frame, on which reference and kernel must agree."""
     frame = frame if isinstance(frame, Frame) else Frame(frame, len(frame))
     steered = (reference.steer_by_source_mac if transmit_by_source else reference.steer)(configuration, *frame)
     # frames around it, so that bytes behind its end are seen if somebody reads them
@@ -304,7 +304,7 @@ OUTSIDE = {
 
 @pytest.mark.parametrize(("frame", "hash_type", "hash_value"), OUTSIDE.values(), ids=OUTSIDE)
 def test_outer_addresses_are_hashed(frame: bytes | Frame, hash_type: str, hash_value: int) -> None:
-    """No ports inside, or not parseable: the inner MAC counts still, the hash is the outer 2-tuple's (HSH-30)."""
+    """Without inner ports, or unparseable: the inner MAC counts, and the outer 2-tuple is hashed (HSH-30)."""
     steered = steer(adapter(), frame)
     assert (2, hash_type, hash_value) == (steered.vport_id, steered.hash_type, steered.hash_value)
 
@@ -334,7 +334,7 @@ NOT_ENCAPSULATED = {
 
 @pytest.mark.parametrize("frame", NOT_ENCAPSULATED.values(), ids=NOT_ENCAPSULATED)
 def test_everything_else_is_as_ever(frame: bytes | Frame) -> None:
-    """What only resembles a tunnel is steered and told apart by its outer headers (HSH-30)."""
+    """Packets that only resemble tunnels are steered and distinguished by their outer headers (HSH-30)."""
     frame = frame if isinstance(frame, Frame) else Frame(frame, len(frame))
     configuration = adapter()
     without = replace(configuration, inner_headers=False)
@@ -345,7 +345,7 @@ def test_everything_else_is_as_ever(frame: bytes | Frame) -> None:
 
 
 def test_vlan_conditions_test_the_outer_tag() -> None:
-    """VLAN conditions and the 8021Q OOB are about the outer tag, the address test is about the inner frame (HSH-30)."""
+    """VLAN conditions and 8021Q OOB use the outer tag, address tests use the inner frame (HSH-30)."""
     configuration = adapter(Filter(1, 1, (equal(GUEST),), untagged_or_zero=True), Filter(2, 2, (equal(GUEST), vlan(8))))
     inner_tag = outer(ip4() / vxlan(inner(TCP4, Dot1Q(vlan=8))))
     steered = steer(configuration, inner_tag)
@@ -356,7 +356,7 @@ def test_vlan_conditions_test_the_outer_tag() -> None:
 
 
 def test_masked_filters_test_the_inner_address() -> None:
-    """Filters that are not for one address look at the inner one as well (HSH-30, FLT-12)."""
+    """General filters look at the inner address as well (HSH-30, FLT-12)."""
     configuration = adapter(Filter(1, 1, (masked(0xFF, 0x01),)), Filter(2, 2, (masked(0xFF, 0x02),)))
     assert steer(configuration, outer(ip4() / vxlan(inner(TCP4)))).vport_id == 2
 
@@ -374,14 +374,14 @@ def test_masked_filters_test_the_inner_address() -> None:
     ],
 )
 def test_packet_filter_tests_the_inner_address(packet_filter: PacketFilter, destination: int, accepted: bool) -> None:
-    """An encapsulated frame that no filter matches is for the packet filter, by its inner address (HSH-30, RX-07)."""
+    """The packet filter decides about unmatched encapsulated frames by their inner address (HSH-30, RX-07)."""
     configuration = adapter(packet_filter=packet_filter, multicast_list=(0x01005E_010203,))
     steered = steer(configuration, outer(ip4() / vxlan(inner(TCP4, destination=destination))))
     assert (0 if accepted else None, None if accepted else "packet filter") == (steered.vport_id, steered.drop_reason)
 
 
 def test_sends_are_known_by_the_inner_source() -> None:
-    """By source MAC a frame is a send of the VPort that the inner source address names (HSH-30, TX-01)."""
+    """With by-source-mac a frame is a send of the VPort that the inner source address names (HSH-30, TX-01)."""
     frame = outer(ip4() / vxlan(inner(TCP4, source=GUEST, destination=STRANGER)), source=TUNNEL)
     steered = steer(adapter(), frame, transmit_by_source=True)
     assert (steered.direction, steered.vport_id, steered.hash_value) == ("tx", 2, TCP4_HASH)
@@ -405,20 +405,20 @@ def test_sends_are_known_by_the_inner_source() -> None:
     ],
 )  # fmt: skip
 def test_falling_back(types: HashType, packet: Any, hash_type: str, hash_value: int | None) -> None:
-    """With ports inside, every type is of the inner packet; without, of the outer one, never with ports (HSH-09)."""
+    """With inner ports the inner packet is hashed by any type; without, the outer packet, without ports (HSH-09)."""
     steered = steer(adapter(types=types), outer(ip4() / vxlan(inner(packet))))
     assert (2, hash_type, hash_value) == (steered.vport_id, steered.hash_type, steered.hash_value)
 
 
 def test_runts_are_outer() -> None:
-    """Inner frames are no runts, however short; outer ones are as ever (HSH-30, MOD-10)."""
+    """Short inner frames are no runts; short outer frames are runts as usual (HSH-30, MOD-10)."""
     frame = outer(ip4() / vxlan(inner(TCP4)), Dot1Q(vlan=8))
     assert steer(adapter(), frame[:15]).drop_reason == "runt"
     assert steer(adapter(), Frame(frame[:15], len(frame))).drop_reason == "runt"
 
 
 def test_flows() -> None:
-    """With ports inside a flow is the inner one, without it is the outer one without ports (HSH-30, ORD-01)."""
+    """With inner ports the flow is the inner one; without, the outer one without ports (HSH-30, ORD-01)."""
     alike = [
         outer(ip4() / vxlan(inner(TCP4))),
         outer(ip6(HOME) / vxlan(inner(TCP4, Dot1Q(vlan=9), source=PERMANENT)), Dot1Q(vlan=8)),

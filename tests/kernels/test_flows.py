@@ -8,7 +8,7 @@ from dataplane.kernels.flows import ORDER_ROW, follow, forget_order
 
 
 def test_a_table_that_has_forgotten_is_empty() -> None:
-    """Who was overtaken is told as long as it is known who came before (ORD-02); afterwards the whole table is free."""
+    """Overtaken items are found until the table is emptied (ORD-02); then all its rows are free."""
     order, used = np.zeros(8, ORDER_ROW), 0
     for key in (5, 13, 0):
         used, late_ns = follow(order, used, np.uint64(key), 3, 10)

@@ -49,7 +49,7 @@ def test_count_leading_zeros() -> None:
 
 @pytest.mark.parametrize("name", READS)
 def test_reads(name: str) -> None:
-    """A read at any address gives the bytes there in the order its name says."""
+    """A read at any address returns the bytes there, in the byte order of its name."""
     read = compiled(name, 1)
     size, order = READS[name]
     for offset in range(0, 65 - size):
@@ -72,7 +72,7 @@ def test_writes(name: str) -> None:
 
 
 def test_prefetch_address_changes_nothing() -> None:
-    """A prefetch may name any address, also one where nothing is."""
+    """A prefetch may have any address, also an unmapped one."""
     fetch = compiled("prefetch_address", 1)
     data = DATA.copy()
     fetch(data.ctypes.data)

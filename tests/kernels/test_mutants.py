@@ -1,7 +1,7 @@
 """The comparison of kernel and reference can fail: each wrong reading of a rule is told apart from the right one.
 
-A mutant changes the reference, not the kernel (compiled code cannot be patched); either way the generated frames and
-configurations must contain one that the two steer differently.
+A mutant changes the reference, not the kernel, because compiled code cannot be patched. The generated frames and
+configurations must contain a case that reference and kernel steer differently.
 """
 
 from __future__ import annotations

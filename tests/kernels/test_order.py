@@ -15,7 +15,7 @@ FRAMES = st.lists(st.tuples(st.sampled_from([0, 7, (1 << 64) - 1]), st.integers(
 
 
 def measured(frames: list[tuple[int, int]], first_frame: int = 0) -> dict[int, tuple[int, int]]:
-    """Extent and late time by frame of the reordered ones; frames are numbered from `first_frame`."""
+    """Extent and late time of reordered frames, by frame; frames are numbered from `first_frame`."""
     rows = sorted((flow, completion, first_frame + i) for i, (flow, completion) in enumerate(frames))
     flow_key = np.array([row[0] for row in rows], np.uint64)
     completion_ns, frame = (np.array([row[column] for row in rows], np.int64) for column in (1, 2))
@@ -38,7 +38,7 @@ def test_order_equals_the_reference(frames: list[tuple[int, int]]) -> None:
 @settings(max_examples=50)
 @given(FRAMES, st.integers(0, 1 << 40))
 def test_only_the_order_of_frame_numbers_counts(frames: list[tuple[int, int]], first_frame: int) -> None:
-    """Frames that count from anywhere come to the same measures."""
+    """The measures do not depend on the number of the first frame."""
     assert measured(frames, first_frame) == measured(frames)
 
 

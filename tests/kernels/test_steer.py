@@ -76,7 +76,7 @@ VLAN_CONDITIONS: tuple[tuple[tuple[FieldTest, ...], bool], ...] = (
 
 @pytest.mark.parametrize("conditions", [*product(VLAN_CONDITIONS, repeat=1), *product(VLAN_CONDITIONS, repeat=2)])
 def test_vlan_conditions_of_one_address(conditions: tuple[tuple[tuple[FieldTest, ...], bool], ...]) -> None:
-    """Filters of one address, by their order: each tag or none, on the straight way of TCP and on that of the rest."""
+    """Filters of one address are tried in order, for every tag and none, on the plain path and on the general one."""
     address = FieldTest(MacField.DESTINATION_ADDRESS, 0x00155D010201)
     configuration = replace(
         four_vports().configuration,
@@ -97,7 +97,7 @@ def test_vlan_conditions_of_one_address(conditions: tuple[tuple[tuple[FieldTest,
 
 @pytest.mark.parametrize("listed", range(4))
 def test_every_address_of_the_multicast_list(listed: int) -> None:
-    """Frames that no filter asks for come in when their address is anywhere in the list, and only then (RX-07)."""
+    """Unmatched frames are accepted exactly if their address is anywhere in the multicast list (RX-07)."""
     addresses = [0x01005E000001 + n for n in range(4)]
     configuration = replace(
         four_vports().configuration,

@@ -1,4 +1,4 @@
-"""The two ways to compute a Toeplitz hash against each other, the published vectors and the reference."""
+"""The two methods for Toeplitz hashes against each other, the published vectors and the reference."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _by_tables(data: Any, table: Any) -> Any:
 
 
 def by_windows(data: bytes, key: bytes) -> int:
-    """The hash of 4, 8, 12, 16, 32 or 36 bytes as carry-less products; nothing behind the last byte is touched."""
+    """The hash of 4, 8, 12, 16, 32 or 36 bytes as carry-less products; no byte after the last one is read."""
     windows = np.array(kernels.toeplitz_windows(key), np.uint64)
     return int(BY_WINDOWS[len(data)](np.frombuffer(data, np.uint8), windows))
 
@@ -65,7 +65,7 @@ def test_tables_equal_the_reference(data: bytes, key: bytes) -> None:
 @needs_instruction
 @pytest.mark.parametrize("vector", [*OFFICIAL_HASHES, *OTHER_HASHES], ids=lambda vector: vector.name)
 def test_published_vectors(vector: HashVector) -> None:
-    """Both have the published value; inputs of another length are continued with zero bytes, which add nothing."""
+    """Both give the published values; inputs are padded with zero bytes, which add nothing."""
     padded = vector.data.ljust(next(length for length in LENGTHS if length >= len(vector.data)), b"\0")
     assert by_windows(padded, vector.key) == by_tables(vector.data, vector.key) == vector.hash_value
 
@@ -80,7 +80,7 @@ def test_key_length() -> None:
 
 
 def test_the_method_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The portable method is used where the user wants it, and where the CPU compiled for lacks the instruction."""
+    """The portable method is used if the user wants it, or if the target CPU lacks the instruction."""
     monkeypatch.delenv(kernels.PORTABLE_VARIABLE, raising=False)
     monkeypatch.setattr(kernels, "has_carry_less_multiplication", lambda: True)
     assert kernels.method() == "carry-less multiplication"

@@ -1,4 +1,4 @@
-"""The plain way through the steering kernel against the general one, and one hash method against the other."""
+"""The plain path of the steering kernel against the general path, and one hash method against the other."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def the_general_way(batch: FrameBatch, snapshot: SteeringSnapshot, *, transmit_b
 
 
 def as_steered(batch: FrameBatch, snapshot: SteeringSnapshot, *, transmit_by_source: bool) -> WorkColumns:
-    """Every frame steered by the batch kernel, into columns full of something else."""
+    """Every frame steered by the batch kernel, into columns that contain other values before."""
     work = new_work_columns(len(batch))
     for column in work:
         column.view(np.uint8).fill(0x5A)
@@ -76,7 +76,7 @@ def assert_equal(one: WorkColumns, other: WorkColumns) -> None:
 
 @st.composite
 def nearly_plain_frames(draw: st.DrawFn) -> Frame:
-    """A frame as the plain way wants it, or with one byte changed, or cut: the borders of what it may take."""
+    """A plain frame, or one with a changed byte, or a cut one: frames at the border of the plain path."""
     profile = Profile(
         "uniform",
         packets=1,
@@ -101,7 +101,7 @@ def nearly_plain_frames(draw: st.DrawFn) -> Frame:
 def test_both_ways_are_one(
     data: st.DataObject, configuration: AdapterConfiguration, transmit_by_source: bool, inner_headers: bool
 ) -> None:
-    """What the plain way says of a frame is what the general one says of it, in every column."""
+    """The plain path and the general path give the same row for a frame, in every column."""
     given_frames = data.draw(st.lists(st.one_of(nearly_plain_frames(), frames()), min_size=1, max_size=12))
     batch = batch_of([frame.data for frame in given_frames], [frame.wire_length for frame in given_frames])
     snapshot = compile_snapshot(replace(configuration, inner_headers=inner_headers), 0)
@@ -111,7 +111,7 @@ def test_both_ways_are_one(
 
 @given(st.data(), adapter_configurations())
 def test_both_methods_are_one(data: st.DataObject, configuration: AdapterConfiguration) -> None:
-    """Hashing by carry-less multiplication and by byte tables gives the same columns, on either way."""
+    """Carry-less multiplication and byte tables give the same columns, on both paths."""
     given_frames = data.draw(st.lists(st.one_of(nearly_plain_frames(), frames()), min_size=1, max_size=12))
     batch = batch_of([frame.data for frame in given_frames], [frame.wire_length for frame in given_frames])
     expected = as_steered(batch, compile_snapshot(configuration, 0), transmit_by_source=False)
@@ -124,7 +124,7 @@ def test_both_methods_are_one(data: st.DataObject, configuration: AdapterConfigu
 
 
 def test_plain_frames_of_every_kind_are_drawn() -> None:
-    """The strategy reaches what it is for: TCP and UDP over IPv4 and IPv6, and frames that are just none of these."""
+    """The strategy covers TCP and UDP over IPv4 and IPv6, and frames that are just not plain."""
     seen: set[int] = set()
 
     @given(nearly_plain_frames())
@@ -137,7 +137,7 @@ def test_plain_frames_of_every_kind_are_drawn() -> None:
 
 @given(adapter_configurations())
 def test_a_snapshot_travels_without_its_addresses(configuration: AdapterConfiguration) -> None:
-    """A snapshot that was sent to another process, or copied with other arrays, steers by its own arrays."""
+    """A snapshot sent to another process, or copied with other arrays, steers by its own arrays."""
     snapshot = compile_snapshot(configuration, 0)
     addresses = snapshot.kernel_table.addresses
     arrays = type(snapshot.arrays)(*(read_only(array.copy()) for array in snapshot.arrays))
