@@ -22,12 +22,12 @@ CONFIGS = sorted(Path(configs.__file__).parent.glob("*.toml"))
 
 
 def nics_of(loaded: Scenario | SeveralNics) -> tuple[Scenario, ...]:
-    """One or several."""
+    """The scenario or scenarios of a file."""
     return loaded.nics if isinstance(loaded, SeveralNics) else (loaded,)
 
 
 def test_there_are_scenarios() -> None:
-    """The quick start and one for each feature, updates, policies and several NICs among them, are where tests look."""
+    """`configs/` has the quick start and scenarios for all features, so the tests below find them."""
     assert "quick-start" in {file.stem for file in CONFIGS}
     assert len(CONFIGS) >= 25
     loaded = [load_nics(file) for file in CONFIGS]
@@ -40,7 +40,7 @@ def test_there_are_scenarios() -> None:
 
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)
 def test_scenario_loads_and_round_trips(file: Path) -> None:
-    """It has no findings, describes an adapter, and its resolved form is the same scenario (ENG-05)."""
+    """Every scenario has no findings, describes an adapter, and its resolved form is the same scenario (ENG-05)."""
     loaded = load_nics(file)
     assert loaded.name == file.stem
     assert all(nic.traffic for nic in nics_of(loaded))
@@ -51,7 +51,7 @@ def test_scenario_loads_and_round_trips(file: Path) -> None:
 
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)
 def test_scenario_says_what_to_look_at(file: Path) -> None:
-    """Its comment at the top tells a reader what the run will show."""
+    """Every scenario begins with a comment that says what the run will show."""
     assert "# What to look at" in file.read_text("utf-8").partition("\n[")[0]
 
 

@@ -36,7 +36,7 @@ def named_rules(text: str) -> set[str]:
 
 
 def rules_named_by_tests() -> set[str]:
-    """What the test modules name, what the scenarios name whose scripts the tests run, and ERR rows made of those."""
+    """The rules named by test modules or by scenarios that the tests run, and ERR rows that consist of such rules."""
     modules = [path for path in (ROOT / "tests").rglob("test_*.py") if path != Path(__file__)]
     named = {rule for path in modules for rule in named_rules(path.read_text("utf-8"))}
     scripts = {path.stem for path in (ROOT / "tests" / "scenarios").glob("S-*.jsonl")}
@@ -51,7 +51,7 @@ def rules_named_by_tests() -> set[str]:
 
 
 def untested_rules() -> dict[str, str]:
-    """Rule -> reason out of `rules_not_tested.txt`: a line with the reason, then indented lines with identifiers."""
+    """Rule -> reason from `rules_not_tested.txt`: a line with the reason, then indented lines with identifiers."""
     reasons: dict[str, str] = {}
     reason = ""
     for line in UNTESTED.read_text("utf-8").splitlines():
@@ -65,7 +65,7 @@ def untested_rules() -> dict[str, str]:
 
 
 def test_every_rule_is_tested_or_has_a_reason() -> None:
-    """A rule without a test is a promise nobody keeps: write the test, or say why there cannot be one."""
+    """Every rule has a test, or a reason why there cannot be one."""
     missing = defined_rules() - rules_named_by_tests() - set(untested_rules())
     assert not missing, f"no test names {', '.join(sorted(missing))}"
 
@@ -79,7 +79,7 @@ def test_reasons_are_for_rules_without_a_test() -> None:
 
 
 def test_rule_books_define_what_they_seem_to() -> None:
-    """The rule books are read at all: every family is there, and no identifier is skipped within one."""
+    """The rule books are read completely: every family is found, and no identifier in it is skipped."""
     rules = defined_rules()
     families = {rule[:3] for rule in rules if len(rule) == 6}
     assert families >= {

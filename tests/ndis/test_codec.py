@@ -36,7 +36,7 @@ def request(cls: type[Structure], members: dict[str, Any], version: NdisVersion 
 
 
 def status(cls: type[Structure], members: dict[str, Any], version: NdisVersion = V660) -> NdisStatus:
-    """Status of the failure of structured input."""
+    """The status of the failure to decode structured input."""
     return refused(cls, encode(cls, members, version)).status
 
 
@@ -95,7 +95,7 @@ def test_an_array_of_no_elements_has_no_place() -> None:
 
 
 def test_lengths_are_checked_before_headers() -> None:
-    """A buffer wrong in both ways fails with INVALID_LENGTH (section 13, precedence)."""
+    """A buffer with a wrong length and a wrong header fails with INVALID_LENGTH (section 13, precedence)."""
     wrong = {"header": {"type": 0x81}}
     buffer = encode(s.FilterParameters, FILTER | wrong, V660)
     assert refused(s.FilterParameters, buffer).status == PARAMETER
@@ -286,7 +286,7 @@ def test_table_sizes_by_revision() -> None:
 
 @pytest.mark.parametrize("entry_size", [0, 8, 16])
 def test_processor_masks_only_have_to_be_inside(entry_size: int) -> None:
-    """Nothing but their place is checked, not even against the fixed part (RSS-29)."""
+    """Only the place of the masks is checked; they may even overlap the fixed part (RSS-29)."""
     masks = {"number_of_processor_masks": 2, "processor_masks_offset": 0, "processor_masks_entry_size": entry_size}
     assert request(s.ScaleParameters, RSS | masks).indirection_table == ((0, 2), (0, 4))
 
@@ -314,7 +314,7 @@ def test_the_key_of_generation_2(members: dict[str, Any], used: bool) -> None:
     ("flags", "used"), [(["ENABLE_HASH"], True), (["ENABLE_HASH", "HASH_KEY_UNCHANGED"], False), ([], False)]
 )
 def test_the_key_of_receive_hash(flags: list[str], used: bool) -> None:
-    """The key counts when hashing is enabled and the key not called unchanged."""
+    """The key counts if hashing is enabled and the key is not flagged as unchanged."""
     value = request(s.HashParameters, {"flags": flags, "hash_secret_key": "77" * 40})
     assert value.hash_secret_key == (b"\x77" * 40 if used else b"")
 
@@ -348,7 +348,7 @@ def test_enumeration_results(value: Any, version: NdisVersion, offset: int, size
 
 
 def test_the_numbers_of_an_enumeration_request_are_not_read() -> None:
-    """They are results; whatever the caller left there is no declared array."""
+    """Arrays of enumerations are results; whatever the caller's buffer contains there is no declared array."""
     request_ = bytearray(encode(s.VPortInfoArray, {}, V660))
     request_[16:28] = b"\xff" * 12
     value = decode(s.VPortInfoArray, request_)
@@ -413,7 +413,7 @@ def test_members_an_older_buffer_does_not_have_are_not_written_back() -> None:
     [(0, b"a\0", ""), (5, b"a\0b\0c\0", "ab"), (0xFFFF, b"x\0" * 257, "x" * 257), (4, b"\x00\xd8a\0", "\ufffda")],
 )
 def test_hostile_strings(length: int, characters: bytes, text: str) -> None:
-    """A length beyond the array, an odd one and broken UTF-16 are read as far as they make sense."""
+    """Strings with a length beyond the array, an odd length or broken UTF-16 are read as far as possible."""
     buffer = bytearray(encode(s.NicSwitchParameters, {}, V660))
     buffer[16 : 18 + len(characters)] = struct.pack("<H", length) + characters
     value = decode(s.NicSwitchParameters, buffer)

@@ -48,7 +48,7 @@ def test_a_table_entry_by_entry() -> None:
 
 
 def test_a_buffer_that_ends_inside_a_member() -> None:
-    """What is there of the member is named after it, not padding, and the failure says how much is missing (OID-09)."""
+    """A truncated member has its name, not that of padding, and the failure says how much is missing (OID-09)."""
     buffer = json_to_buffer("FILTER_CLEAR_PARAMETERS", {"queue_id": 1}, V660)
     assert describe("FILTER_CLEAR_PARAMETERS", buffer[:2]) == [(0, 2, "Header", "8001", "cut off: 2 of 4 bytes")]
     assert describe("FILTER_CLEAR_PARAMETERS", buffer[:11])[-2:] == [

@@ -1,4 +1,4 @@
-"""Hostile buffers: `decode` answers, whatever the bytes, and touches nothing outside."""
+"""Hostile buffers: `decode` answers, whatever the bytes, and reads nothing outside the buffer."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def check(cls: type[Structure], buffer: bytes, output: bool) -> None:
 def test_random_bytes(
     cls: type[Structure], random: bytes, length: int, revision: int, output: bool, fill: bytes
 ) -> None:
-    """Random beginnings, with a good type and a long enough buffer as well as without."""
+    """Random beginnings, with and without a right type and a sufficient length."""
     check(cls, random, output)
     kind = cls.layout.object_type or 0
     body = struct.pack("<BBH", kind, revision, 0xFFFF) + random + fill * (cls.layout.sizeof + length)
@@ -83,7 +83,7 @@ def test_random_bytes(
 @given(data=st.data(), cut=st.integers(0, 60), output=st.booleans(), revision=st.integers(0, 255))
 @settings(max_examples=120, deadline=None)
 def test_absurd_numbers(cls: type[Structure], data: st.DataObject, cut: int, output: bool, revision: int) -> None:
-    """Well-formed requests with any offset, count or size replaced, cut anywhere."""
+    """Well-formed requests with any offset, count or size replaced, and truncated anywhere."""
     overrides = data.draw(st.fixed_dictionaries({}, optional=dict.fromkeys(sorted(cls.layout.numbers), _NUMBERS)))
     buffer = bytearray(encode(cls, _FULL[cls], V680))
     for name, number in overrides.items():
@@ -98,7 +98,7 @@ def test_absurd_numbers(cls: type[Structure], data: st.DataObject, cut: int, out
 
 @pytest.mark.parametrize("output", [False, True])
 def test_an_array_with_a_cut_off_element(output: bool) -> None:
-    """A size that ends inside an element ends in front of it: no error, whatever the buffer is for (STR-05)."""
+    """A size that ends inside an element ends before that element, without an error, for every structure (STR-05)."""
     cls = s.ScaleParameters
     buffer = bytearray(encode(cls, _FULL[cls], V680))
     placed = cls.layout.members["indirection_table_size"]
@@ -138,7 +138,7 @@ def _numbers(offset: int, count: int, size: int) -> Callable[[bytes], bytes]:
     ],
 )
 def test_a_declared_count_allocates_nothing(change: Callable[[bytes], bytes]) -> None:
-    """Memory follows from the buffer, not from what it declares."""
+    """Memory use depends on the size of the buffer, not on the sizes that it declares."""
     buffer = change(encode(s.FilterParameters, _FULL[s.FilterParameters], V680))
     decode(s.FilterParameters, buffer)
     tracemalloc.start()
@@ -154,12 +154,12 @@ CORPUS: dict[str, list[str]] = json.loads(Path(__file__).with_name("corpus.json"
 
 @pytest.mark.parametrize("name", CORPUS)
 def test_corpus(name: str) -> None:
-    """The shortest buffer known for each answer that a structure can get, kept as hexadecimal digits (OID-09)."""
+    """The corpus has the shortest known buffer for each answer that a structure can get, in hexadecimal (OID-09)."""
     for digits in CORPUS[name]:
         for output in (False, True):
             check(s.structure_named(name), bytes.fromhex(digits), output)
 
 
 def test_corpus_has_every_structure() -> None:
-    """A new structure comes with buffers of its own."""
+    """The corpus has buffers for every structure, so a new structure needs some."""
     assert set(CORPUS) == {cls.layout.name for cls in STRUCTURES.values()}

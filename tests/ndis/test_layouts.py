@@ -18,7 +18,7 @@ by_structure = pytest.mark.parametrize("documented", LAYOUTS, ids=lambda documen
 
 
 def snake_case(name: str) -> str:
-    """The protocol's form of a member name, made from its examples: VPort, VF, MSIX, VM, ARP and IPv4 are words."""
+    """The protocol's form of a member name, as its examples show it: VPort, VF, MSIX, VM, ARP and IPv4 are words."""
     name = name.rpartition(".")[2].replace("VPort", "Vport").replace("IPv", "Ipv").replace("MSIX", "Msix")
     name = re.sub(r"([A-Z])([A-Z]+)(?=[A-Z][a-z]|$|s\b|s[A-Z])", lambda m: m[1] + m[2].lower(), name)
     name = name.replace("VMf", "Vmf").replace("VFId", "VfId").replace("VMN", "VmN").replace("VMF", "VmF")
@@ -36,7 +36,7 @@ def test_every_documented_structure_is_declared_and_no_other() -> None:
 
 @by_structure
 def test_offsets_and_sizes(documented: DocumentedLayout) -> None:
-    """Every member is where the compiler puts it, and `sizeof` counts the tail padding (STR-03)."""
+    """Every member has the compiler's offset, and `sizeof` counts the tail padding (STR-03)."""
     layout = STRUCTURES[documented.name].layout
     declared = [(placed.offset, placed.member.c_type.size, placed.member.c_name) for placed in layout.members.values()]
     assert declared == list(documented.members)

@@ -137,7 +137,7 @@ def test_oids() -> None:
     ],
 )
 def test_natural_kinds(oid: Oid, without: str, with_input: str) -> None:
-    """What a script line means that does not name the kind (section 4 of the protocol)."""
+    """The kind of a script line that does not name one (section 4 of the protocol)."""
     assert natural_kind(oid, with_input=False) == RequestKind[without]
     assert natural_kind(oid, with_input=True) == RequestKind[with_input]
 

@@ -102,7 +102,7 @@ def test_a_filter() -> None:
     ],
 )
 def test_defaults(cls: type[Structure], version: NdisVersion, expected: dict[str, Any]) -> None:
-    """What is left out has the default of the protocol's table; a part not given has size, count and offset 0."""
+    """Missing members have the default of the protocol's table; missing parts have size, count and offset 0."""
     value = decode(cls, encode(cls, {}, version), output=True)
     assert not isinstance(value, Failure)
     result = to_json(value)
@@ -141,7 +141,7 @@ def test_a_header_override_chooses_the_layout() -> None:
 
 
 def test_overrides_replace_the_written_number_only() -> None:
-    """The data stay where they are; later members do not move."""
+    """Overridden numbers move neither data nor later members."""
     members = {"indirection_table": [1, 2], "hash_secret_key": "ee" * 40}
     plain = encode(s.ScaleParameters, members, V660)
     changed = encode(
@@ -167,7 +167,7 @@ def test_overrides_replace_the_written_number_only() -> None:
     [(0, 16), (8, 24), (16, 32), (24, 48), (32, 64)],
 )
 def test_an_overridden_element_size_is_the_stride(size: int, length: int) -> None:
-    """A larger stride is filled with zeros, behind the last element too; a smaller one overlaps, later over earlier."""
+    """A larger stride leaves zeros after every element; at a smaller one later elements overwrite earlier ones."""
     elements = {"elements": [{"queue_id": 1}, {"queue_id": 2}], "element_size": size}
     buffer = encode(s.AllocationCompleteArray, elements, V630)
     assert len(buffer) == 24 + length
@@ -289,7 +289,7 @@ def member_values(member: Member) -> st.SearchStrategy[Any]:
 
 
 def structured_values(cls: type[Structure]) -> st.SearchStrategy[dict[str, Any]]:
-    """Structured output of any structure, without the numbers that follow from the rest."""
+    """Structured output of any structure, without the numbers that are computed."""
     optional: dict[str, st.SearchStrategy[Any]] = {}
     for name, placed in cls.layout.members.items():
         if name != "header" and name not in cls.layout.numbers and not placed.member.reserved:
@@ -332,7 +332,7 @@ def contains(whole: Any, part: Any) -> bool:
 @given(data=st.data())
 @settings(max_examples=20, deadline=None)
 def test_round_trip(cls: type[Structure], data: st.DataObject) -> None:
-    """What was given comes back from the bytes, and writing the output again gives the same bytes."""
+    """Decoding returns the given members, and encoding the output again gives the same bytes."""
     members = data.draw(structured_values(cls))
     version = NdisVersion(6, 80)
     buffer = encode(cls, members, version, output=True)

@@ -13,7 +13,7 @@ from tests.oracle.script import M1, adapter, frame, last, run, tcp4
 
 
 def test_defaults() -> None:
-    """Without preset the adapter has nothing but RSS processors and a promiscuous packet filter (MOD-12)."""
+    """Without preset the adapter has only RSS processors and a promiscuous packet filter (MOD-12)."""
     specification = parse_adapter({})
     assert str(specification.ndis_version) == "6.60"
     assert specification.permanent_address == parse_mac("00:15:5d:00:00:01")
@@ -31,7 +31,7 @@ def test_defaults() -> None:
 
 
 def test_base_and_max_follow_the_array() -> None:
-    """Without preset they are its lowest and highest; a preset has its own."""
+    """Without preset, base and maximum are the lowest and highest RSS processor; a preset has its own."""
     own = parse_adapter({"rss_processors": ["1:3", 5, 9]})
     assert (own.rss_base_processor, str(own.rss_max_processor)) == (processor(5), "1:3")
     assert own.rss_processors[0].group == 1  # the array keeps its order
@@ -95,7 +95,7 @@ def test_refused() -> None:
 
 
 def test_a_new_adapter_starts_from_nothing() -> None:
-    """The present one is thrown away with everything on it, without events."""
+    """A second `adapter` step replaces the adapter and everything on it, without events."""
     results = run(adapter("CFG-S"), frame(tcp4(M1), "a", keep=True), adapter("CFG-S"), {"inspect": "counters"})
     assert results[2]["events"] == []
     assert results[3]["arrived"] == 0
@@ -103,6 +103,6 @@ def test_a_new_adapter_starts_from_nothing() -> None:
 
 
 def test_presets_are_those_of_the_protocol() -> None:
-    """Seven, by name."""
+    """There are seven presets, with these names."""
     assert sorted(presets()) == ["CFG-2", "CFG-N", "CFG-Q", "CFG-Q20", "CFG-R", "CFG-S", "CFG-T"]
     assert processors(0, 2, 4, 6, 8, 10, 12, 14) == parse_adapter({"preset": "CFG-T"}).rss_processors

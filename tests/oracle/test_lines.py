@@ -31,7 +31,7 @@ def test_byte_order_mark() -> None:
 
 
 def test_exit_code() -> None:
-    """2 if a line was malformed, otherwise 0, whatever the adapter answered."""
+    """The exit status is 2 if a line was malformed, otherwise 0, whatever the adapter answered."""
     assert run_script([json.dumps(S), json.dumps(oid("OID_NIC_SWITCH_DELETE_VPORT", vport_id=9))], lambda _: None) == 0
     assert (
         run_script([json.dumps(adapter("CFG-S", switch=None, nic_switch_capabilities={"max_num_switches": 2}))], print)
@@ -163,7 +163,7 @@ def test_steps_need_an_adapter(key: str) -> None:
 
 
 def test_labels_are_unique() -> None:
-    """Given or default, of frames, requests, sends, during frames and NBLs; since the last adapter step."""
+    """A label, given or default, of frames, requests, sends and NBLs is unique since the last adapter step."""
     a = frame(arp(), "a")
     assert "has been used" in error(S, a, a)
     assert "has been used" in error(S, a, oid("OID_GEN_CURRENT_PACKET_FILTER", {"label": "a"}, packet_filter=[]))
@@ -193,7 +193,7 @@ def test_comments_and_labels_are_allowed_everywhere() -> None:
 
 
 def test_label_set() -> None:
-    """A set like any other, also for labels that look like defaults far ahead of the script."""
+    """Labels behave like a set, also labels that look like defaults far ahead in the script."""
     known, reference = LabelSet(), set()
     labels = [f"#{number}" for number in range(1, 3000, 3)] + [f"frame {number}" for number in range(3000)]
     labels += ["#0", "#007", "#x", "", "#99999999999999999999", "#12345678901"]
@@ -206,7 +206,7 @@ def test_label_set() -> None:
 
 
 def test_label_set_with_a_far_default_label() -> None:
-    """A label that was given far ahead of its line is still known when the line comes."""
+    """A label that equals a default far ahead is still known when that line comes."""
     known = LabelSet()
     known.add("#1000000")
     for number in range(1, 1_000_000, 50_000):

@@ -29,7 +29,7 @@ FILTER_ON_QUEUE_1 = {"queue_id": 1, "field_parameters": [{"field_value": M1, "fl
 
 
 def test_result_members() -> None:
-    """Every member is there, `why` only for what was refused."""
+    """A result has every member; `why` only if the request was refused."""
     accepted = last(S, oid("OID_NIC_SWITCH_CREATE_VPORT", {"label": "new"}, processor_affinity=[2]))
     assert accepted["label"] == "new"
     assert (accepted["status"], accepted["pending"], accepted["bytes_needed"]) == ("NDIS_STATUS_SUCCESS", False, 0)
@@ -92,7 +92,7 @@ def test_vport_of_an_adapter_without_switch() -> None:
 
 
 def test_default_issuers() -> None:
-    """A for everything but creating and deleting the switch, which NDIS does (MOD-05, OID-16)."""
+    """The default issuer is A, and NDIS for creating and deleting the switch (MOD-05, OID-16)."""
     create = oid("OID_NIC_SWITCH_CREATE_SWITCH", num_queue_pairs_for_default_vport=1)
     results = run(adapter("CFG-N"), create, *vport(1, [2]), {"inspect": {"vport": 1}}, {"inspect": {"vport": 0}})
     assert results[1]["status"] == "NDIS_STATUS_SUCCESS"
@@ -103,7 +103,7 @@ def test_default_issuers() -> None:
 
 
 def test_inspecting_queues() -> None:
-    """The default queue is there, running, nobody's; others show their state (QUE-01, QUE-20)."""
+    """The default queue is shown running and without owner; others show their state (QUE-01, QUE-20)."""
     results = run(Q, *queue(1, [4, 6], M1), *({"inspect": {"queue": number}} for number in (0, 1, 2)))
     default, first, none = (result["queue"] for result in results[-3:])
     assert default == {
@@ -142,7 +142,7 @@ def test_inspecting_vports() -> None:
 
 
 def test_inspecting_native_rss() -> None:
-    """The adapter as scaling entity; the number of queues is that of no VPort."""
+    """`inspect` shows the adapter as scaling entity; the number of queues is that of the adapter, not of a VPort."""
     result = last(adapter("CFG-T"), rss(None, [2, 4], 2), {"inspect": "native_rss"})["rss"]
     assert (result["enabled"], result["indirection_table"], result["number_of_queues"]) == (True, [2, 4], None)
     assert (result["primary_processor"], result["default_processor"]) == (0, 2)
@@ -158,7 +158,7 @@ def test_receive_hash_is_not_spreading() -> None:
 
 
 def test_closing() -> None:
-    """What was left behind, the violated rules, and what happened to held frames (VPT-30, QUE-26, FLT-46)."""
+    """`close` reports what was left behind, the violated rules, and the dropped frames (VPT-30, QUE-26, FLT-46)."""
     results = run(
         Q, *queue(1, [4], M1), set_filter(M2, step={"issuer": "B"}), {"hold_dpc": "all"}, frame(tcp4(M1), "a"),
         {"close": "A"}, {"close": "A"}, {"inspect": "adapter"},
@@ -173,7 +173,7 @@ def test_closing() -> None:
 
 
 def test_inspecting_changes_nothing() -> None:
-    """However often one looks, the result is the same."""
+    """Repeated `inspect` steps give the same result."""
     looks: list[Step] = [{"inspect": "counters"}, {"inspect": {"vport": 0}}, {"inspect": "adapter"}]
     results = run(S, frame(arp(), "a"), *looks, *looks)
     shown = [{name: value for name, value in result.items() if name != "line"} for result in results[2:]]

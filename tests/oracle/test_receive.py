@@ -1,6 +1,6 @@
 """The receive path of the model adapter: targets, OOB data, DPCs, indications, returns (sections 9, 12 of the rules).
 
-Which frame matches what, and hash values, are for the tests of the kernels; here it is about what happens to a frame.
+The tests of the kernels cover matching and hash values; these tests cover what happens to a frame afterwards.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def test_vport_oob() -> None:
 
 
 def test_one_target_for_each_frame() -> None:
-    """The first target that matches, nondefault ids ascending, gets the frame, nobody else (RX-01, RX-04, FLT-37)."""
+    """Only the first target that matches gets the frame, nondefault ids ascending (RX-01, RX-04, FLT-37)."""
     group = "01:00:5e:01:02:03"
     given = [S, *vport(1, [2], 1, M1), *vport(2, [4], 1, group)]
     for vport_id in (0, 1):
@@ -122,7 +122,7 @@ def test_vlan_oob() -> None:
     ],
 )
 def test_packet_filter(packet_filter: list[str], destination: str, accepted: bool) -> None:
-    """It governs frames that match no receive filter, and only those (MOD-12, RX-07, RX-08)."""
+    """The packet filter decides only about frames that match no receive filter (MOD-12, RX-07, RX-08)."""
     given = adapter("CFG-S", packet_filter=packet_filter, multicast_list=["01:00:5e:00:00:01"])
     result = last(given, frame(arp(destination), "a"))
     assert result["result"] == ("indicated" if accepted else "dropped")
@@ -168,7 +168,7 @@ def test_cut_frames() -> None:
 
 
 def test_interrupts_and_dpcs() -> None:
-    """One interrupt until the DPC ran; it takes all that is queued, in order (INT-05, INT-06, INT-11, RX-15, RX-16)."""
+    """One interrupt until the DPC ran; it takes all queued frames in order (INT-05, INT-06, INT-11, RX-15, RX-16)."""
     results = run(
         S,
         *vport(1, [2, 4], 2, M1),
@@ -265,7 +265,7 @@ def test_one_call_without_queues() -> None:
 
 
 def test_low_resources() -> None:
-    """What exceeds the receive buffers is lent: RESOURCES, nothing to return (RX-25)."""
+    """NBLs beyond the receive buffers are indicated with RESOURCES, and are not returned (RX-25)."""
     given = [adapter("CFG-S", receive_buffers=2), *vport(1, [0], 1, M1)]
     keep = [frame(tcp4(M1), label, keep=True) for label in "abc"]
     results = run(*given, *keep, {"return": ["a"]}, frame(tcp4(M1), "d", keep=True))
@@ -299,7 +299,7 @@ def test_returning() -> None:
 
 
 def test_returning_to_a_queue_that_is_gone() -> None:
-    """Its NBLs count as those of queue 0 (RX-27)."""
+    """NBLs of the default queue count as those of queue 0 (RX-27)."""
     free = oid("OID_RECEIVE_FILTER_FREE_QUEUE", queue_id=1)
     given = [Q, *queue(1, [4], M1), *queue(2, [4], M2), frame(tcp4(M1), "a", keep=True), frame(arp(), "b", keep=True)]
     steps = [*given, {"close": "A"}, frame(arp(), "c")]
@@ -312,7 +312,7 @@ def test_returning_to_a_queue_that_is_gone() -> None:
 
 
 def test_clearing_the_last_filter_drops_held_frames() -> None:
-    """With reason "queue cleared", as they arrived; nothing is left to indicate (FLT-42, QUE-08, QUE-09)."""
+    """Held frames are dropped in order with reason "queue cleared"; none is indicated (FLT-42, QUE-08, QUE-09)."""
     results = run(
         S, *vport(1, [2, 4], 2, M1), rss(1, [2, 4], 2), {"hold_dpc": "all"},
         *(frame(tcp4(M1, port), f"{position}") for position, port in enumerate((1024, 1025, 1024))),
@@ -432,14 +432,14 @@ def test_frames_in_progress_may_be_indicated_already() -> None:
 
 
 def test_an_indication_makes_the_request_succeed() -> None:
-    """Once a frame was indicated because of the filter it must complete with success; the shot is used up (QUE-07)."""
+    """If a frame was indicated because of the filter, SET_FILTER succeeds, and the failure is used up (QUE-07)."""
     results = run(*PAUSED_QUEUE, FAIL_AT_END, during({"frame": tcp4(M1)}), set_filter(M2, queue_id=1))
     assert [result["status"] for result in results[-2:]] == ["NDIS_STATUS_SUCCESS"] * 2
     assert results[-1]["out"]["filter_id"] == 2
 
 
 def test_without_an_indication_it_may_fail() -> None:
-    """Frames that came for another reason do not count; nothing of the filter remains (QUE-07, MOD-09)."""
+    """Frames indicated for another reason do not count; nothing of the filter remains (QUE-07, MOD-09)."""
     results = run(*PAUSED_QUEUE, FAIL_AT_END, during({"frame": arp()}), {"inspect": {"queue": 1}})
     assert results[-2]["status"] == "NDIS_STATUS_RESOURCES"
     assert results[-2]["reached_miniport"] is True
@@ -447,7 +447,7 @@ def test_without_an_indication_it_may_fail() -> None:
 
 
 def test_held_frames_of_a_failed_filter_are_dropped() -> None:
-    """A frame that waits for its DPC was not indicated; its queue has no filter any more (QUE-07, QUE-09)."""
+    """A frame that waits for its DPC is not indicated, because its queue has no filter any more (QUE-07, QUE-09)."""
     hold: Step = {"hold_dpc": [4]}
     results = run(*PAUSED_QUEUE, FAIL_AT_END, hold, during({"frame": tcp4(M1)}), COUNTERS)
     assert results[-2]["status"] == "NDIS_STATUS_RESOURCES"
@@ -456,7 +456,7 @@ def test_held_frames_of_a_failed_filter_are_dropped() -> None:
 
 
 def test_rejected_requests_let_frames_arrive_afterwards() -> None:
-    """NDIS rejects, or the miniport fails at the start: the frames meet the old configuration (QUE-07)."""
+    """If NDIS rejects, or the miniport fails at the start, the old configuration steers the frames (QUE-07)."""
     start: Step = {"fault": {"fail": "OID_RECEIVE_FILTER_SET_FILTER"}}
     result = last(*PAUSED_QUEUE, start, during({"frame": tcp4(M1)}))
     assert (result["status"], result["during"][0]["queue_id"]) == ("NDIS_STATUS_RESOURCES", 0)

@@ -83,7 +83,7 @@ def test_unknown_vport() -> None:
 
 @pytest.mark.parametrize("filtered", [False, True])
 def test_vports_that_may_not_send(filtered: bool) -> None:
-    """Deactivated, or nondefault without filter: refused on the primary processor, hold or not (TX-08, ERR-48)."""
+    """Sends of deactivated VPorts, or nondefault ones without filter, fail on the primary processor (TX-08, ERR-48)."""
     create = oid("OID_NIC_SWITCH_CREATE_VPORT", num_queue_pairs=1, processor_affinity=[6])
     steps = [S, create, set_filter(M1, vport_id=1)] if filtered else [S, *vport(1, [6])]
     one = sent(*steps, {"hold_tx": True}, send(hash_info="0x201"))
@@ -122,7 +122,7 @@ def test_net_buffers_share_the_oob() -> None:
 
 
 def test_processor_is_fixed_at_acceptance() -> None:
-    """With the table then in force, whatever happens until the completion (TX-12); order of submission (TX-14)."""
+    """The table at submission steers a completion, whatever happens later (TX-12); order of submission (TX-14)."""
     given = [*GIVEN, {"hold_tx": True}, send(label="a", hash_info="0x201", hash_value=1)]
     given += [rss(1, [8, 8, 8, 8], 10), send(label="b", hash_info="0x201", hash_value=1)]
     results = run(*given, {"release_tx": True})
@@ -139,7 +139,7 @@ def test_processor_is_fixed_at_acceptance() -> None:
 
 
 def test_a_refused_send_completes_behind_one_submitted_before() -> None:
-    """It waits for no transmit hardware (TX-08), but in one completion call the order is that of submission (TX-14)."""
+    """A refused send does not wait for hardware (TX-08), but one call completes in submission order (TX-14)."""
     held = [S, *vport(1, [2], 1, M1), {"hold_tx": True}, {"hold_dpc": "all"}, send(label="a"), clear_filter(1)]
     result = last(*held, send(label="b"), {"release_tx": True}, {"run_dpc": "all"})
     (call,) = result["dpcs"][0]["completion_calls"]
@@ -166,7 +166,7 @@ def test_tag_insertion(ieee8021q: object, tag: str) -> None:
 
 
 def test_sends_of_a_stopped_adapter() -> None:
-    """They complete inside the call with NDIS_STATUS_PAUSED (MOD-13, ERR-49)."""
+    """Sends of a paused adapter complete inside the call with NDIS_STATUS_PAUSED (MOD-13, ERR-49)."""
     for fault in ("pause", "reset_begin", "surprise_removal"):
         result = last(*GIVEN, {"fault": fault}, send())
         (one,) = result["sends"]
@@ -177,7 +177,7 @@ def test_sends_of_a_stopped_adapter() -> None:
 
 
 def test_labels_of_nbls() -> None:
-    """In a list they are numbered from 1; each may have its own."""
+    """Default labels of NBLs in a list are numbered from 1; each NBL may have its own label."""
     result = last(S, {"send": [{"data": OUT}, {"data": OUT, "label": "own"}], "label": "p"})
     assert [one["label"] for one in result["sends"]] == ["p.1", "own"]
     assert last(S, {"send": [{"data": OUT}], "label": "p"})["sends"][0]["label"] == "p"
@@ -215,7 +215,7 @@ def test_what_is_not_forwarded() -> None:
 
 
 def test_forwarding_to_the_default_vport() -> None:
-    """It is a different activated VPort like any other, if a filter of it matches (VPT-32)."""
+    """The default VPort receives like any other activated VPort, if one of its filters matches (VPT-32)."""
     one = sent(*TWO, set_filter(M3, vport_id=0), send(tcp4(M3)))
     assert [received["vport_id"] for received in one["received"]] == [0]
 
@@ -239,7 +239,7 @@ def test_forwarding_looks_at_the_tag() -> None:
 
 
 def test_forwarded_net_buffers_are_numbered() -> None:
-    """By their place in the NBL; the receiver may keep them."""
+    """Looped-back frames are labelled by their place in the NBL; the receiver may keep them."""
     results = run(*TWO, send([tcp4(M2), OUT, tcp4(M2)], keep=True), {"return": ["p/rx3", "p/rx"]})
     (one,) = results[-2]["sends"]
     assert [(received["label"], received["kept"]) for received in one["received"]] == [("p/rx", True), ("p/rx3", True)]

@@ -1,4 +1,4 @@
-"""Fences: until when a processor holds the frames of a group that has come to it (EPO-07)."""
+"""Fences: the moment until which a processor holds the frames of a group that moved to it (EPO-07)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HEIR, OTHER = 1, 0  # processors
 
 
 def tracking(targets: int = 1) -> tracks.Tracking:
-    """What fences write of it; all else is empty."""
+    """A `Tracking` with the arrays that fences write; all others are empty."""
     nothing: list[Any] = [np.zeros(0, np.int64) for _ in tracks.Tracking._fields]
     return tracks.Tracking(*nothing)._replace(
         fences=np.zeros(8, tracks.FENCE_ROW),
@@ -38,10 +38,10 @@ def moved(slot: int, processor: int) -> SteeringChange:
 
 @given(st.lists(st.tuples(st.integers(1, 4), st.integers(0, 50), st.booleans()), max_size=30), st.integers(0, 3))
 def test_a_fence_is_over_when_the_last_of_its_waits_is(news: list[tuple[int, int, bool]], early: int) -> None:
-    """An entry was moved four times, at last to us: we wait for the frames of all four updates.
+    """An entry is moved four times, the last time to this processor, which waits for the frames of all four updates.
 
-    Whatever becomes known in whatever order, some of it before the last update: the release is the latest completion
-    once all of them are exact, and never too early before; what is not exact yet is a bound that may still rise.
+    Completions become known in any order, some before the last update. The release is the latest completion when all of
+    them are exact, and never too early until then; a completion that is not exact is a bound that may still rise.
     """
     lineage, fences, tracked = Lineage(), Fences(HEIR), tracking()
     frames: dict[int, OldFrames] = {}
@@ -79,11 +79,11 @@ def test_a_fence_is_over_when_the_last_of_its_waits_is(news: list[tuple[int, int
 
 
 def test_fences_that_are_over_are_forgotten() -> None:
-    """However many updates follow each other while frames wait, fences and waits are as many as are not over.
+    """However many updates follow while frames wait, only fences and waits that are not over are kept.
 
     Entries of two targets take turns to move to us, two of each; their older frames complete three updates later, which
-    is known one update later. One frame is held since the update before the last. What it waits for, and what every
-    entry and transmit completions do, stays what it was.
+    is known one update later. One frame is held since the update before the last. The waits of this frame, of entries
+    and of transmit completions do not change.
     """
     lineage, fences, tracked = Lineage(), Fences(HEIR), tracking(targets=2)
     frames: dict[int, OldFrames] = {}

@@ -14,7 +14,7 @@ from dataplane.switch.change import GROUP_ROW, HEIR_ROW, MOVED_ROW, SteeringChan
 
 
 def test_time_comes_as_far_as_a_tick_without_frames() -> None:
-    """Statistics behind a tick are those of its moment (PRC-04), although no frame has come."""
+    """Statistics after a tick are those of its moment (PRC-04), although no frame has arrived since."""
     host = ProcessorHost(HostPlan(0, 0, (CostModel(),), 1, 1000, 1, updates=True, ticks=True))
     host.start(0)
     [loads] = host.receive(Tick(500))
@@ -60,7 +60,7 @@ def test_dropped_frames_cost_an_entry_nothing() -> None:
 
 @pytest.mark.parametrize(("drain_ns_max", "followers"), [(10**6, [2, 3]), (1006, [2]), (1005, [])])
 def test_who_may_overtake(drain_ns_max: int, followers: list[int]) -> None:
-    """Logged is what arrives behind an update and completes before all older frames must have (EPO-09, ORD-02)."""
+    """Frames after an update are logged if older frames may be incomplete at their completion (EPO-09, ORD-02)."""
     costs = (CostModel(receive_cost_ns=1000),) * 2
     host = ProcessorHost(HostPlan(0, 0, costs, 2, 10**9, 1, updates=True, drain_ns_max=drain_ns_max))
     host.start(0)

@@ -57,7 +57,7 @@ def work_of(items: list[tuple[int, int, bool, int]]) -> WorkColumns:
 
 
 def served(costs: CostModel, work: WorkColumns, window_ns: int, cuts: list[int] | None = None) -> HostReport:
-    """What a host of one processor reports that has served all rows, in one call or cut at the given places."""
+    """The report of a host with one processor that has served all rows, in one call or cut at the given places."""
     count = len(work.timestamp_ns)
     host = ProcessorHost(HostPlan(0, 0, (costs,), 1, window_ns, targets=4))
     host.start(1000)
@@ -81,7 +81,7 @@ def reference_of(costs: CostModel, work: WorkColumns) -> reference.Processor:
 
 
 def facts(told: HostReport) -> dict[str, Any]:
-    """A report as values that compare."""
+    """A report as comparable values."""
     report = told.processors[0]
     histogram = report.histogram
     return {
@@ -155,7 +155,7 @@ def test_books_balance(costs: CostModel, items: list[tuple[int, int, bool, int]]
 
 @given(COSTS, ITEMS)
 def test_first_in_first_out_never_reorders(costs: CostModel, items: list[tuple[int, int, bool, int]]) -> None:
-    """What a processor completes it completes in the order of arrival (PRC-02, ORD-03)."""
+    """A processor completes frames in the order of arrival (PRC-02, ORD-03)."""
     work = work_of(items)
     served(costs, work, 1000)
     completed = work.completion_ns[work.drop == 0]
@@ -164,7 +164,7 @@ def test_first_in_first_out_never_reorders(costs: CostModel, items: list[tuple[i
 
 @pytest.mark.parametrize("cuts", [[], [1, 60, 61]])
 def test_latencies_beyond_64_bits_are_added_exactly(cuts: list[int]) -> None:
-    """The sum is exact however long the frames have waited (PRC-06): here some weeks each."""
+    """The sum of latencies is exact however long the frames wait (PRC-06): here some weeks each."""
     costs = CostModel(dpc_queue_depth=0, receive_cost_per_byte_ps=10**9)
     work = work_of([(0, 2**32 - 1, False, 1)] * 100)
     report = served(costs, work, 10**15, cuts).processors[0]
@@ -175,7 +175,7 @@ def test_latencies_beyond_64_bits_are_added_exactly(cuts: list[int]) -> None:
 
 
 def test_frames_out_of_order_are_a_defect() -> None:
-    """A processor that is given frames in another order than that of their arrival says so (ORD-03)."""
+    """A processor reports frames that do not come in arrival order (ORD-03)."""
     work = work_of([(5, 64, False, 1)] * 3)
     host = ProcessorHost(HostPlan(0, 0, (CostModel(),), 1, 1000, targets=4))
     host.start(1000)
@@ -220,7 +220,7 @@ def test_nothing_served_has_no_latency() -> None:
 
 
 def facts_of(histogram: LatencyHistogram) -> tuple[Any, ...]:
-    """A histogram as values that compare."""
+    """A histogram as comparable values."""
     return histogram.buckets.tolist(), histogram.sum_ns, histogram.min_ns, histogram.max_ns
 
 

@@ -1,4 +1,4 @@
-"""Rows put aside until the end of a run."""
+"""Rows that are kept aside until the end of a run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROW = np.dtype([("window", np.int64), ("slot", np.uint32)])
 
 @pytest.mark.parametrize("memory_bytes", [1, 100, 1 << 20])
 def test_rows_come_back_in_order(monkeypatch: pytest.MonkeyPatch, memory_bytes: int) -> None:
-    """Whatever fits into memory, all rows come back as they were added, and travel; the arrays given are copied."""
+    """Rows come back as they were added, whatever fits into memory; they can be pickled; added arrays are copied."""
     monkeypatch.setattr(module, "_MEMORY_BYTES", memory_bytes)
     log, given, buffer = RowLog(ROW), [], np.zeros(5, ROW)
     for i in range(40):
@@ -38,7 +38,7 @@ def test_nothing_was_added() -> None:
 
 
 def test_the_file_has_no_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Nothing is left in the folder for temporary files, not even while the rows are used."""
+    """No file is visible in the folder for temporary files, not even while the rows are used."""
     monkeypatch.setattr(module, "_MEMORY_BYTES", 1)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     log = RowLog(ROW)

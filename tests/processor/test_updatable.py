@@ -1,4 +1,4 @@
-"""What a processor of a run with updates keeps by itself, away from the kernels."""
+"""The state that a processor of a run with updates keeps outside the kernels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dataplane.processor.updatable import UpdatableProcessor, Watch
 
 
 def processor(*, depth: int) -> UpdatableProcessor:
-    """One with a queue of that depth (0: without bound)."""
+    """A processor with a queue of that depth (0: unbounded)."""
     made = UpdatableProcessor(
         0, CostModel(dpc_queue_depth=depth), Windows(0, 10), 1, FlowTable(), Watch.new(1), ordered=True
     )
@@ -23,7 +23,7 @@ def processor(*, depth: int) -> UpdatableProcessor:
 
 
 def test_frames_dropped_behind_holds_belong_to_the_epoch_of_their_time() -> None:
-    """A mark says what was dropped before it: under the epoch before, the last count under the last one (EPO-09)."""
+    """Drops count for the epoch before the next mark; those after the last mark for the last epoch (EPO-09)."""
     one = processor(depth=4)
     tracking = one._tracking
     for row, (epoch, before) in enumerate(((1, 0), (2, 7), (3, 0))):
@@ -35,7 +35,7 @@ def test_frames_dropped_behind_holds_belong_to_the_epoch_of_their_time() -> None
 
 
 def test_a_queue_that_grows_keeps_its_items(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Item n lies at n modulo the size, however many have come and gone before the queue was too small (PRC-01)."""
+    """After growth item n lies at n modulo the size, however many items came and went before (PRC-01)."""
     monkeypatch.setattr(updatable, "LOG_ROWS", 2)
     one = processor(depth=0)
     one._service.state["accepted"] = 5

@@ -1,4 +1,4 @@
-"""The NIC front end: rows grouped by processor, however many threads and pieces there were."""
+"""The NIC front end: rows grouped by processor, for any number of threads and pieces."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROWS = 20_011
 
 @pytest.fixture(scope="module")
 def snapshot() -> SteeringSnapshot:
-    """Four VPorts; what is sent elsewhere is dropped."""
+    """Four VPorts; frames to other addresses are dropped."""
     return four_vports()
 
 
@@ -83,13 +83,13 @@ def test_groups_are_stable(snapshot: SteeringSnapshot, traffic: FrameBatch, thre
 
 
 def test_there_is_at_least_one_thread() -> None:
-    """No threads is a mistake of the caller."""
+    """A number of threads below 1 is a mistake of the caller."""
     with pytest.raises(ValueError, match="threads = 0"):
         NicFrontEnd(threads=0)
 
 
 def test_columns_that_nobody_wants_are_left_out(snapshot: SteeringSnapshot, traffic: FrameBatch) -> None:
-    """Without a reader of rows what processors read is the same, and the other columns are not there."""
+    """Without a reader of rows the columns for processors are the same, and the other columns are empty."""
     expected = accepted(snapshot, traffic, 1, [])[0]
     work, selection = new_work_columns(ROWS, rows_wanted=False), np.zeros(ROWS, np.uint32)
     front_end = NicFrontEnd()

@@ -1,13 +1,13 @@
-"""The whole adapter once more, slowly: oracle steps in, what their results must contain out.
+"""A second, slow implementation of the whole adapter: it takes oracle steps and says what their results must contain.
 
 `ReferenceAdapter.step` takes the object of one script line and returns the members of its result that the rules and the
 protocol fix, as a subset expectation (see `tests/scenarios/compare.py`; `{}` stands for a value that is left open). It
 works on structured requests, not on bytes, with plain lists, dicts and loops, written from the rules and sharing
 nothing with the dataplane; only the frame parser and the hash are those of `tests/reference/steering.py`.
 
-Where neither rules nor protocol say what a step does, `step` raises `OpenError` and the adapter is as before: such a
-step is not to be compared. A request that several rules refuse with statuses that the precedence does not order has
-the status `{}`: it must fail, but any of them will do.
+If neither rules nor protocol say what a step does, `step` raises `OpenError`, and the adapter does not change: such a
+step must not be compared. If several rules refuse a request, and the precedence does not order their statuses, the
+result has the status `{}`: the request must fail, with any status.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ class ReferenceAdapter:
         return {"adapter": "ready", "protocol": 1, "mode": self.state.mode, "interface": enabled}
 
     def step(self, step: dict[str, Any], label: str = "") -> dict[str, Any]:
-        """The result of a step (any but `adapter` and `check`), without what is open.
+        """The result of a step (except `adapter` and `check`), without open values.
 
         `label` is the step's default label. Raises OpenError, with nothing changed, when nothing says what it does.
         """
@@ -202,7 +202,7 @@ class ReferenceAdapter:
         return self._conclude(request, decision, form.bytes_needed, during)
 
     def _names_an_aborted_queue(self, request: Request) -> bool:
-        """Whether a request may be about a queue whose freeing was aborted."""
+        """Whether a request may concern a queue whose freeing was aborted."""
         aborted = [queue.queue_id for queue in self.state.queues.values() if queue.freeing in self.state.aborted]
         return bool(aborted) and request.members.get("queue_id", aborted[0]) in aborted
 
@@ -332,7 +332,7 @@ class ReferenceAdapter:
         return {entry.target for entry in self.state.filters.values()}
 
     def _consequences(self, request: Request, result: dict[str, Any], before: set[int]) -> dict[str, Any]:
-        """What follows from a request that succeeded: frames discarded, status indicated, completion postponed."""
+        """The effects of a successful request: frames discarded, status indicated, completion postponed."""
         state = self.state
         if request.oid == CLEAR_FILTER:
             for target in before - self._targets_with_filters() - {0}:
@@ -361,7 +361,7 @@ class ReferenceAdapter:
         return result
 
     def _not_running(self, request: Request) -> dict[str, Any]:
-        """OID-15; nothing else is agreed while resetting or removed."""
+        """OID-15; everything else is open while resetting or removed."""
         refused = {"resetting": (FREE_QUEUE, "OID_NIC_SWITCH_DELETE_SWITCH"), "removed": (CLEAR_FILTER,)}
         if request.oid not in refused[self.state.run_state] or self._armed(request.oid):
             raise OpenError("requests during a reset or after removal")
@@ -392,7 +392,7 @@ class ReferenceAdapter:
     # --- the other steps ----------------------------------------------------------------------------------------------
 
     def _return_step(self, step: dict[str, Any]) -> dict[str, Any]:
-        """A client returns NBLs; what waited for them completes (QUE-24, VPT-27)."""
+        """A client returns NBLs; requests that waited for them complete (QUE-24, VPT-27)."""
         state = self.state
         labels = step["return"]
         if any(label not in state.outstanding for label in labels):

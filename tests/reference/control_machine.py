@@ -125,13 +125,13 @@ class ControlPlaneMachine(RuleBasedStateMachine):
 
     @rule(chance=chances)
     def queries(self, chance: Random) -> None:
-        """Somebody asks, or the packet filter changes."""
+        """A query, or a change of the packet filter."""
         make = self.make(chance)
         self.do_all(make.packet_filters() if make.rarely(0.2) else make.queries())
 
     @rule(chance=chances)
     def out_of_place(self, chance: Random) -> None:
-        """Requests whatever the mode of the adapter is."""
+        """Requests that do not depend on the mode of the adapter."""
         self.do_all(self.make(chance).out_of_place())
 
     @rule(chance=chances)
@@ -158,7 +158,7 @@ class ControlPlaneMachine(RuleBasedStateMachine):
 
     @rule(chance=chances)
     def fault(self, chance: Random) -> None:
-        """A request is going to fail."""
+        """A failure of a later request is injected."""
         self.do_all(self.make(chance).fault())
 
     @rule(chance=chances)

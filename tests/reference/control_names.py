@@ -119,7 +119,7 @@ NEEDS_SWITCH = {
 
 @dataclass(frozen=True)
 class Structure:
-    """What OID-09 and OID-10 check of a structure before its members are looked at."""
+    """The properties of a structure that OID-09 and OID-10 check before its members."""
 
     type: int  # object type of the header (STR-02)
     sizes: tuple[int, ...]  # Header.Size of revision 1, 2, ...

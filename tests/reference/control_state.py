@@ -1,7 +1,7 @@
-"""The state of the reference adapter, as plain mutable values, and what a handler decides.
+"""The state of the reference adapter, as plain mutable values, and the decisions of handlers.
 
-A handler looks at a request and the state and returns a `Decision`: every rule the request breaks, and what to do if it
-breaks none. It changes nothing itself, so a failed request cannot (MOD-09).
+A handler takes a request and the state, and returns a `Decision`: every rule that the request breaks, and what to do
+if it breaks none. A handler itself changes nothing, so a failed request changes nothing (MOD-09).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ANYTHING: dict[str, Any] = {}
 
 
 class OpenError(Exception):
-    """What this step does is not agreed (protocol, section 10) or not said by any rule: do not compare it."""
+    """The effect of this step is not agreed (protocol, section 10), or no rule says it: do not compare the step."""
 
 
 class Level(IntEnum):
@@ -37,7 +37,7 @@ class Level(IntEnum):
 
 @dataclass
 class Decision:
-    """What is to become of a request."""
+    """The decision about a request."""
 
     refusals: list[tuple[Level, str]] = field(default_factory=list)
     apply: Callable[[], Any] = lambda: None  # carries the request out and gives its `out`
@@ -52,8 +52,8 @@ class Decision:
     def status(self) -> Any:
         """The status of a refused request; `ANYTHING` where the precedence does not say which; None if accepted.
 
-        The precedence orders levels. Within a level, and between values and limits of which some are values as well
-        (UPD-27 against UPD-28), equal statuses decide and different ones are left open.
+        The precedence orders levels. Within a level, and between values and limits if some limits are values as well
+        (UPD-27 against UPD-28), equal statuses decide, and different statuses leave the result open.
         """
         if not self.refusals:
             return None

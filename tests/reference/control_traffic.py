@@ -1,6 +1,6 @@
 """Frames, sends, DPCs, returns: the receive and transmit decision (sections 9, 10 and 12) and what a client is handed.
 
-Everything here is the model's own order: arrival, classification, hardware queue, interrupt, DPC, indication (MOD-07).
+The order of the model is arrival, classification, hardware queue, interrupt, DPC, indication (MOD-07).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def number(text: Any) -> int:
 
 
 def target_name(state: State) -> str:
-    """How results call the target of an NBL."""
+    """The target of an NBL as results write it."""
     return "vport_id" if state.has_switch else "queue_id"
 
 
@@ -219,7 +219,7 @@ def _groups(state: State, works: list[Work]) -> list[tuple[bool, list[Work]]]:
 
 
 def _indicate(state: State, works: list[Work], per_queue: bool) -> list[dict[str, Any]]:
-    """One indication call, and one with RESOURCES behind it for what found no receive buffer (RX-25)."""
+    """One indication call, and a second one with RESOURCES for NBLs without a receive buffer (RX-25)."""
     limit = state.receive_buffers
     if limit is not None and len(works) > 1:
         raise OpenError("how many buffers the frames of one call use before it returns")
@@ -263,7 +263,7 @@ def discard(state: State, target: int, reason: str) -> list[dict[str, Any]]:
 
 
 def send_step(spec: dict[str, Any], state: State, members: dict[str, Any], label: str) -> dict[str, Any]:
-    """One send call: what becomes of each NBL, the DPC runs and the interrupts."""
+    """One send call: the results of its NBLs, the DPC runs and the interrupts."""
     nbls = members["send"] if isinstance(members["send"], list) else [members["send"]]
     many = len(nbls) > 1
     sends = []
@@ -382,7 +382,7 @@ def _goes_to_another_vport(state: State, sender: int, frame: bytes) -> bool:
 
 
 def _finish(state: State, sends: list[dict[str, Any]], raised: list[Processor]) -> dict[str, Any]:
-    """Run the DPCs of a send step and tell what became of every NBL."""
+    """Run the DPCs of a send step; returns the result of every NBL."""
     pending = [processor for processor in state.pending if not is_holding(state, processor)]
     runs = run_dpcs(state, pending)
     results = []

@@ -1,6 +1,6 @@
-"""Hypothesis strategies: frames of every kind, well formed or lying, and legal adapter configurations to steer them.
+"""Hypothesis strategies: frames of every kind, well-formed or with false fields, and legal adapter configurations.
 
-Addresses, ports and VLAN ids come from small pools, so that frames meet filters and flows meet each other often.
+Addresses, ports and VLAN ids come from small pools, so that frames often match filters, and flows often share values.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Frame(NamedTuple):
 
 
 def _rarely(draw: st.DrawFn, unlikely: int = 8) -> bool:
-    """True in about one of `unlikely` draws; shrinks to False. Not an end of the range: those are drawn more often."""
+    """True in about one of `unlikely` draws; shrinks to False. Ends of a range are drawn too often for this."""
     return draw(st.integers(0, unlikely - 1)) == unlikely // 2
 
 
@@ -75,7 +75,7 @@ def _rarely(draw: st.DrawFn, unlikely: int = 8) -> bool:
 def frames(macs: Sequence[int] = MAC_ADDRESSES, vlan_ids: Sequence[int] = VLAN_IDS) -> st.SearchStrategy[Frame]:
     """Any frame: mostly structured ones, now and then plain random bytes; `macs` are 48-bit addresses.
 
-    Tunnels are none of them: `encapsulated_frames` draws those.
+    It draws no tunnels; `encapsulated_frames` does.
     """
     structured = structured_frames(macs, vlan_ids)
     return st.integers(0, 15).flatmap(lambda kind: random_frames() if kind == 7 else structured)
@@ -92,7 +92,7 @@ def random_frames(draw: st.DrawFn) -> Frame:
 def structured_frames(
     draw: st.DrawFn, macs: Sequence[int] = MAC_ADDRESSES, vlan_ids: Sequence[int] = VLAN_IDS
 ) -> Frame:
-    """An Ethernet frame: tags, IPv4, IPv6 or something else, padding behind, and perhaps cut off anywhere."""
+    """An Ethernet frame: tags, then IPv4, IPv6 or other contents, then padding; it may be truncated anywhere."""
     header, payload = draw(ethernet_headers(macs, vlan_ids)), draw(_ether_types_and_packets())
     padding = b"\x00" * draw(st.sampled_from((0, 0, 1, 18, 46)))
     return _cut(draw, header + payload + padding, len(header) + 2)
@@ -100,7 +100,7 @@ def structured_frames(
 
 @st.composite
 def ethernet_headers(draw: st.DrawFn, macs: Sequence[int], vlan_ids: Sequence[int]) -> bytes:
-    """Everything in front of the last EtherType."""
+    """Everything before the last EtherType."""
     address = st.sampled_from(macs)
     return draw(address).to_bytes(6, "big") + draw(address).to_bytes(6, "big") + draw(tags(vlan_ids))
 
@@ -185,7 +185,7 @@ def tags(draw: st.DrawFn, vlan_ids: Sequence[int] = VLAN_IDS) -> bytes:
 
 
 def _cut(draw: st.DrawFn, data: bytes, packet_at: int = 14) -> Frame:
-    """The frame as it is, cut on the wire (then it lies about its lengths), or captured only in part (HSH-32)."""
+    """The whole frame, a frame cut on the wire (its lengths are then false), or one captured only in part (HSH-32)."""
     how = draw(st.sampled_from((*["whole"] * 7, "wire", "capture", "capture")))
     if how == "whole":
         return Frame(data, len(data))
@@ -304,7 +304,7 @@ def _fragment_fields(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def _routing_contents(draw: st.DrawFn) -> bytes:
-    """A Routing header behind its first two bytes: often type 2 with one address (HSH-17), else any type and length."""
+    """A Routing header after its first two bytes: often type 2 with one address (HSH-17), else any type and length."""
     address = st.one_of(st.sampled_from(IPV6_ADDRESSES), st.binary(min_size=16, max_size=16))
     routing_type = draw(st.sampled_from((2, 2, 2, 0, 3, 4, 253)))
     addresses = draw(st.sampled_from((1, 1, 1, 0, 2)))
@@ -315,7 +315,7 @@ def _routing_contents(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def _options(draw: st.DrawFn) -> bytes:
-    """Options behind the first two bytes of their header, padded to a multiple of 8; rarely one that runs too far."""
+    """Options after the first two bytes of their header, padded to a multiple of 8; rarely one option is too long."""
     home_address = st.one_of(st.sampled_from(IPV6_ADDRESSES), st.binary(min_size=16, max_size=16)).map(
         lambda address: b"\xc9\x10" + address
     )

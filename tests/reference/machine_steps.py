@@ -1,9 +1,9 @@
 """Oracle steps for the state machine of the control plane: requests, frames, sends, holds, faults.
 
 Every identifier, address, processor and size comes from a small pool, legal and illegal values mixed, so that requests
-meet each other: the same VPort, the same address, the last free queue pair. A `StepMaker` looks at the reference
-adapter to be on target most of the time (the owner's name, a filter that exists, the processor an entry is on) and
-takes anything now and then. It never decides whether a step is legal, nor what it does.
+often concern the same thing: a VPort, an address, the last free queue pair. A `StepMaker` looks at the reference
+adapter, so that most steps have right values (the owner's name, an existing filter, the processor of an entry), and
+takes any value now and then. It never decides whether a step is legal, nor what it does.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ TAGS = ("", "", "", "81000000", "8100a000", "8100000a", "8100600a", "81000014", 
 
 
 class StepMaker:
-    """Makes steps for one adapter out of one source of chance."""
+    """Makes steps for one adapter from one source of random numbers."""
 
     def __init__(self, chance: Random, adapter: ReferenceAdapter) -> None:
         self.chance = chance
@@ -167,7 +167,7 @@ class StepMaker:
         return [value for value in values if self.rarely(0.5)]
 
     def usually(self, usual: Any, *unusual: Any) -> Any:
-        """`usual` nearly always."""
+        """Nearly always `usual`."""
         return self.chance.choice(unusual) if self.rarely(0.04) else usual
 
     def oid(self, name: str, members: Step | None, issuer: str | None = None, **more: Any) -> Step:
@@ -178,7 +178,7 @@ class StepMaker:
         return {**step, **present(more)}
 
     def header(self) -> Step | None:
-        """Nearly always none: the tool's own one."""
+        """Nearly always None: the oracle assigns the label."""
         if not self.rarely(0.06):
             return None
         return self.one_of({"type": 0x81}, {"revision": 0}, {"revision": 1}, {"size": 3}, {"revision": 9})
@@ -194,7 +194,7 @@ class StepMaker:
     # --- what is there ------------------------------------------------------------------------------------------------
 
     def target_member(self) -> str:
-        """What a filter's target is called."""
+        """The member that names the target of a filter."""
         return "vport_id" if self.state.has_switch else "queue_id"
 
     def target(self) -> int:
@@ -415,7 +415,7 @@ class StepMaker:
         return self.oid("NIC_SWITCH_CREATE_VPORT", members)
 
     def change_vport(self) -> Step:
-        """VPORT_PARAMETERS, set: one thing, or several that fail alike."""
+        """VPORT_PARAMETERS, set: one change, or several that fail with the same status."""
         vport_id = self.one_of(*self.vports()).vport_id if self.state.has_switch else self.target()
         flags = self.one_of(
             ["NUM_QUEUE_PAIRS_CHANGED"],
@@ -565,7 +565,7 @@ class StepMaker:
     # --- requests that only ask, and strange ones ---------------------------------------------------------------------
 
     def queries(self) -> list[Step]:
-        """Somebody asks."""
+        """A query."""
         target = self.target()
         name = self.target_member()
         by_vport = {"flags": ["VPORT_ID_SPECIFIED"], "vport_id": target}
@@ -609,7 +609,7 @@ class StepMaker:
         ]
 
     def out_of_place(self) -> list[Step]:
-        """Requests whatever the mode of the adapter is."""
+        """Requests that do not depend on the mode of the adapter."""
         clear = self.oid("RECEIVE_FILTER_CLEAR_FILTER", {"filter_id": 1, "queue_id": 1})
         free = self.oid("RECEIVE_FILTER_FREE_QUEUE", {"queue_id": 1})
         delete = self.oid("NIC_SWITCH_DELETE_VPORT", {"vport_id": 1})
@@ -689,7 +689,7 @@ class StepMaker:
         return [{"return": chosen, "flags": self.one_of([], [], ["SINGLE_QUEUE"])}]
 
     def fault(self) -> list[Step]:
-        """The next request of a kind is going to fail; mostly it comes at once."""
+        """Make the next request of a kind fail; mostly that request follows at once."""
         likely = {
             "OID_NIC_SWITCH_CREATE_VPORT": self.create_vport(),
             "OID_NIC_SWITCH_VPORT_PARAMETERS": self.change_vport(),
@@ -707,7 +707,7 @@ class StepMaker:
         return [{"fault": fault}] if self.rarely(0.1) else [{"fault": fault}, likely[oid]]
 
     def interruption(self) -> list[Step]:
-        """The adapter pauses or is reset, something happens, and it runs again; hardly ever it is removed for good."""
+        """The adapter pauses or is reset, other steps follow, and it runs again; rarely it is removed permanently."""
         begin, end = self.one_of(("pause", "restart"), ("reset_begin", "reset_end"), ("reset_begin", "reset_end"))
         queue_id, entry = self.target(), self.a_filter()
         meanwhile = [

@@ -62,7 +62,7 @@ class Outcome:
 
 
 class State(Enum):
-    """What the processor does; the next event ends it."""
+    """The activity of the processor, which its next event ends."""
 
     IDLE = "idle"  # nothing queued, interrupt enabled
     INTERRUPTED = "interrupted"  # interrupt raised (or held back by moderation), DPC not started

@@ -1,7 +1,7 @@
 """The oracle and the reference, driven side by side by one step after the other.
 
-Every step is shown to the reference first. A step that it leaves open is thrown away; any other is given to both, and
-the result has to satisfy what the reference says of it. Then everything that can be inspected is compared, too.
+The reference takes every step first. A step that it leaves open is discarded. Both take any other step, and the result
+must satisfy the reference. Then everything that `inspect` shows is compared as well.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ INSPECTIONS: list[Any] = [
 
 
 class SideBySide:
-    """One adapter on both sides; a disagreement is an AssertionError that tells the script to repeat it."""
+    """One adapter on both sides; a disagreement is an AssertionError with the script that repeats it."""
 
     def __init__(self, adapter: Step, *, prepared: bool = False) -> None:
         self.oracle = OracleSession()
@@ -75,19 +75,19 @@ class SideBySide:
         assert shown["dropped"] == sum(shown["drop_reasons"].values()), self.script
 
     def compare(self, step: Step, expected: Step, result: Step) -> None:
-        """The result satisfies what the reference says; an open status has to be a failure all the same."""
+        """Check that the result satisfies the reference; an open status must still be a failure."""
         why = difference(expected, result)
         if why is None and expected.get("status") == {} and result["status"] in SUCCEEDED:
             why = f"$.status is {result['status']}, expected a failure"
         assert why is None, self.story(why, step, result)
 
     def story(self, why: str, step: Step, result: Step) -> str:
-        """What happened, with the script that repeats it."""
+        """The text of a disagreement, with the script that repeats it."""
         shown = {name: value for name, value in result.items() if name != "line"}
         return "\n".join([why, f"step   {json.dumps(step)}", f"result {json.dumps(shown)}", "script", *self.script])
 
     def inspect_everything(self) -> list[Step]:
-        """What the oracle shows of its state, without line numbers."""
+        """The state that the oracle shows, without line numbers."""
         shown = [self.oracle.step({"inspect": what}) for what in INSPECTIONS]
         return [{name: value for name, value in result.items() if name != "line"} for result in shown]
 

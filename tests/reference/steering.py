@@ -1,9 +1,9 @@
-"""Steering once more, slowly: one frame and a configuration in, one row of `vmmq steer` out.
+"""A second, slow implementation of steering: from one frame and a configuration to one row of `vmmq steer`.
 
-This is what the kernels of the dataplane are compared with. It follows the rules one sentence at a time, keeps every
+The kernels of the dataplane are compared with it. It follows the rules one sentence at a time, keeps every
 intermediate result in a named value, and shares nothing with the dataplane but the configuration values it reads.
 
-Where the rules leave room it takes the reading stated at the function concerned; a disagreement with the dataplane is
+Where the rules leave room, a function states the reading it has chosen. A disagreement with the dataplane is
 then a disagreement about a sentence, not about code.
 """
 
@@ -90,7 +90,7 @@ class Tag:
 
     @classmethod
     def from_tci(cls, tci: int) -> Tag:
-        """Take the 16 bits behind the TPID apart."""
+        """Split the 16 bits after the TPID into their fields."""
         return cls(tci >> 13, tci >> 12 & 1, tci & 0xFFF)
 
     def out_of_band(self) -> int:
@@ -350,7 +350,7 @@ def _ports(packet: _Packet, at: int, protocol: int) -> bytes | None:
 
 
 def hash_input(packet: ParsedPacket | None, hash_types: int) -> tuple[HashType, bytes]:
-    """The selected hash type and the bytes to hash; `(NONE, b"")` when there is nothing to hash (HSH-09, HSH-21).
+    """The selected hash type and the bytes to hash; `(NONE, b"")` if there is nothing to hash (HSH-09, HSH-21).
 
     Level by level: the transport's types if the packet has such a transport header, then the IP types.
     """
@@ -388,7 +388,7 @@ def _levels(packet: ParsedPacket) -> Iterator[tuple[HashType, HashType, bytes]]:
 def parse_and_hash(frame: bytes, wire_length: int, hash_types: int, key: bytes) -> tuple[int, int, bytes]:
     """Hash type bit, hash value and hash input of a frame.
 
-    Without a hash `(0, 0, b"")`: the type tells, since 0 is also a valid hash value (HSH-28).
+    Without a hash `(0, 0, b"")`: only the type says so, because 0 is also a valid hash value (HSH-28).
     """
     parsed = parse(frame, wire_length)
     selected, data = hash_input(parsed.packet if parsed else None, hash_types)
@@ -400,7 +400,7 @@ def parse_and_hash(frame: bytes, wire_length: int, hash_types: int, key: bytes) 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The target a frame belongs to and the filter that says so."""
+    """The target of a frame, and the filter that matched."""
 
     target_id: int  # VPort id in switch mode, queue id otherwise
     filter_id: int  # the lowest matching one of that target; 0 = none
@@ -416,7 +416,7 @@ def field_test_passes(test: FieldTest, field: int) -> bool:
 
 
 def address_tests_pass(candidate: Filter, address: int) -> bool:
-    """Whether a MAC address passes every destination-address test of a filter, be there none (FLT-27, FLT-32)."""
+    """Whether a MAC address passes all destination-address tests of a filter; there may be none (FLT-27, FLT-32)."""
     return all(
         field_test_passes(test, address) for test in candidate.tests if test.field is MacField.DESTINATION_ADDRESS
     )
@@ -506,7 +506,7 @@ def _names_an_address(candidate: Filter) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class SteeredFrame:
-    """One row of `vmmq steer`, but for the columns that any program copies (packet, timestamp, length, epoch)."""
+    """One row of `vmmq steer`, without the columns that are only copied (packet, timestamp, length, epoch)."""
 
     direction: str  # "rx" | "tx"
     vport_id: int | None  # switch mode, unless dropped
@@ -533,7 +533,7 @@ class _Spreading:
 def steer(configuration: AdapterConfiguration, frame: bytes, wire_length: int, direction: str = "rx") -> SteeredFrame:
     """Steer one frame as a received one (`"rx"`) or as a send whose sender its source MAC names (`"tx"`).
 
-    Raises ValueError for `"tx"` when the frame is nobody's send.
+    Raises ValueError for `"tx"` if no target sends the frame.
     """
     parsed = parse(frame, wire_length, configuration.inner_headers)
     if direction == "tx":
@@ -571,7 +571,7 @@ def _complete(configuration: AdapterConfiguration, parsed: ParsedFrame, sender: 
     """The processor of a send's completion (TX-01, TX-02, TX-05, TX-09).
 
     The NIC hashes nothing (TX-03): the sender's stack has attached the hash of the packet as it stands, under the key
-    and the types of its VPort. Without RSS it attaches none; receive hashing is not its business.
+    and the types of its VPort. Without RSS it attaches none; receive hashing does not concern it.
     """
     spreading = _receive_spreading(configuration, sender.target_id)
     if not spreading.table:

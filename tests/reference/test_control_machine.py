@@ -1,4 +1,4 @@
-"""The oracle and the reference of the control plane, side by side; and mutants of the control plane that this catches.
+"""The oracle and the reference of the control plane side by side, and mutants of the control plane that this detects.
 
 How long the machine runs follows from the hypothesis profile: some thousand steps for `ci`, hundreds of thousands for
 `nightly` (HYPOTHESIS_PROFILE).
@@ -37,13 +37,13 @@ MACHINE_SETTINGS = settings(
 
 
 def test_reference_knows_every_oid() -> None:
-    """Nothing that the model decides is left to the model alone (OID-01)."""
+    """The reference decides every OID that the model decides (OID-01)."""
     found = {oid.name: {kind.name.lower() for at, kind in ROWS if at is oid} for oid, _ in ROWS}
     assert {name: set(kinds) for name, kinds in KINDS.items()} == found
 
 
 def test_oracle_and_reference_agree() -> None:
-    """Whatever clients, frames, holds and faults do, the oracle answers, steers and shows what the rules say.
+    """Whatever clients, frames, holds and faults do, the oracle answers, steers and shows its state by the rules.
 
     After every step everything inspectable is equal, a failed request has changed nothing (MOD-09), and no frame is
     lost or made up (MOD-11).
@@ -135,7 +135,7 @@ def group_judged_on_intermediate_state(patch: pytest.MonkeyPatch) -> None:
 
 
 def actor_checked_within_the_group(patch: pytest.MonkeyPatch) -> None:
-    """UPD-38: a command is checked against what the commands before it did."""
+    """UPD-38: a command is checked against the result of the previous commands."""
     checked_index, stands = moves._checked_index, _stands_in_a_group(patch)
 
     def checked(context: Any, _before: Any, command: Any) -> int:
@@ -147,7 +147,7 @@ def actor_checked_within_the_group(patch: pytest.MonkeyPatch) -> None:
 
 
 def _stands_in_a_group(patch: pytest.MonkeyPatch) -> list[Any]:
-    """Holds the entity of the group that is being tried, to begin with as it was before the group."""
+    """Holds the entity of the current group, at first as it was before the group."""
     entity_of_group = moves._entity
     stands: list[Any] = []
 
@@ -254,7 +254,7 @@ HUNTS: list[tuple[Mutate, tuple[str, ...], tuple[str, ...]]] = [
 
 
 def hunt(names: tuple[str, ...], kinds: tuple[str, ...]) -> None:
-    """Walk through steps of some kinds on some adapters, from fixed seeds; raises AssertionError at a disagreement."""
+    """Make steps of some kinds on some adapters, from fixed seeds; raises AssertionError at a disagreement."""
     for seed in range(20):
         chance = Random(seed)
         sides = SideBySide(steps.ADAPTERS[names[seed % len(names)]], prepared=True)
@@ -267,7 +267,7 @@ def hunt(names: tuple[str, ...], kinds: tuple[str, ...]) -> None:
 def test_mutants_are_caught(
     mutate: Mutate, names: tuple[str, ...], kinds: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The comparison sees each of these errors of a control plane: it is able to fail."""
+    """The comparison detects each of these errors of a control plane, so it can fail."""
     mutate(monkeypatch)
     with pytest.raises(AssertionError):
         hunt(names, kinds)

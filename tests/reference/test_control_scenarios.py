@@ -22,7 +22,7 @@ SCRIPTS = sorted(
 
 
 def contradiction(expected: Any, said: Any, where: str = "$") -> str | None:
-    """Where two subset expectations cannot both hold; members that only one of them has do not matter."""
+    """The places where two subset expectations contradict each other; members of only one of them do not matter."""
     if expected == {} or said == {}:
         return None
     if isinstance(said, dict) and set(said) == {"any_order"}:
@@ -56,7 +56,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_the_reference_agrees_with_the_scenarios(script: Path) -> None:
-    """The reference says nothing that an acceptance scenario contradicts, and says something about most steps."""
+    """The reference contradicts no acceptance scenario, and says something about most steps."""
     reference: ReferenceAdapter | None = None
     said = 0
     steps, expectations = lines(script), lines(script.with_suffix(".expect.jsonl"))

@@ -1,4 +1,4 @@
-"""The strategies reach what they are there for, and keep the promises their users rely on."""
+"""The strategies cover the cases they are meant for, and keep the promises their users rely on."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ ROWS: dict[str, Callable[[SteeredFrame], bool]] = {
 def reach(
     strategy: st.SearchStrategy[Any], conditions: dict[str, Callable[[Any], bool]], view: Callable[[Any], Iterable[Any]]
 ) -> None:
-    """Draw until every condition has held for something in the `view` of an example; name those that never did.
+    """Draw until every condition has held for something in the `view` of an example; names those that never held.
 
     The draws are the same at every run.
     """
@@ -94,7 +94,7 @@ def test_packets_reach() -> None:
 
 
 def test_rows_reach() -> None:
-    """Frames and configurations of the same pools meet in every way that matters."""
+    """Frames and configurations from the same pools match in every relevant way."""
     cases = st.tuples(adapter_configurations(), st.lists(frames(), max_size=10))
     reach(cases, ROWS, lambda case: [steer_by_source_mac(case[0], *frame) for frame in case[1]])
 
@@ -102,7 +102,7 @@ def test_rows_reach() -> None:
 @settings(max_examples=100, deadline=None)
 @given(frames())
 def test_frames_are_captures(frame: Frame) -> None:
-    """Never more is captured than was on the wire (HSH-32)."""
+    """The captured length never exceeds the length on the wire (HSH-32)."""
     assert len(frame.data) <= frame.wire_length
 
 

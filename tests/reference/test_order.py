@@ -49,6 +49,6 @@ def test_flows_do_not_count_against_each_other() -> None:
 
 
 def test_dropped_frames_take_no_part() -> None:
-    """A dropped frame is neither reordered nor overtakes, and does not count into the ratio (ORD-02)."""
+    """A dropped frame is not reordered, overtakes no frame, and does not count in the ratio (ORD-02)."""
     order = one_flow(None, 30, None, 20)
     assert (order.reordered, order.completed, order.ratio) == ((ReorderedFrame(1, 1, 10),), 2, 0.5)

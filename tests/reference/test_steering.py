@@ -117,7 +117,7 @@ def steer(configuration: AdapterConfiguration, frame: bytes, direction: str = "r
 
 
 def hashed(row: SteeredFrame) -> tuple[str, int | None, ProcessorNumber | None]:
-    """What most examples state: type, value, processor."""
+    """The values that most examples state: type, value, processor."""
     return row.hash_type, row.hash_value, row.processor
 
 
@@ -140,7 +140,7 @@ def test_out_of_band_vectors(vector: vectors.OutOfBandVector) -> None:
 
 
 def test_runts() -> None:
-    """Fewer than 14 bytes, or the end inside an 802.1Q tag, is a runt; behind the tag it is not (MOD-10)."""
+    """Frames below 14 bytes, or that end inside an 802.1Q tag, are runts; one that ends after it is not (MOD-10)."""
     addresses = bytes(12)
     assert parse(bytes(13), 13) is None
     assert parse(bytes(14), 14) is not None
@@ -152,7 +152,7 @@ def test_runts() -> None:
 
 
 def test_only_the_outermost_8021q_tag() -> None:
-    """The inner tag stays the EtherType, 802.1ad is no tag, and neither is looked behind (MOD-10, RX-11)."""
+    """The inner tag is the EtherType, 802.1ad is no tag, and nothing after either is parsed (MOD-10, RX-11)."""
     packet = tcp4("10.1.0.1", "10.1.0.2", 1, 2)
     double = parse(ether(packet, tags=((0, 10), (0, 20))), 100)
     assert double is not None
@@ -201,7 +201,7 @@ def test_total_length_against_the_wire() -> None:
     ],
 )
 def test_ipv6_that_cannot_be_parsed(layers: tuple[Any, ...], unparseable: str) -> None:
-    """Versions, lengths and chains that do not fit together give no packet at all, and only they (HSH-22, HSH-23)."""
+    """Exactly inconsistent versions, lengths and chains give no packet (HSH-22, HSH-23)."""
     packet = layers[0]
     for layer in layers[1:]:
         packet /= layer
@@ -213,7 +213,7 @@ def test_ipv6_that_cannot_be_parsed(layers: tuple[Any, ...], unparseable: str) -
 
 
 def test_addresses_in_extension_headers() -> None:
-    """First Home Address and type 2 routing address are found, also behind each other and before a fragment.
+    """The first Home Address and type 2 routing address are found, also one after the other and before a fragment.
 
     HSH-16, HSH-17, HSH-25, HSH-26.
     """
@@ -387,7 +387,7 @@ def test_no_hash_goes_to_the_default_processor() -> None:
     ],
 )
 def test_filter_semantics(filters: Filter, matches: tuple[bool, ...]) -> None:
-    """Each kind of filter takes exactly its VLANs; what it leaves goes to the default VPort (RX-02, RX-07)."""
+    """Each kind of filter takes exactly its VLANs; other frames go to the default VPort (RX-02, RX-07)."""
     configuration = switch(VPort(1, True, cpu(2)), filters=(filters,))
     tags: list[tuple[tuple[int, int], ...]] = [(), ((5, 0),), ((5, 100),), ((5, 101),)]
     rows = [steer(configuration, ether(ARP(), tags=tag)) for tag in tags]
@@ -432,7 +432,7 @@ def test_deactivated_vports_attract_nothing() -> None:
     ],
 )
 def test_packet_filter(packet_filter: PacketFilter, accepted: str) -> None:
-    """The packet filter decides over unmatched frames only; what it drops keeps its tag's columns (RX-07, RX-08)."""
+    """The packet filter decides only about unmatched frames; drops keep the columns of their tag (RX-07, RX-08)."""
     configuration = switch(
         packet_filter=packet_filter,
         multicast_list=(0x01005E_010203,),
@@ -454,7 +454,7 @@ def test_packet_filter(packet_filter: PacketFilter, accepted: str) -> None:
 
 
 def test_runts_are_dropped() -> None:
-    """A runt has a reason and nothing else (MOD-10)."""
+    """The row of a runt has only a drop reason (MOD-10)."""
     row = steer(switch(), bytes(13))
     assert SteeredFrame("rx", None, None, 0, "none", None, None, None, None, None, "runt") == row
 
@@ -520,7 +520,7 @@ def test_transmit_by_source_mac() -> None:
 
 
 def test_the_sender_is_found_by_vlan_first() -> None:
-    """Two VPorts share an address: the tag decides, and where no condition fits the first by FLT-37 is the sender."""
+    """If two VPorts share an address, the tag decides; if no condition fits, the first by FLT-37 is the sender."""
     filters = (
         Filter(1, 0, (equal(M1),)),
         Filter(2, 1, (equal(M1), vlan(100))),

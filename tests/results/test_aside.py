@@ -1,4 +1,4 @@
-"""Names of results: nothing that somebody else has put there is lost, and nothing that was written either."""
+"""Names of results: neither the files of others nor finished results are lost."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def other_process() -> Iterator[int]:
 
 
 def write(where: Path, text: str, meanwhile: Callable[[], object], *, overwrite: bool = False) -> None:
-    """Write a file at `where`; what happens meanwhile."""
+    """Write a file at `where`, with `meanwhile` called before it gets its name."""
     with written_aside(where, overwrite=overwrite) as path:
         path.write_text(text)
         meanwhile()
 
 
 def test_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
-    """Bytes that are no UTF-8 are refused before anything is made; other letters are none of our business."""
+    """Names that are not UTF-8 are refused before anything is made; all other letters are allowed."""
     with pytest.raises(UserError, match="is not UTF-8: give another name"):
         check_free(tmp_path / "caf\udce9", overwrite=True)
     check_free(tmp_path / "caf\N{LATIN SMALL LETTER E WITH ACUTE}", overwrite=True)
@@ -52,7 +52,7 @@ def test_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
 def test_a_directory_that_appears_meanwhile_is_kept_and_the_results_get_a_name_beside_it(
     tmp_path: Path, overwrite: bool
 ) -> None:
-    """What somebody else puts at the name during the run stays, whether the user would overwrite a run or not."""
+    """A directory that another process puts at the name during the run stays, with and without `overwrite`."""
     where = tmp_path / "out"
 
     def meanwhile() -> None:
@@ -67,7 +67,7 @@ def test_a_directory_that_appears_meanwhile_is_kept_and_the_results_get_a_name_b
 
 
 def test_a_run_that_ended_meanwhile_is_kept(tmp_path: Path) -> None:
-    """Of two writers with one name both results are there in the end."""
+    """If two writers use one name, both results exist at the end."""
     where = tmp_path / "table.csv"
     with pytest.raises(UserError, match="exists"):
         write(where, "second", lambda: where.write_text("first"))
@@ -76,7 +76,7 @@ def test_a_run_that_ended_meanwhile_is_kept(tmp_path: Path) -> None:
 
 
 def test_overwrite_replaces_a_run(tmp_path: Path) -> None:
-    """With `overwrite` an earlier run goes when the new one is whole, not before."""
+    """With `overwrite` an earlier run is removed only when the new one is complete."""
     where = tmp_path / "out"
     where.mkdir()
     (where / RUN_MARK).write_text("old")
@@ -90,7 +90,7 @@ def test_overwrite_replaces_a_run(tmp_path: Path) -> None:
 
 
 def test_what_another_process_writes_is_not_free(tmp_path: Path) -> None:
-    """A name that a running process writes is refused at once, and a default name goes past it."""
+    """A name that a running process writes is refused at once, and a default name skips it."""
     with other_process() as process:
         (tmp_path / f".partial-{process}@{MACHINE}-out").mkdir()
         with (
@@ -105,7 +105,7 @@ def test_what_another_process_writes_is_not_free(tmp_path: Path) -> None:
 
 
 def test_names_are_no_patterns(tmp_path: Path) -> None:
-    """Brackets and stars in a name mean themselves: what is written under other names is none of ours."""
+    """Brackets and stars in a name are plain characters: files with other names are not touched."""
     with other_process() as process:
         (tmp_path / f".partial-{process}@{MACHINE}-a").mkdir()
         with written_aside(tmp_path / "[a]", overwrite=False, directory=True) as directory:
@@ -123,7 +123,7 @@ def test_a_place_where_nothing_can_be_made_is_told_before_anything_runs(tmp_path
 
 
 def test_a_failed_block_leaves_nothing(tmp_path: Path) -> None:
-    """Not the results, and not the folders that were made for them."""
+    """A failed write leaves neither results nor the folders that were made for them."""
 
     def fail() -> None:
         assert [path.name for path in (tmp_path / "runs").iterdir()] == [f".partial-{os.getpid()}@{MACHINE}-out"]
@@ -146,7 +146,7 @@ def test_a_failed_block_leaves_nothing(tmp_path: Path) -> None:
     ],
 )
 def test_a_full_disk_is_told_with_the_name(number: int, why: str, tmp_path: Path) -> None:
-    """Whoever writes, a library or we ourselves, seldom says what it was that found no room."""
+    """The error names the results, also if the writer (a library) does not."""
 
     def fail() -> None:
         raise OSError(number, os.strerror(number))
@@ -157,7 +157,7 @@ def test_a_full_disk_is_told_with_the_name(number: int, why: str, tmp_path: Path
 
 
 def test_what_is_replaced_goes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever ends the replacement in the middle, what has the name is whole: the old results, or the new ones."""
+    """Wherever the replacement is interrupted, the name has complete results: the old ones or the new ones."""
     where = tmp_path / "table.csv"
     where.write_text("old")
     rename = Path.rename
@@ -186,7 +186,7 @@ def test_what_is_replaced_goes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_what_a_killed_process_was_replacing_comes_back(tmp_path: Path) -> None:
-    """Old results that were on their way out when there were no new ones yet."""
+    """Old results that were moved away come back if there are no new results."""
     with other_process() as process:
         pass
     (tmp_path / f".replaced-{process}@{MACHINE}-out").write_text("old")
@@ -198,7 +198,7 @@ def test_what_a_killed_process_was_replacing_comes_back(tmp_path: Path) -> None:
 
 
 def test_files_do_not_replace_directories_nor_the_other_way_round(tmp_path: Path) -> None:
-    """`--overwrite` takes the place of the same kind of results only."""
+    """`--overwrite` replaces only results of the same kind."""
     (tmp_path / "notes.txt").write_text("mine")
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / RUN_MARK).touch()
@@ -209,7 +209,7 @@ def test_files_do_not_replace_directories_nor_the_other_way_round(tmp_path: Path
 
 
 def test_devices_and_pipes_are_not_replaced(tmp_path: Path) -> None:
-    """`--output /dev/null --overwrite` would leave a machine without it."""
+    """Devices and pipes are not replaced: `--output /dev/null --overwrite` would remove the device."""
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", Path("/dev/null")):
         with pytest.raises(UserError, match="is a device or a pipe"):
@@ -217,7 +217,7 @@ def test_devices_and_pipes_are_not_replaced(tmp_path: Path) -> None:
 
 
 def test_processes_of_other_machines_may_run(tmp_path: Path) -> None:
-    """Nobody can tell from here: what they write in a shared folder stays, and the name is theirs."""
+    """Processes of other machines cannot be checked: their files in a shared folder stay, and their names are taken."""
     theirs = tmp_path / ".partial-1@elsewhere-out"
     theirs.mkdir()
     told = f"is being written by process 1 of elsewhere: give another name, or remove {theirs} if that is over"
@@ -238,12 +238,12 @@ def test_processes_of_other_machines_may_run(tmp_path: Path) -> None:
     ],
 )
 def test_the_name_of_a_scenario_is_one_directory(tmp_path: Path, name: str, directory: str) -> None:
-    """Whatever a scenario is called, its results are where results are."""
+    """Whatever the name of a scenario, its results are in the folder for results."""
     assert free_name(tmp_path, directory_name(name)) == tmp_path / directory
 
 
 def test_a_process_whose_end_nobody_has_asked_for_writes_nothing(tmp_path: Path) -> None:
-    """A zombie, as an orphan under an idle first process stays one, keeps no name; what it left is removed."""
+    """A zombie (for example an orphan under an idle first process) keeps no name; its unfinished files are removed."""
     process = subprocess.Popen([sys.executable, "-c", ""])
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     left = tmp_path / f".partial-{process.pid}@{MACHINE}-out"

@@ -48,7 +48,7 @@ def student_probability(t: float, degrees: int) -> float:
 
 
 def test_quantiles_of_student() -> None:
-    """Each bounds 95 % of its distribution, as far as three decimals can."""
+    """Each quantile bounds 95 % of its distribution, within the precision of three decimals."""
     assert len(T_QUANTILES) == 29
     for degrees, t in enumerate(T_QUANTILES, 1):
         below, above = student_probability(t - 0.0006, degrees), student_probability(t + 0.0006, degrees)
@@ -56,7 +56,7 @@ def test_quantiles_of_student() -> None:
 
 
 def test_estimate_by_hand() -> None:
-    """Mean 3, variance 2.5, so t(4) * sqrt(2.5 / 5); one value has no interval, equal ones have none to speak of."""
+    """Mean 3, variance 2.5, so t(4) * sqrt(2.5 / 5); one value has no interval, equal values have a width of 0."""
     assert estimate([1, 2, 3, 4, 5]) == pytest.approx((3.0, 2.776 * math.sqrt(0.5), 5))
     assert estimate([2.0, 4.0]) == pytest.approx((3.0, 12.706, 2))
     assert estimate([7]) == Estimate(7.0, None, 1)
@@ -65,7 +65,7 @@ def test_estimate_by_hand() -> None:
 
 
 def test_windows_by_hand() -> None:
-    """Four processors: 30 of 40 on one is 3, even is 1, alone is 4; only the windows that count do (BAL-01)."""
+    """Four processors: 30 of 40 on one is 3, even is 1, alone is 4; other windows do not count (BAL-01)."""
     window = np.array([0, 0, 1, 1, 1, 1, 4, 9])
     busy_ns = np.array([30, 10, 5, 5, 5, 5, 8, 50])
     measured = measure_windows(window, busy_ns, processors=4, windows=9)
@@ -118,7 +118,7 @@ def lines_of(one: Comparison) -> list[str]:
 
 
 def test_screen() -> None:
-    """Policies are columns and measures rows; what only ordered hand-over can have is shown only there."""
+    """Policies are columns and measures rows; measures of ordered hand-over are shown only with it."""
     head, early, policies, runs, *rows = lines_of(comparison())
     assert head.startswith("s  tick 5 ms, window 1 ms, permissive hand-over, seeds 1 to 2")
     assert early == "stopped early: only runs that were finished count"

@@ -29,9 +29,9 @@ from tests.reference.vectors import KEYS
 
 
 def test_rows_do_not_change_with_the_work_columns() -> None:
-    """Rows handed over stay what they were when the work columns are filled for the next batch.
+    """Rows that were handed over do not change when the work columns are filled for the next batch.
 
-    A file is written in a thread that lags behind; every column of the work is overwritten here before it is looked at.
+    A thread writes the file later; here every column of the work is overwritten before the file is read.
     Each row has the epoch that steered it (EPO-02).
     """
     work = new_work_columns(5)
@@ -50,7 +50,7 @@ def test_rows_do_not_change_with_the_work_columns() -> None:
 
 
 def test_bytes_do_not_depend_on_what_was_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files of equal rows are equal to the last byte, padding included (ENG-01)."""
+    """Equal rows give files with equal bytes, padding included (ENG-01)."""
     work = new_work_columns(1003)
     work.hash_kind[::3] = 1
     work.flags[::5] = 1
@@ -77,7 +77,7 @@ def test_bytes_do_not_depend_on_what_was_in_memory(tmp_path: Path, monkeypatch: 
 @pytest.mark.parametrize("count", [1, 7, 64, 1024, 2501])
 @pytest.mark.parametrize("share_missing", [0.0, 0.3, 1.0])
 def test_every_column_says_what_the_work_says(tmp_path: Path, count: int, share_missing: float) -> None:
-    """Each row is that of its frame, null where nothing is known of it, in memory as in a Parquet file."""
+    """Each row has the values of its frame, null if unknown, in memory and in a Parquet file."""
     random = np.random.default_rng(count)
     missing = random.random((6, count)) < share_missing
     work = new_work_columns(count)
@@ -107,7 +107,7 @@ def test_every_column_says_what_the_work_says(tmp_path: Path, count: int, share_
 
 
 def test_bytes_do_not_depend_on_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However frames come in batches, the file is the same, row groups included; none of them is empty (TIM-01)."""
+    """However frames are divided into batches, the file is the same, row groups included; none is empty (TIM-01)."""
     monkeypatch.setattr(ParquetPackets, "_ROWS_IN_GROUP", 100)
     work = new_work_columns(300)
     work.hash_kind[::3] = 1

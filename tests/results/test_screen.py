@@ -23,7 +23,7 @@ def screen() -> Group:
 
 
 def lines(columns: int) -> list[str]:
-    """What a terminal of so many columns is sent."""
+    """The text for a terminal of `width` columns."""
     output = io.StringIO()
     print_whole(Console(file=output, width=columns), screen())
     return [line.rstrip() for line in output.getvalue().splitlines()]
@@ -38,7 +38,7 @@ def test_no_width_costs_a_digit(columns: int) -> None:
 
 @pytest.mark.parametrize(("columns", "gap", "bar"), [(80, 2, 12), (36, 2, 12), (30, 2, 6), (28, 2, 4), (27, 1, 5)])
 def test_gaps_and_bars_give_way_first(columns: int, gap: int, bar: int) -> None:
-    """A table has its gaps and the whole bar where there is room, then a shorter bar, then narrow gaps."""
+    """With room a table has its gaps and the whole bar; with less room a shorter bar, then narrower gaps."""
     assert lines(columns)[2] == f"123,456,789{' ' * gap}{'█' * bar}{' ' * gap}478.21 us"
 
 

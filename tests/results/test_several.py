@@ -1,4 +1,4 @@
-"""What is shown and summed up of several NICs, and of where a simulated host was."""
+"""Screen and summary of several NICs, and of the placement of a simulated host."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def entry(name: str, **changes: Any) -> dict[str, Any]:
 
 
 def test_counts_are_added_and_checks_hold_together() -> None:
-    """A check that only some NICs have counts for those; a finding says whose it is."""
+    """A check that only some NICs have counts for these NICs; a finding names its NIC."""
     entries = [
         entry("a"),
         entry("b", dropped={"queue_full": 1, "runt": 1}, checks={"order_kept": False, "updates_no_loss": True}),
@@ -37,7 +37,7 @@ def test_counts_are_added_and_checks_hold_together() -> None:
 
 
 def wall_of_a_host(**changes: Any) -> dict[str, Any]:
-    """What a run on Ray says of its host."""
+    """The facts of a run on Ray about its host."""
     placement = {"driver": "10.0.0.1/aa", "nic": "10.0.0.2/bb", "processors": ["10.0.0.2/bb"]}
     sent = {"progress": 0.001, "reports": 2.0}
     place = {"placement": placement, "transport": "ring", "bytes_to_driver_per_frame": sent}

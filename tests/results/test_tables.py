@@ -55,7 +55,7 @@ def test_sums_by_window(windows: list[int], piece_rows: int) -> None:
 
 @pytest.mark.parametrize("row", [{"a": 1}, {"a": 1, "b": {"c": 2, "d": 3}}, {"a": 1, "b": None}])
 def test_rows_and_schema_do_not_drift_apart(row: dict[str, Any]) -> None:
-    """A row that lacks a column of the schema, or has one more, is a defect and neither a null nor left out."""
+    """A row with a missing or additional column is a defect: no null is written and no column left out."""
     schema = pa.schema([("a", pa.int64()), ("b_c", pa.int64())])
     assert tables.rows_table([{"a": 1, "b": {"c": None}}], schema).to_pylist() == [{"a": 1, "b_c": None}]
     with pytest.raises(AssertionError, match="not both in the rows and in the schema: b"):

@@ -1,4 +1,4 @@
-"""What `vmmq top` makes of two samples of a dataplane."""
+"""The screen of `vmmq top` from two samples of a dataplane."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.update.logs import request
 
 
 def sample(seconds: float, ids: tuple[int, ...], live: set[int], received: list[int]) -> Sample:
-    """A dataplane with one processor, which has received so many frames of each VPort that it knows."""
+    """A dataplane with one processor, with a number of received frames for each VPort."""
     names = tuple(f"vport-{one}" for one in ids)
     now_ns, frames = int(seconds * 1e9), sum(received)
     nic = NicStatistics(frames, 0, now_ns, 0, {}, ids, names, frozenset(live))
@@ -24,7 +24,7 @@ def sample(seconds: float, ids: tuple[int, ...], live: set[int], received: list[
 
 
 def test_vports_come_and_go() -> None:
-    """One that was made between two samples has a row, and one that was deleted as long as it counts something."""
+    """A VPort created between two samples has a row; a deleted one has a row as long as it counts something."""
     before = sample(1.0, (0, 1, 2), {0, 1, 2}, [0, 5, 7])
     made = sample(2.0, (0, 1, 2, 3), {0, 2, 3}, [0, 6, 7, 2])
     assert [(one.target_id, one.items_per_second) for one in rates(before, made, ["0:0"]).targets] == [
@@ -51,7 +51,7 @@ def test_load_of_processors_that_begin_and_end() -> None:
 
 
 def test_requests_that_were_not_made_have_no_status() -> None:
-    """A line names the OID and the status of a request as far as there are any, and says why."""
+    """A line names the OID and the status of a request, if it has them, and says why."""
     records = (
         request(1_000_000),
         replace(request(2_000_000), completion=None, why="the running dataplane has no processor 0:5"),

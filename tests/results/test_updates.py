@@ -1,4 +1,4 @@
-"""What a run leaves and shows about its updates."""
+"""The files and the screen of a run about its updates."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PROMISED = {
 
 
 def small_report(hand_over: str = "ordered") -> UpdateReport:
-    """Two updates and three requests that led to none, two of them at the moment of the first update."""
+    """Two updates and three requests without an update, two of them at the moment of the first update."""
     led = request(100_000, epoch=1)
     refused = [
         request(100_000, REFUSED, why="UPD-41: 5 processors in use, 4 queues"),
@@ -58,7 +58,7 @@ def cells(line: str) -> list[str]:
 
 
 def test_the_document_is_in_order_of_time() -> None:
-    """Certificates by epoch with the promised keys, other requests of one moment in one entry between them (EPO-09)."""
+    """Certificates by epoch with the promised keys; between them an entry for other requests of a moment (EPO-09)."""
     document: list[dict[str, Any]] = json.loads(json.dumps(updates_document(small_report()), allow_nan=False))
     assert [(one["epoch"], one["requested_at_ns"]) for one in document] == [
         (1, 100_000),
@@ -73,7 +73,7 @@ def test_the_document_is_in_order_of_time() -> None:
 
 
 def test_certificates_stay_in_epoch_order() -> None:
-    """Also when the update that was requested first is adopted last (EPO-09)."""
+    """Entries are in the order of epochs, also if the update requested first is adopted last (EPO-09)."""
     report = report_of([update(1, 900, 1000), update(2, 100, 1100)], [None], [request(500)])
     assert [one["epoch"] for one in updates_document(report) if one["epoch"] is not None] == [1, 2]
 
@@ -131,7 +131,7 @@ def test_the_screen_fits() -> None:
 
 
 def test_the_screen_is_one_screen() -> None:
-    """Of many updates and failed requests the first are shown, and how many more there are."""
+    """The first of many updates and failed requests are shown, and the number of the others."""
     updates = [update(epoch, epoch, epoch) for epoch in range(1, 101)]
     failed = [request(epoch, REFUSED) for epoch in range(1, 101)]
     lines = shown(report_of(updates, [None], failed))
@@ -143,7 +143,7 @@ def test_the_screen_is_one_screen() -> None:
 
 
 def test_a_sound_run_says_so() -> None:
-    """All verdicts held; a request that failed as it was to is no failure."""
+    """If all verdicts held, the check holds; a request that failed as expected is no failure."""
     sound = log(marks=[(1, 0, 1, 0, 0)])
     report = report_of([update(1, 1, 1)], [sound], [request(3, REFUSED, expect=REFUSED)])
     assert shown(report)[-1] == "verdicts all held"

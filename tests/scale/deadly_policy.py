@@ -1,4 +1,4 @@
-"""A policy that ends the process it runs in: what a run of a grid may die of, on purpose."""
+"""A policy that ends its process: a run of a grid that dies on purpose."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataplane.update.policy import LoadWindow, Move, Policy, Table
 
 
 class Deadly(Policy):
-    """Kills its process at its first tick, which short runs do not come to."""
+    """Kills its process at its first tick, which short runs do not reach."""
 
     def rebalance(self, window: LoadWindow) -> Iterable[Move | Table]:
         """Does not return."""

@@ -76,6 +76,6 @@ def written(directory: Path, text: str = SCENARIO) -> Path:
 
 
 def row(point: Point = POINT, repeat: int = 0, *, seconds: float = 1.0, **changes: object) -> RunRow:
-    """The row of a run in which every NIC was as `NIC`, but for how long it took."""
+    """The row of a run in which every NIC was like `NIC`, except for its duration."""
     nic = replace(NIC, ended_ns=NIC.opened_ns + round(1e9 * seconds), batch_frames=point.batch_frames)
     return replace(run_row("small", Run(point, repeat), [nic] * point.nics), **changes)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""A whole scaling experiment with a site that only says what runs came to."""
+"""A whole scaling experiment with a site that only returns results of runs."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ def options(directory: Path, grid: GridOptions = GRID, text: str = SCENARIO) -> 
 
 
 def done(todo: ScalePlan, outcome: Callable[[Run], Outcome] = good) -> list[Run]:
-    """Carry out what is missing; what was started."""
+    """Carry out the missing runs; returns the runs that were started."""
     site = MadeUpSite(outcome)
     carry_out(todo, todo.waiting, site, lambda frames, share: None)
     return site.started
 
 
 def test_a_second_call_does_what_is_missing(tmp_path: Path) -> None:
-    """Nothing of what is finished; of a larger grid what is new; and the table has all of it."""
+    """Finished runs are not repeated, a larger grid starts only its new runs, and the table has all of them."""
     assert len(done(plan(options(tmp_path)))) == 12
     assert not done(plan(options(tmp_path)))
     todo = plan(options(tmp_path, replace(GRID, processors="2,4,8", repeat=3)))
@@ -78,7 +78,7 @@ def test_a_second_call_does_what_is_missing(tmp_path: Path) -> None:
 
 
 def test_what_was_half_written_is_run_again(tmp_path: Path) -> None:
-    """A file of a run that cannot be read is none."""
+    """An unreadable file of a run counts as missing."""
     first = plan(options(tmp_path))
     done(first)
     torn, other, number, *wrong = sorted((tmp_path / "out" / "runs").iterdir())[:7]
@@ -97,7 +97,7 @@ def test_what_was_half_written_is_run_again(tmp_path: Path) -> None:
 
 
 def test_another_scenario_is_refused(tmp_path: Path) -> None:
-    """The directory keeps what it has, unless it is to be overwritten."""
+    """Runs of another experiment are refused, unless the directory is to be overwritten."""
     done(plan(options(tmp_path)))
     changed = options(tmp_path, text=SCENARIO.replace("flows = 100", "flows = 101"))
     with pytest.raises(UserError, match="another scenario: give another --out"):
@@ -110,7 +110,7 @@ def test_another_scenario_is_refused(tmp_path: Path) -> None:
 
 
 def test_another_capture_is_refused(tmp_path: Path) -> None:
-    """Its path, its size and when it was written belong to what the runs are of."""
+    """Path, size and modification time of a capture belong to the identity of an experiment."""
     capture = tmp_path / "a.pcap"
     capture.write_bytes(pcap([Packet.whole(0, bytes(60))]))
     text = f"{SCENARIO.partition('[traffic]')[0]}[traffic]\ncapture = '{capture}'\n"
@@ -122,7 +122,7 @@ def test_another_capture_is_refused(tmp_path: Path) -> None:
 
 
 def test_another_version_of_a_policy_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file that a policy of the user's own is in belongs to what the runs are of."""
+    """The source file of a user's policy belongs to the identity of an experiment."""
     module = tmp_path / "mine_and_scaled.py"
     module.write_text(POLICY)
     monkeypatch.syspath_prepend(tmp_path)
@@ -135,7 +135,7 @@ def test_another_version_of_a_policy_is_refused(tmp_path: Path, monkeypatch: pyt
 
 
 def test_other_directories_are_left_alone(tmp_path: Path) -> None:
-    """One with something else in it is not used, nor overwritten."""
+    """A directory with other contents is neither used nor overwritten."""
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.tex").write_text("")
     with pytest.raises(UserError, match="not one of a scaling experiment"):
@@ -144,7 +144,7 @@ def test_other_directories_are_left_alone(tmp_path: Path) -> None:
 
 
 def test_everything_wrong_is_told_before_anything_is_written(tmp_path: Path) -> None:
-    """Options, the scenario and its variants in one go."""
+    """Mistakes in options, scenario and variants are all reported at once."""
     text = SCENARIO.replace("[adapter]", "[adapter]\nmax_num_vports = 3\nmax_num_queue_pairs = 6")
     with pytest.raises(UserError) as error:
         plan(options(tmp_path, GridOptions(processors="2,16", nics="0", engine="abacus"), text))
@@ -164,7 +164,7 @@ def test_everything_wrong_is_told_before_anything_is_written(tmp_path: Path) -> 
 
 
 def test_a_point_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
-    """It is named with its scenario, which can be run by itself, and tried again by the next call."""
+    """A failed run is named with its scenario, which can be run alone, and the next call tries it again."""
     todo = plan(options(tmp_path))
     done(todo, lambda run: Failed("out of ideas") if run.point.value == 2 and run.point.nics == 1 else good(run))
     summary = write_tables(todo)
@@ -179,7 +179,7 @@ def test_a_point_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
 
 
 def test_what_dies_is_run_again(tmp_path: Path) -> None:
-    """Once lost, once done; what dies every time is a failure, without a node all that waits is."""
+    """A lost run is repeated; one that dies every time is a failure; without a node all waiting runs are failures."""
     todo, seen = plan(options(tmp_path)), set[Run]()
 
     def once(run: Run) -> Outcome:
@@ -220,7 +220,7 @@ def test_after_an_interruption_there_is_what_there_is(tmp_path: Path) -> None:
 
 
 def test_plots_are_the_same_for_the_same_runs(tmp_path: Path) -> None:
-    """Byte for byte, one for each thing there is to see."""
+    """The same summary gives the same plots, byte for byte, one for each subject."""
     todo = plan(options(tmp_path))
     done(todo)
     summary = write_tables(todo)

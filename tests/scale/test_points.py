@@ -8,7 +8,7 @@ from dataplane.scale.points import GridOptions, Point, Run, read_points, runs_of
 
 
 def read(options: GridOptions) -> tuple[list[Point], list[str]]:
-    """The points, and what is wrong."""
+    """The points, and the problems."""
     problems: list[str] = []
     return read_points(options, {"inline": 4096, "ray": 65_536}, problems), problems
 
@@ -68,7 +68,7 @@ def test_everything_that_is_wrong_is_told_at_once(options: GridOptions, problems
 
 
 def test_a_wrong_number_stands_for_no_others() -> None:
-    """Points are those that were asked for and can be read, so that nothing is said about values nobody named."""
+    """Only readable given values make points, so no message is about a value that nobody gave."""
     points, _ = read(GridOptions(grow=("entries=3,256", "vports=x")))
     assert [(point.axis, point.value) for point in points] == [("entries", 3)]
     points, _ = read(GridOptions(processors="2,0", nics="x"))
@@ -76,7 +76,7 @@ def test_a_wrong_number_stands_for_no_others() -> None:
 
 
 def test_a_run_is_named_by_all_that_tells_it_from_others() -> None:
-    """As findings name it: what is changed, engine, NICs, batch, actors, repeat."""
+    """The label of a run in findings: what is changed, engine, NICs, batch, actors, repeat."""
     points, _ = read(GridOptions(processors="1024", nics="1,2", engine="ray", processors_per_actor="1,8", batch="4096"))
     assert [str(Run(point, 3)) for point in points] == [
         f"processors 1,024, ray, {nics}, batches of 4,096, {actors} per actor, repeat 3"
@@ -88,7 +88,7 @@ def test_a_run_is_named_by_all_that_tells_it_from_others() -> None:
 
 
 def test_repeats_go_round() -> None:
-    """All points once before any of them a second time."""
+    """All points run once before any point runs a second time."""
     points, _ = read(GridOptions(processors="1,2,3"))
     runs = runs_of(points, 2)
     assert [run.point for run in runs] == points * 2

@@ -21,7 +21,7 @@ def runs_with(nics: list[int]) -> list[Run]:
 
 @given(nics=st.lists(st.integers(1, 3), max_size=8), data=st.data())
 def test_every_run_ends_once_and_disturbs_none(nics: list[int], data: st.DataObject) -> None:
-    """One run on a node at a time, several NICs alone on all nodes; each run is done, or failed, or lost too often."""
+    """A node has one run at a time, several NICs use all nodes alone; each run is done, failed, or lost too often."""
     runs = runs_with(nics)
     schedule, at_work, done, lost = Schedule(runs), dict[Run, Assignment](), [], dict[Run, int]()
     while not schedule.is_over:
@@ -50,7 +50,7 @@ def test_every_run_ends_once_and_disturbs_none(nics: list[int], data: st.DataObj
 
 
 def test_a_run_that_is_lost_is_the_next() -> None:
-    """It is begun again before those that wait, where there is a node."""
+    """A lost run starts again before waiting runs, if there is a node."""
     first, second = runs_with([1, 1])
     schedule = Schedule([first, second])
     assert schedule.next(["a"]) == Assignment(first, ("a",))
@@ -61,7 +61,7 @@ def test_a_run_that_is_lost_is_the_next() -> None:
 
 
 def test_a_run_that_is_lost_waits_for_another_node() -> None:
-    """It is not begun again on the node that may be dead while there is one that is only busy."""
+    """A lost run does not start again on a node that may be dead while another node is only busy."""
     first, second = runs_with([1, 1])
     schedule = Schedule([first, second])
     assert schedule.next(["a", "b"]) == Assignment(first, ("a",))
@@ -73,14 +73,14 @@ def test_a_run_that_is_lost_waits_for_another_node() -> None:
 
 
 def test_single_nics_first_where_there_are_nodes() -> None:
-    """On a cluster single NICs keep all nodes busy before one run has all of them; on one node all as given."""
+    """On a cluster, runs of single NICs go before runs that need all nodes; on one node the given order is kept."""
     wide, single = runs_with([2, 1])
     assert Schedule([wide, single]).next(["a"]) == Assignment(wide, ("a",))
     assert Schedule([wide, single]).next(["a", "b"]) == Assignment(single, ("a",))
 
 
 def test_without_nodes_all_is_given_up() -> None:
-    """What waits has failed, with the reason."""
+    """Without nodes, waiting runs have failed, with the reason."""
     runs = runs_with([1, 2])
     schedule = Schedule(runs)
     assert schedule.next([]) is None

@@ -1,4 +1,4 @@
-"""What runs mean together: quartiles, efficiency, growth, and what is to be said about them."""
+"""The evaluation of runs: quartiles, efficiency, growth, and remarks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.scale.examples import NIC, POINT, row
     values=st.lists(st.integers(1, 10**6), min_size=2, max_size=9, unique=True),
 )
 def test_the_exponent_of_a_power_is_found(exponent: float, factor: float, values: list[int]) -> None:
-    """Of cost = factor * value ** exponent, exactly; the verdict follows from it."""
+    """The exponent of cost = factor * value ** exponent is found exactly; the verdict follows from it."""
     values.sort()
     fit = growth(values, [factor * value**exponent for value in values])
     assert fit is not None
@@ -38,7 +38,7 @@ def test_the_exponent_of_a_power_is_found(exponent: float, factor: float, values
 
 
 def test_what_every_run_costs_does_not_hide_growth() -> None:
-    """A second for everything and quadratic cost behind it: the upper half tells."""
+    """A constant second plus a quadratic cost: the upper half of the values shows the growth."""
     values = [1, 10, 100, 1_000, 10_000, 100_000]
     fit = growth(values, [1 + (value / 1_000) ** 2 for value in values])
     assert fit is not None
@@ -46,14 +46,14 @@ def test_what_every_run_costs_does_not_hide_growth() -> None:
 
 
 def test_one_value_does_not_grow() -> None:
-    """Neither do costs of nothing."""
+    """One value has no growth, and neither have costs of 0."""
     assert growth([5], [3.0]) is None
     assert growth([1, 2, 3], [0.0, 0.0, 1.0]) is None
 
 
 @given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=20))
 def test_quartiles_ascend(values: list[float]) -> None:
-    """And lie among the values."""
+    """Quartiles ascend and lie among the values."""
     low, middle, high = quartiles(values)
     assert min(values) <= low <= middle <= high <= max(values) or middle == pytest.approx(middle)
 
@@ -62,7 +62,7 @@ RAY = Point(None, None, "ray", 1, 4096, 1)
 
 
 def test_efficiency_is_against_the_best_work_on_one_core() -> None:
-    """Two cores that need half the time of one waste nothing; call overhead is the core time that work is not."""
+    """Two cores in half the time of one have efficiency 1; call overhead is core time minus work."""
     inline = [row(repeat=n, seconds=seconds) for n, seconds in enumerate((1.0, 1.2, 1.4))]
     slow = row(replace(POINT, batch_frames=64), seconds=3.0)
     with_actors = replace(NIC, ended_ns=NIC.opened_ns + 750_000_000, processor_actors=3, source_seconds=None)
@@ -104,7 +104,7 @@ def test_without_frames_nothing_has_a_cost() -> None:
 
 
 def test_unequal_results_are_a_finding() -> None:
-    """Engines and batches must not matter (ENG-01); repeats have other seeds, and may differ."""
+    """Results that differ between engines or batches are reported (ENG-01); repeats have other seeds and may differ."""
     other = replace(POINT, batch_frames=64)
     equal = Summary("small", (row(), row(other), row(repeat=1, results_digest="b")))
     assert not equal.findings

@@ -61,7 +61,7 @@ def variant(base: Base, axis: str, value: int) -> Scenario:
 def test_any_number_of_processors_is_a_scenario(
     tmp_path_factory: pytest.TempPathFactory, count: int, text: str
 ) -> None:
-    """The adapter takes it; tables and queues use as many processors as they can, and none that are not there."""
+    """The adapter accepts the variant; tables and queues use as many processors as they can, and only existing ones."""
     base = load_base(written(tmp_path_factory.mktemp("scenario"), text))
     scenario = variant(base, "processors", count)
     assert len(scenario.adapter.rss_processors) == count
@@ -76,7 +76,7 @@ def test_any_number_of_processors_is_a_scenario(
 
 
 def test_tables_begin_where_the_one_before_ended(base: Base) -> None:
-    """What is dealt goes round: VPort 2, without RSS, gets the processor behind the table of VPort 1."""
+    """Processors are given in turn: VPort 2, without RSS, gets the processor after those of VPort 1's table."""
     scenario = variant(base, "processors", 100)
     first, second = scenario.vports
     assert first.rss is not None
@@ -91,7 +91,7 @@ def test_processors_that_are_no_more_have_no_costs(base: Base) -> None:
 
 
 def test_vports_and_filters_have_addresses_of_their_own(base: Base) -> None:
-    """So many of them, no address twice."""
+    """A variant has the requested number of VPorts and filters, each with its own address."""
     vports = variant(base, "vports", 50).vports
     assert len(vports) == len({vport.filters[0].mac for vport in vports}) == 50
     assert len({vport.rss for vport in vports}) == 1, "all are like the first"
@@ -100,7 +100,7 @@ def test_vports_and_filters_have_addresses_of_their_own(base: Base) -> None:
 
 
 def test_other_axes_change_one_thing(base: Base) -> None:
-    """Packets, flows, entries."""
+    """Variants of packets, flows or entries change nothing else."""
     packets, flows, entries = (variant(base, *change) for change in (("packets", 5), ("flows", 6), ("entries", 2)))
     assert packets.traffic is not None
     assert flows.traffic is not None
@@ -112,7 +112,7 @@ def test_other_axes_change_one_thing(base: Base) -> None:
 
 
 def test_nics_and_repeats_have_seeds_of_their_own(tmp_path: Path) -> None:
-    """No two are equal, the first is the scenario's, and a seed of [traffic] goes up with that of [run]."""
+    """No two seeds are equal, the first is the scenario's, and a seed of [traffic] grows with that of [run]."""
     base = load_base(written(tmp_path, SCENARIO.replace("[run]", "seed = 70\n[run]")))
     loaded = {
         (repeat, nic): load_scenario(variant_text(base, None, None, repeat=repeat, nic=nic))
@@ -127,7 +127,7 @@ def test_nics_and_repeats_have_seeds_of_their_own(tmp_path: Path) -> None:
 
 
 def test_what_the_adapter_refuses_is_told(tmp_path: Path) -> None:
-    """Limits that the file gives are the adapter's: more queue pairs than there are is a finding, with its rule."""
+    """Limits in the file stay: a variant with more queue pairs is a finding, with its rule."""
     text = SCENARIO.replace("[adapter]", "[adapter]\nmax_num_vports = 4\nmax_num_queue_pairs = 6")
     base = load_base(written(tmp_path, text))
     assert not variant_problems(base, "processors", 4)
@@ -141,13 +141,13 @@ def test_what_the_adapter_refuses_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("axis", ["entries", "vports", "filters"])
 def test_there_must_be_something_to_grow(tmp_path: Path, axis: str) -> None:
-    """A scenario without VPorts has no tables and no filters to make more of."""
+    """A scenario without VPorts has no tables or filters to multiply."""
     base = load_base(written(tmp_path, '[traffic]\nprofile = "uniform"\n'))
     assert len(variant_problems(base, axis, 2)) == 1
 
 
 def test_a_scenario_must_be_readable_again(tmp_path: Path) -> None:
-    """Standard input can be read once; and without traffic there is nothing to measure."""
+    """Standard input can be read only once, and without traffic there is nothing to measure."""
     with pytest.raises(UserError, match="cannot be read again"):
         load_base(written(tmp_path, '[traffic]\ncapture = "-"\n'))
     with pytest.raises(UserError, match=r"no \[traffic\]"):
@@ -155,7 +155,7 @@ def test_a_scenario_must_be_readable_again(tmp_path: Path) -> None:
 
 
 def test_the_default_values_are_possible() -> None:
-    """Those of every axis ascend and are within its limit."""
+    """The default values of every axis ascend and are within its limit."""
     for axis in AXES.values():
         assert list(axis.values) == sorted(set(axis.values))
         assert axis.values[-1] <= axis.highest

@@ -1,4 +1,4 @@
-"""Several NICs in one scenario file: what belongs to which, seeds, and findings at their lines."""
+"""Several NICs in one scenario file: the tables of each NIC, seeds, and findings at their lines."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def several(text: str, **options: int) -> SeveralNics:
 
 
 def lines_of(text: str) -> list[str]:
-    """What is wrong with a text."""
+    """The findings of a text."""
     with pytest.raises(ScenarioError) as caught:
         load_nics(text)
     return caught.value.lines
@@ -105,7 +105,7 @@ def test_seeds_follow_from_seed_and_name() -> None:
 
 
 def test_shared_seed_of_the_traffic_gives_each_its_own() -> None:
-    """A seed that [traffic] has for all becomes a different one for each; a NIC's own stays as it is."""
+    """A shared seed of [traffic] becomes a different one for each NIC; a NIC's own seed stays."""
     text = TWO.replace("packets = 300", "packets = 300\nseed = 5").replace("packets = 200", "packets = 200\n  seed = 5")
     left, right = several(text).nics
     assert left.traffic is not None
@@ -115,13 +115,13 @@ def test_shared_seed_of_the_traffic_gives_each_its_own() -> None:
 
 @given(st.integers(0, 2**63 - 1), st.text("abc-_12", min_size=1), st.text("abc-_12", min_size=1))
 def test_derived_seeds_are_seeds(seed: int, first: str, second: str) -> None:
-    """They are in the range of seeds, and names tell them apart."""
+    """Derived seeds are in the range of seeds, and differ by name."""
     assert 0 <= derived_seed(seed, first) < 2**63
     assert (derived_seed(seed, first) == derived_seed(seed, second)) == (first == second)
 
 
 def test_named_nic_is_a_scenario_of_its_own() -> None:
-    """By name a NIC is what it is among the others; a seed that is given is its own then."""
+    """A NIC loaded by name is the same as among the others; a given seed is then its own seed."""
     pair = several(TWO)
     assert load_scenario(TWO, adapter="right") == pair.nics[1]
     assert load_scenario(TWO, adapter="right", seed=pair.nics[1].run.seed) == pair.nics[1]
@@ -130,7 +130,7 @@ def test_named_nic_is_a_scenario_of_its_own() -> None:
 
 
 def test_resolved_form_is_the_same(tmp_path: Path) -> None:
-    """The whole file written out with every default is the same NICs (ENG-05)."""
+    """The whole file, written out with every default, loads to the same NICs (ENG-05)."""
     pair = several(TWO)
     assert several(resolved_nics_toml(pair)) == pair
     file = tmp_path / "of-the-file.toml"
@@ -140,14 +140,14 @@ def test_resolved_form_is_the_same(tmp_path: Path) -> None:
 
 
 def test_one_adapter_is_no_list() -> None:
-    """[adapter] is what it was; a list of one row is a list."""
+    """[adapter] is a single NIC as before; a list of one row is a list."""
     assert isinstance(load_nics("[adapter]\nrss_processors = 2"), Scenario)
     assert isinstance(load_nics("[[adapter]]\nrss_processors = 2"), SeveralNics)
     assert [nic.name for nic in several("[[adapter]]\n[[adapter]]\n").nics] == ["nic-1", "nic-2"]
 
 
 def test_all_findings_of_all_nics_at_their_lines() -> None:
-    """Whatever NIC they are about, each is told once, with the line of the file and the NIC's name."""
+    """Each finding is reported once, with the line of the file and the name of its NIC."""
     text = (
         TWO.replace("receive_cost_ns = 400", "receive_cost_ns = -1")
         .replace("indirection_table = [0, 1]", "indirection_table = [0, 9]")
@@ -206,7 +206,7 @@ def test_rows_that_are_none(text: str, expected: str) -> None:
 
 
 def test_which_nic_is_meant() -> None:
-    """Where one NIC is wanted it has to be named; a file with one [adapter] has no names."""
+    """Commands for one NIC need its name; a file with one [adapter] has no names."""
     with pytest.raises(UserError, match=r"^scenario has the NICs left, right, .*--adapter$"):
         load_scenario(TWO)
     with pytest.raises(UserError, match="has no NIC middle: left, right"):

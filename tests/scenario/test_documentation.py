@@ -43,7 +43,7 @@ def test_every_key_is_documented(table: type[model.Table]) -> None:
 
 
 def test_every_profile_is_documented() -> None:
-    """The table of profiles has a row for each, with its own keys and what they are without a word; so do the lists."""
+    """The table of profiles has a row for each profile, with its own keys and their defaults; so do the lists."""
     section = TEXT.partition("\n## Synthetic traffic\n")[2].partition("\n## ")[0]
     rows = dict(re.findall(r"^\| `([\w-]+)` \|(.*)$", section, re.MULTILINE))
     assert list(rows) == list(PROFILES)

@@ -1,4 +1,4 @@
-"""Events of a scenario as requests: what each one asks for when its time has come, and where it leads to."""
+"""Events of a scenario as requests: the requests of each event at its time, and their effects."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def statuses(timeline: ControlTimeline) -> list[NdisStatus | None]:
 
 
 def oids(timeline: ControlTimeline) -> list[str]:
-    """What was requested, without the common parts of the names."""
+    """The names of the requests, without the common parts."""
     requests = [record.request for record in timeline.records if record.request]
     return [Oid(one.oid).name.removeprefix("OID_GEN_").removeprefix("OID_") for one in requests]
 
@@ -89,7 +89,7 @@ def member(record: RequestRecord, name: str) -> Any:
 
 
 def vport_1(timeline: ControlTimeline) -> VPort:
-    """VPort 1 in the end."""
+    """VPort 1 at the end."""
     return next(one for one in timeline.snapshot.configuration.vports if one.vport_id == 1)
 
 
@@ -120,7 +120,7 @@ def test_events_are_scheduled_by_time_and_named_by_row() -> None:
 
 
 def test_the_expected_status_is_a_status_and_is_kept() -> None:
-    """A name that is none is a finding with the nearest one; a resolved scenario says the same (ENG-05)."""
+    """An unknown name is a finding with the nearest name; a resolved scenario has the same expectation (ENG-05)."""
     with pytest.raises(ScenarioError, match="did you mean NDIS_STATUS_NO_QUEUES"):
         load_scenario(rss("enabled = false", 1, "expect = 'NDIS_STATUS_NO_QUEUE'\n"))
     scenario = load_scenario(vport() + rss("enabled = false", 1, "expect = 'NDIS_STATUS_NO_QUEUES'\n"))
@@ -154,7 +154,7 @@ def test_an_event_may_be_there_to_fail(adapter: str, expect: str, as_expected: b
     ],
 )
 def test_what_an_event_names_need_not_exist_when_it_is_to_fail(adapter: str, event: str, status: str) -> None:
-    """An unknown VPort or processor is a finding, unless the adapter is to refuse it (ERR-33, UPD-40)."""
+    """An unknown VPort or processor is a finding, unless the adapter is expected to refuse it (ERR-33, UPD-40)."""
     text = f"{ADAPTERS[adapter]}{vport()}[[event]]\nat_ns = 1\n{event}\n"
     with pytest.raises(ScenarioError, match=r"there is no VPort 2|1:5 not in rss_processors"):
         load_scenario(text)
@@ -171,7 +171,7 @@ def move(indices: str, target: int, at_ns: int = 1) -> str:
 
 
 def test_moves_are_issued_where_the_entries_are() -> None:
-    """One request on each processor that is left (UPD-38); it is looked up when the time has come."""
+    """One request on each processor that entries leave (UPD-38); the processors are looked up at the event's time."""
     timeline = played(vport() + move('"1-3"', 0) + move('"0-2"', 3, 2))
     assert statuses(timeline) == [SUCCESS] * 4
     assert sorted(one.request.processor.number for one in timeline.records[:3] if one.request) == [1, 2, 3]
@@ -208,7 +208,7 @@ def test_moves_of_native_rss_name_no_vport() -> None:
     ],
 )
 def test_moves_that_fail_say_why(event: str, status: NdisStatus, rule: str) -> None:
-    """What does not exist, or needs more queues than there are, is for the adapter to refuse."""
+    """The adapter refuses what does not exist, or needs more queues than there are."""
     later = oid("OID_NIC_SWITCH_CREATE_VPORT", {"vport_state": "Deactivated", "processor_affinity": [0]}, 9)
     timeline = played(vport("[0, 1, 2, 3, 0, 1, 2, 3]") + event + later)
     first = timeline.records[0]
@@ -243,7 +243,7 @@ def test_keys_that_are_left_out_stay(adapter: str) -> None:
 
 @pytest.mark.parametrize("adapter", ["v1", "v2"])
 def test_key_types_and_default_processor_change(adapter: str) -> None:
-    """Hash information, key and default processor are taken when they are given (RSS-27, UPD-23), in one epoch."""
+    """Given hash information, key and default processor are taken (RSS-27, UPD-23), in one epoch."""
     members = "hash_types = ['ipv4'], hash_secret_key = 'symmetric', default_processor = 3"
     timeline = played(ADAPTERS[adapter] + vport() + rss(members))
     new = vport_1(timeline).rss
@@ -284,7 +284,7 @@ def test_rss_v2_goes_on_where_it_stopped() -> None:
 
 @pytest.mark.parametrize("adapter", ["v1", "v2"])
 def test_an_event_that_changes_nothing_asks_all_the_same(adapter: str) -> None:
-    """The wanted state goes to the adapter, which agrees; no epoch follows (EPO-02)."""
+    """A request for the present state is sent to the adapter, which accepts it; no epoch follows (EPO-02)."""
     timeline = played(ADAPTERS[adapter] + vport() + rss("enabled = true"))
     assert statuses(timeline) == [SUCCESS]
     assert timeline.snapshot.epoch == 0
@@ -356,7 +356,7 @@ def test_a_table_that_repeats_may_follow_the_queue_pairs_alone(adapter: str, siz
     ],
 )
 def test_a_table_that_does_not_repeat_keeps_its_queue_pairs(adapter: str, status: NdisStatus) -> None:
-    """Nobody has said what the smaller table is to be (UPD-09)."""
+    """Without a new table the smaller table is unknown, so the adapter refuses (UPD-09)."""
     timeline = played(ADAPTERS[adapter] + vport("[0, 0, 0, 1]", 4) + rss("num_queue_pairs = 2"))
     assert statuses(timeline) == [status]
     assert timeline.snapshot.epoch == 0
@@ -371,7 +371,7 @@ def test_queue_pairs_that_do_not_suffice_are_refused(adapter: str) -> None:
 
 
 def test_queues_of_native_rss_change_with_rss_v2_only() -> None:
-    """They are NumberOfQueues (UPD-25), which RSSv1 has no request for."""
+    """Queue pairs of the adapter are NumberOfQueues (UPD-25), for which RSSv1 has no request."""
     text = 'interface = "native-rss"\n[native_rss]\nindirection_table = [0, 1]\n'
     text += "[[event]]\nat_ns = 1\nrss = { num_queue_pairs = 2 }\n"
     timeline = played(f"[adapter]\n{text}")
@@ -394,14 +394,14 @@ def test_queues_of_native_rss_change_with_rss_v2_only() -> None:
     ],
 )
 def test_keys_without_effect_are_findings(text: str, rule: str) -> None:
-    """What no request could carry, or would be ignored, is said before anything starts."""
+    """Values that no request can carry, or that would be ignored, are findings before anything starts."""
     with pytest.raises(ScenarioError, match=rule):
         load_scenario(text)
 
 
 @pytest.mark.parametrize("members", ["vport = 1", ""])
 def test_rss_that_sets_nothing_is_a_finding(members: str) -> None:
-    """An event names what is to change, be it that RSS is on; a VPort alone changes nothing (RSS-21)."""
+    """An event must name a change, even if only RSS on; a VPort alone changes nothing (RSS-21)."""
     with pytest.raises(ScenarioError) as caught:
         load_scenario(f"{vport()}[[event]]\nat_ns = 1\nrss = {{ {members} }}\n")
     assert caught.value.lines[0].startswith(
@@ -422,7 +422,7 @@ class Change:
 
     @property
     def size(self) -> int:
-        """Entries in the end."""
+        """The entries at the end."""
         return self.entries or max(len(self.old), len(self.new))
 
 
@@ -506,7 +506,7 @@ def test_oid_events_are_oracle_steps(step: dict[str, Any]) -> None:
 
 
 def test_inputs_that_no_request_can_carry_are_findings() -> None:
-    """All of them at once, each with its row and line."""
+    """All wrong events are reported at once, each with its row and line."""
     text = vport() + oid("OID_RECEIVE_FILTER_CLEAR_FILTER", {"filter": 1}) + oid("OID_RECEIVE_FILTER_CLEAR_FILTERS", {})
     text += rss("enabled = false") + oid("OID_GEN_CURRENT_PACKET_FILTER", {}, oid={"name": "OID_GEN_VLAN_ID", "in": {}})
     with pytest.raises(ScenarioError) as caught:
@@ -598,7 +598,7 @@ def test_vmq_queues_change_while_traffic_flows() -> None:
 
 
 def test_a_processor_that_only_an_event_names_may_have_costs_of_its_own() -> None:
-    """A receive queue may go to a processor that is none of RSS (QUE-10); one that it never comes to is a finding."""
+    """A receive queue may move to a non-RSS processor (QUE-10); a [[processor]] without work is a finding."""
     text = '[adapter]\ninterface = "vmq"\nrss_processors = 2\n[[queue]]\nid = 1\nprocessor_affinity = [1]\n'
     affinity = {"queue_id": 1, "flags": ["PROCESSOR_AFFINITY_CHANGED"], "processor_affinity": [5]}
     text += oid("OID_RECEIVE_FILTER_QUEUE_PARAMETERS", affinity)
@@ -609,7 +609,7 @@ def test_a_processor_that_only_an_event_names_may_have_costs_of_its_own() -> Non
 
 
 def test_a_query_is_answered_on_record() -> None:
-    """It reaches the adapter as an application's query does too (OID-04), and changes nothing."""
+    """A query reaches the adapter, as an application's query does (OID-04), and changes nothing."""
     text = oid("", {}, oid={"name": "OID_GEN_CURRENT_PACKET_FILTER", "issuer": "application"})
     timeline = played(text)
     (record,) = timeline.records
@@ -620,7 +620,7 @@ def test_a_query_is_answered_on_record() -> None:
 
 
 def test_rss_v1_requests_flag_what_stays() -> None:
-    """Only what is given is taken (RSS-09)."""
+    """Only given parameters are taken (RSS-09)."""
     timeline = played(ADAPTERS["v1"] + vport() + rss("hash_secret_key = 'symmetric'"))
     (record,) = timeline.records
     assert member(record, "flags") == 0x02 | 0x04 | 0x20

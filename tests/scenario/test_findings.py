@@ -22,7 +22,7 @@ MAC = '"00:15:5d:01:02:01"'
 
 
 def findings(text: str) -> list[Finding]:
-    """What is wrong with a scenario."""
+    """The findings of a scenario."""
     with pytest.raises(ScenarioError) as caught:
         load_scenario(text)
     return caught.value.findings
@@ -34,7 +34,7 @@ def rss(keys: str, vport: str = "num_queue_pairs = 4", adapter: str = "rss_proce
 
 
 def test_the_same_thing_twice_is_two_findings() -> None:
-    """A rule that one row breaks says nothing about the next one; only a pool that is empty is so for everybody."""
+    """A rule that one row breaks says nothing about the next row; only an exhausted pool concerns all rows."""
     row = f"[[vport.filter]]\nmac = {MAC}\nvlan = 1\nuntagged_or_zero = true\n"
     assert [(one.rule, one.line) for one in findings(f"[[vport]]\nid = 1\n{row}{row}")] == [
         ("FLT-24", 6),
@@ -86,7 +86,7 @@ seeed = 1
     ],
 )
 def test_what_no_source_can_make_is_a_finding(keys: str, message: str) -> None:
-    """What a profile or its arrivals refuse is told with everything else that is wrong, before anything runs."""
+    """Refusals of a profile or its arrivals are reported with all other findings, before anything runs."""
     with pytest.raises(ScenarioError) as caught:
         load_scenario(f"[run]\nseeed = 1\n[traffic]\n{keys}", runs=True)
     assert [(one.line, one.table) for one in caught.value.findings] == [(2, "[run]"), (3, "[traffic]")]
@@ -114,7 +114,7 @@ def test_each_finding_is_one_line_that_starts_with_its_place() -> None:
     ],
 )
 def test_syntax_errors_have_line_and_column(text: str, line: int, message: str) -> None:
-    """What is not TOML gives one finding that says where."""
+    """Text that is not TOML gives one finding that says where."""
     (finding,) = findings(text)
     assert line == finding.line
     assert message in str(finding)
@@ -134,7 +134,7 @@ def test_syntax_errors_have_line_and_column(text: str, line: int, message: str) 
     ],
 )
 def test_unknown_keys_name_the_nearest_known_one(text: str, near: str) -> None:
-    """A slip of the pen is answered with the key that was probably meant."""
+    """A misspelt key is answered with the key that was probably meant."""
     assert any(f"did you mean {near}?" in finding.message for finding in findings(text))
 
 
@@ -352,7 +352,7 @@ def test_finding_names_the_broken_rule(rule: str, text: str) -> None:
     ],
 )
 def test_what_is_wrong_with_an_event(adapter: str, event: str, finding: str) -> None:
-    """What no adapter of the scenario could do is told before the traffic, and nothing else."""
+    """Only events that no adapter of the scenario could carry out are findings before the traffic."""
     text = f"[adapter]\n{adapter}\n[[event]]\nat_ns = 0\n[event.rss]\n{event}"
     assert [str(one) for one in findings(text)] == [f"[[event]] 1 {finding}"]
 
@@ -391,7 +391,7 @@ def test_wrong_shapes_are_findings(text: str) -> None:
 
 
 def test_refusal_says_what_the_adapter_answers() -> None:
-    """A refused request is told with its place, its rule, the OID and the status (ERR-26, ERR-41, ERR-14)."""
+    """A refused request is reported with its place, its rule, the OID and the status (ERR-26, ERR-41, ERR-14)."""
     text = f"""\
 [[vport]]
 id = 1
@@ -426,7 +426,7 @@ indirection_table = [0, 1]
 
 
 def test_refused_adapter_names_its_keys() -> None:
-    """Every capability rule that is broken is a finding at the key the file has for it (CAP-36, CAP-07, CAP-14)."""
+    """Every broken capability rule is a finding at its key in the file (CAP-36, CAP-07, CAP-14)."""
     text = "[adapter]\nmax_num_vports = 4\nmax_num_vfs = 4\nmax_lookahead_split_size = 1"
     assert [(f.line, f.table, f.key, f.rule) for f in findings(text)] == [
         (2, "[adapter]", "max_num_vports", "CAP-14"),
@@ -440,7 +440,7 @@ def test_refused_adapter_names_its_keys() -> None:
 )
 @pytest.mark.parametrize(("version", "rule"), [("6.60", "RSS-17"), ("6.80", "UPD-18")])
 def test_foreign_processors_are_found_where_they_are(key: str, table: str, version: str, rule: str) -> None:
-    """Table or default processor: the finding is at the one that names it (RSS-17, UPD-18)."""
+    """The finding is at the key that names the processor, table or default processor (RSS-17, UPD-18)."""
     adapter = f'ndis_version = "{version}"\nrss_processors = 8'
     (finding,) = findings(rss(table, "num_queue_pairs = 8", adapter))
     assert (key, rule) == (finding.key, finding.rule)
@@ -448,7 +448,7 @@ def test_foreign_processors_are_found_where_they_are(key: str, table: str, versi
 
 
 def test_what_only_follows_is_left_out() -> None:
-    """A VPort that cannot be created has no other findings, and an empty pool is told once (CAP-14, FLT-39)."""
+    """A VPort that cannot be created has no other findings, and an exhausted pool is reported once (CAP-14, FLT-39)."""
     rows = "".join(f"[[vport]]\nid = {i}\n[[vport.filter]]\nvlan = {i}\n[vport.rss]\n" for i in range(1, 6))
     few = "[adapter]\nmax_num_vports = 3\n" + rows
     assert [(f.table, f.rule) for f in findings(few)] == [("[[vport]] 3", "CAP-14")]
@@ -464,7 +464,7 @@ def test_what_only_follows_is_left_out() -> None:
 
 
 def test_others_go_on_after_a_refusal() -> None:
-    """VPorts behind one that was refused get their own findings, not those of a wrong id (VPT-07, VPT-11, HSH-31)."""
+    """VPorts after a refused one get their own findings, not those of a wrong id (VPT-07, VPT-11, HSH-31)."""
     text = """
 [adapter]
 capabilities_flags = { remove = ["HASH_TYPE_TCP_IPV6_EX"] }
@@ -486,13 +486,13 @@ hash_types = ["ipv6_ex"]
 
 
 def test_impossible_processors_are_not_requested() -> None:
-    """While the RSS processors themselves are wrong nothing else is said about processors (CAP-32, VPT-13)."""
+    """If the RSS processors themselves are wrong, there are no other findings about processors (CAP-32, VPT-13)."""
     text = "[adapter]\nrss_processors = [2, 3]\nrss_base_processor = 1\n[[vport]]\nid = 1\nprocessor_affinity = [9]"
     assert [finding.rule for finding in findings(text)] == ["VPT-13"]
 
 
 def test_wrong_limit_makes_room() -> None:
-    """A limit that is no number is its own finding only, however many rows there are (CAP-14)."""
+    """A limit that is not a number is a single finding, however many rows there are (CAP-14)."""
     rows = "".join(f"[[vport]]\nid = {i}\n" for i in range(1, 71))
     assert [finding.key for finding in findings('[adapter]\nmax_num_vports = "many"\n' + rows)] == ["max_num_vports"]
 
@@ -508,7 +508,7 @@ def test_name_fits_its_structure(table: str) -> None:
 
 
 def test_a_broken_row_hides_nothing_elsewhere() -> None:
-    """A VPort without an id does not keep the findings of the others back, nor cause findings about ids."""
+    """A VPort without an id neither hides the findings of others nor causes findings about ids."""
     text = "[[vport]]\nname = 'a'\n[[vport]]\nid = 2\nprocessor_affinity = [50]\n[[processor]]\nprocessor = 70\n"
     assert [finding.key for finding in findings(text)] == ["id", "processor_affinity", "processor"]
 
@@ -529,7 +529,7 @@ def test_file_that_is_not_text(tmp_path: Path) -> None:
 
 
 def test_byte_order_mark_is_no_part_of_a_file(tmp_path: Path) -> None:
-    """What editors on Windows put in front of UTF-8 is not read."""
+    """A byte order mark, as editors on Windows write it, is skipped."""
     file = tmp_path / "x.toml"
     file.write_text("name = 'marked'\n", "utf-8-sig")
     assert load_scenario(file).name == "marked"
@@ -544,7 +544,7 @@ def test_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_default_name_is_text(tmp_path: Path) -> None:
-    """The name of a file whose bytes are no UTF-8 gives a scenario a name that can be written."""
+    """A file name that is not UTF-8 gives the scenario a name that can be written."""
     file = tmp_path / "caf\udce9.toml"
     file.write_text("")
     assert load_scenario(file).name == "caf\N{REPLACEMENT CHARACTER}"
@@ -627,7 +627,7 @@ BASE: dict[str, Any] = tomllib.loads(STARTER_FILE.read_text("utf-8")) | {
 
 
 def _spoil(node: Any, draw: random.Random) -> None:
-    """Replace, remove or add something somewhere below `node`."""
+    """Replace, remove or add a value somewhere below `node`."""
     while True:
         keys = list(node) if isinstance(node, dict) else list(range(len(node)))
         if not keys:

@@ -1,4 +1,4 @@
-"""What clients of a running dataplane ask for, before there is one to ask."""
+"""Checks of the requests of clients, made before a dataplane is contacted."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CHANGE: dict[str, Any] = {"indirection_table": [0], "hash_types": ["ipv4"], "def
     ],
 )
 def test_what_disabling_would_ignore_is_refused(adapter: str, options: str) -> None:
-    """One line names the options; what the adapter goes on to track may be given, and all of it with RSS on."""
+    """With RSS off only parameters that the adapter tracks may be given; one line names the others."""
     scenario = load_scenario(ADAPTERS[adapter] + vport())
     disable = {"vport": 1, "enabled": False}
     with pytest.raises(UserError, match=f"^--disable leaves no use for {options}$"):

@@ -1,4 +1,4 @@
-"""Reading a scenario: what is accepted and what every default becomes."""
+"""Reading a scenario: accepted input, and the values of all defaults."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_empty_file_is_a_scenario() -> None:
     ],
 )
 def test_rss_processors(text: str, expected: tuple[ProcessorNumber, ...]) -> None:
-    """A count means the first processors of the machine, 64 to a group; a list is taken as it is (CAP-31)."""
+    """A count means the first processors of the machine, 64 in a group; a list is taken as it is (CAP-31)."""
     adapter = load_scenario(f"[adapter]\nrss_processors = {text}").adapter
     assert expected == adapter.rss_processors
     assert min(expected) == adapter.rss_base_processor
@@ -66,7 +66,7 @@ def test_limits_grow_with_the_processors_however_they_are_listed() -> None:
 
 
 def test_affinities_by_default() -> None:
-    """The default VPort has the base processor, another one all RSS processors of that one's group (VPT-11, VPT-13)."""
+    """The default VPort has the base processor, others all RSS processors of the base's group (VPT-11, VPT-13)."""
     scenario = load_scenario("[adapter]\nrss_processors = 66\n[[vport]]\nid = 0\n[[vport]]\nid = 1")
     assert [vport.processor_affinity for vport in scenario.vports] == [processors(0), processors(*range(64))]
 
@@ -186,7 +186,7 @@ def test_indices_of_moves(text: str, expected: object) -> None:
 
 
 def test_capability_flags_can_be_changed_against_the_default() -> None:
-    """`add` and `remove` spare the file a list of everything that stays (CAP-22, CAP-23)."""
+    """With `add` and `remove` the file need not list the flags that stay (CAP-22, CAP-23)."""
     adapter = load_scenario(
         """
         [adapter.nic_switch_capabilities]
@@ -210,7 +210,7 @@ def test_file_gives_name_and_base_of_captures(tmp_path: Path) -> None:
 
 
 def test_standard_input_stays_standard_input() -> None:
-    """`-` is no file next to the scenario."""
+    """`-` is standard input, not a file next to the scenario."""
     scenario = load_scenario('[traffic]\ncapture = "-"')
     assert scenario.traffic
     assert scenario.traffic.capture == "-"
@@ -249,7 +249,7 @@ def test_scenario_travels_between_processes() -> None:
 
 
 def test_findings_of_different_kinds_come_together() -> None:
-    """Wrong values, keys that exclude each other, policies and OIDs: one look at the file finds all of them."""
+    """Wrong values, keys that exclude each other, policies and OIDs are all found at once."""
     text = """
 [traffic]
 capture = "missing.pcap"
@@ -296,7 +296,7 @@ tick_ns = 0
     ],
 )
 def test_what_only_a_run_needs(text: str, found: list[str]) -> None:
-    """Is looked at only when the scenario is to be run."""
+    """A policy that is checked only if the scenario is to be run."""
     load_scenario(text)
     if not found:
         load_scenario(text, runs=True)
@@ -325,7 +325,7 @@ def test_parameters_of_a_policy(policy: str, why: str) -> None:
 
 
 def test_every_unknown_parameter_is_a_finding() -> None:
-    """One does not hide the next, each is a line."""
+    """All unknown parameters are reported, one line each."""
     with pytest.raises(ScenarioError) as caught:
         load_scenario('[policy]\nname = "sprayer"\nparameters = { x = 1, y = 2 }')
     starts = [f"scenario:3: [policy] parameters: policy sprayer has no parameter {name}" for name in "xy"]
@@ -334,6 +334,6 @@ def test_every_unknown_parameter_is_a_finding() -> None:
 
 @pytest.mark.parametrize("indices", ["\u0663", "1-", "-1", "1_0", "+1", "1-2-3", ""])
 def test_indices_are_plain_numbers(indices: str) -> None:
-    """Nothing but what the format says is taken for a range (UPD-37)."""
+    """Only ranges in the documented form are accepted (UPD-37)."""
     with pytest.raises(ScenarioError, match="are no indices"):
         load_scenario(f'[[event]]\nat_ns = 0\nmove_entries = {{ indices = "{indices}", target = 0 }}')

@@ -104,5 +104,5 @@ VALUES = st.recursive(
 @settings(max_examples=100)
 @given(document=st.dictionaries(st.text(), VALUES, max_size=4))
 def test_toml_text_is_what_it_says(document: dict[str, object]) -> None:
-    """What the writer writes, the standard library reads back: every text, number and nesting."""
+    """The standard library reads back what the writer writes: every text, number and nesting."""
     assert document == tomllib.loads(toml_text(document))

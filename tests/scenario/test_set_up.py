@@ -1,4 +1,4 @@
-"""What a scenario lists, requested as OIDs: the configuration is what the file asks for, whatever the interface."""
+"""The set-up of a scenario by OIDs: the configuration is that of the file, for every interface."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_switch_configuration() -> None:
 
 
 def test_default_vport_need_not_be_listed() -> None:
-    """It exists all the same, activated on the RSS base processor (VPT-01, VPT-13)."""
+    """An unlisted default VPort exists as well, activated on the RSS base processor (VPT-01, VPT-13)."""
     configuration = adapter_configuration(load_scenario('[adapter]\nndis_version = "6.60"\nrss_processors = [3, 4]'))
     (default,) = configuration.vports
     assert (0, True, ProcessorNumber(0, 3), RssState()) == (
@@ -113,7 +113,7 @@ def test_vlan_filtering_follows_the_capability() -> None:
 
 
 def test_default_vport_can_be_changed() -> None:
-    """It gets name, processor and queue pairs by VPORT_PARAMETERS; what is tracked stays (VPT-19, UPD-06, UPD-16)."""
+    """VPORT_PARAMETERS set its name, processor and queue pairs; tracked RSS stays (VPT-19, UPD-06, UPD-16)."""
     configuration = adapter_configuration(
         load_scenario(
             '[[vport]]\nid = 0\nname = "host"\nprocessor_affinity = [3, 5]\nnum_queue_pairs = 2\n'
@@ -165,7 +165,7 @@ def test_queues_run_from_their_first_moment() -> None:
 
 
 def parameters(done: SetUp, oid: Oid) -> list[Any]:
-    """What the accepted requests for an OID carry."""
+    """The structures of the accepted requests for an OID."""
     found = []
     for request in done.accepted:
         if request.oid == oid:
@@ -292,7 +292,7 @@ def switches(draw: st.DrawFn) -> Json:
 
 
 def _ascending_but_default(ids: list[int]) -> list[int]:
-    """The ids in creation order, 0 where it is."""
+    """The ids in creation order, with 0 at its place."""
     others = iter(sorted(one for one in ids if one))
     return [next(others) if one else 0 for one in ids]
 
@@ -345,7 +345,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
 
 
 def expected_configuration(scenario: Scenario) -> AdapterConfiguration:
-    """What the file asks for, read off it without any control plane."""
+    """The configuration that the file asks for, without a control plane."""
     adapter, base = scenario.adapter, scenario.adapter.rss_base_processor
     tracked = RssState(indirection_table=(base,), default_processor=base) if adapter.has_rss_v2 else RssState()
     native = state_of(scenario.native_rss) if scenario.native_rss else tracked

@@ -18,7 +18,7 @@ from dataplane.traffic.synthetic import Destination
 
 
 def test_synthetic_frames_go_to_the_filters() -> None:
-    """Each filter with an address is a destination with its VLAN and its VPort's key; VLAN-only filters are none."""
+    """Each filter with an address is a destination with its VLAN and its VPort's key; VLAN-only filters are not."""
     scenario = load_scenario(
         """
         [[vport]]
@@ -45,7 +45,7 @@ def test_without_filters_frames_go_to_the_adapter() -> None:
 
 
 def test_profile_is_opened_with_its_keys() -> None:
-    """The source yields as many frames of the asked length as [traffic] says, the first one at time 0."""
+    """The source yields the number of frames in [traffic], of the given length, the first one at time 0."""
     source = traffic_source(load_scenario('[traffic]\nprofile = "uniform"\npackets = 50\nlengths = 200\nflows = 3'))
     batches = list(source.batches(32))
     assert [len(batch) for batch in batches] == [32, 18]
@@ -54,7 +54,7 @@ def test_profile_is_opened_with_its_keys() -> None:
 
 
 def test_capture_is_opened_next_to_the_scenario(tmp_path: Path) -> None:
-    """Paths are relative to the file; a capture that is not there is one line for the user."""
+    """Paths are relative to the file; a missing capture gives the user one line."""
     file = tmp_path / "x.toml"
     file.write_text('[traffic]\ncapture = "missing.pcap"')
     with pytest.raises(TrafficError, match=r"missing\.pcap"):
@@ -69,7 +69,7 @@ def test_scenario_without_traffic_has_no_source() -> None:
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_every_profile_can_be_opened(profile: str) -> None:
-    """A profile with nothing but its name and a few frames yields them."""
+    """A profile with only its name and a few frames yields them."""
     source = traffic_source(load_scenario(f'traffic = {{ profile = "{profile}", packets = 5 }}'))
     assert sum(len(batch) for batch in source.batches(5)) == 5
 
@@ -95,7 +95,7 @@ def test_keys_of_a_profile_reach_it(profile: str, keys: str) -> None:
 
 
 def test_every_key_of_the_generator_is_a_key_of_the_file() -> None:
-    """What a profile can be told can be written down, and every key that can be written down is looked at somewhere."""
+    """Every key of a profile can be written in a scenario, and every key of a scenario is used somewhere."""
     keys, other = set(Traffic.model_fields), {"capture", "loop", "transmit", "profile"}
     assert {field.name for field in fields(Profile)} - {"name", "start_ns"} == keys - other
     sources = [Traffic(capture="a.pcap"), *(Traffic(profile=name) for name in PROFILES)]

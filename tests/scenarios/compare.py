@@ -1,4 +1,4 @@
-"""Does a result line satisfy its expectation?
+"""Whether a result line satisfies its expectation.
 
 An expectation is a JSON value compared as a subset: an object asserts only the members it has, a list asserts every
 element in order and the length, `{}` asserts nothing but presence. Two objects stand for a list: `{"any_order": [...]}`

@@ -1,4 +1,4 @@
-"""What an update changes for frames in flight, from the view of single flows: who takes over whose frames (EPO-07)."""
+"""What an update changes for frames in flight, by flow: which slots take over the frames of which slots (EPO-07)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ VPORTS = st.builds(
 
 
 def snapshot_of(vport: VPort, before: SteeringSnapshot | None = None) -> SteeringSnapshot:
-    """A switch with one VPort that is of interest."""
+    """A switch with one relevant VPort."""
     configuration = AdapterConfiguration(
         Mode.SWITCH, NdisVersion(6, 80), P, P[0], 0x00155D000001, vports=(VPort(0, True, P[0]), vport)
     )
@@ -39,14 +39,14 @@ def snapshot_of(vport: VPort, before: SteeringSnapshot | None = None) -> Steerin
 
 
 def slots_of(vport: VPort, hash_value: int | None) -> int:
-    """The slot of the VPort that steers a flow with that hash, None: without one."""
+    """The slot of the VPort that steers a flow with that hash; None: without a hash."""
     if not vport.rss.enabled:
         return PRIMARY_SLOT
     return DEFAULT_SLOT if hash_value is None else hash_value % len(vport.rss.indirection_table)
 
 
 def is_handed_over(change: SteeringChange, old: int, new: int, processor: int) -> bool:
-    """Whether frames of the one slot are waited for by those of the other, on that processor."""
+    """Whether frames of the new slot, on that processor, wait for frames of the old slot."""
     groups = dict(change.old.tolist())
     heirs = {slot: (group, target) for slot, group, target in change.new.tolist()}
     first = ROW * SLOTS_PER_TARGET
@@ -55,7 +55,7 @@ def is_handed_over(change: SteeringChange, old: int, new: int, processor: int) -
 
 @given(VPORTS, VPORTS, st.booleans(), st.booleans())
 def test_every_flow_that_moves_is_handed_over(was: VPort, now: VPort, same_key: bool, same_types: bool) -> None:
-    """Whatever becomes of table, default processor, key, types and RSS: no flow gets away from its older frames.
+    """However table, default processor, key, types and RSS change, every flow waits for its older frames.
 
     With the same key and types a flow keeps its hash; with others its frames may have been steered by any slot, and
     will be by any.

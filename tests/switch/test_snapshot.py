@@ -1,4 +1,4 @@
-"""Snapshots that are compiled from the one before steer as those that are compiled from nothing."""
+"""Snapshots compiled from the previous snapshot steer like snapshots compiled from scratch."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ Change = Callable[[AdapterConfiguration], AdapterConfiguration]
 
 
 def vport(at: int, **members: object) -> Change:
-    """Replace members of one VPort; what is the same object stays that."""
+    """Replace members of one VPort; unchanged objects stay the same objects."""
 
     def change(before: AdapterConfiguration) -> AdapterConfiguration:
         if at >= len(before.vports):
@@ -87,14 +87,14 @@ def toggled_filter(filter_id: int, one: Filter) -> Change:
 
 
 def switch(vports: int) -> Change:
-    """A switch with so many VPorts, the last of which is not activated."""
+    """A switch with a number of VPorts, of which the last one is not activated."""
     state = RssState(True, TYPES, bytes(range(40)), P[:2] * 2, P[3])
     made = tuple(VPort(n, n < vports - 1 or n == 0, P[n % 4], state if n else RssState()) for n in range(vports))
     return members(mode=Mode.SWITCH, vports=made, queues=())
 
 
 def vmq(queues: int, running: int) -> Change:
-    """So many queues, of which those from some id on do not run."""
+    """A number of queues; those from some id on do not run."""
     made = tuple(ReceiveQueue(n, n < running, P[n]) for n in range(1, 1 + queues))
     return members(mode=Mode.VMQ, vports=(), queues=made)
 
@@ -145,7 +145,7 @@ EVERYTHING = st.one_of(
 
 
 def steered(snapshot: SteeringSnapshot) -> list[SteeredFrame]:
-    """Where each of the frames goes, and why."""
+    """The rows of the frames: where each one goes, and why."""
     work = new_work_columns(len(FRAMES))
     steer_batch(FRAMES, snapshot, work, transmit_by_source=False)
     return [steered_row(snapshot, work, row) for row in range(len(FRAMES))]
@@ -153,7 +153,7 @@ def steered(snapshot: SteeringSnapshot) -> list[SteeredFrame]:
 
 @given(st.sampled_from([OF_VPORTS, OF_QUEUES, OF_SETTINGS, EVERYTHING]).flatmap(lambda one: st.lists(one, max_size=8)))
 def test_a_snapshot_does_not_depend_on_the_one_before(changes: list[Change]) -> None:
-    """Whatever changed in between, and what the two share: every frame goes where the configuration says (EPO-01)."""
+    """Whatever has changed, and whatever both share: every frame goes where the configuration says (EPO-01)."""
     configuration = AdapterConfiguration(
         mode=Mode.SWITCH,
         ndis_version=NdisVersion(6, 80),

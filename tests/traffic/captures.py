@@ -1,4 +1,4 @@
-"""Captures written byte by byte, independently of the readers, and what reading them must give."""
+"""Captures written byte by byte, independently of the readers, and the frames that reading must give."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def read(source: TrafficSource, batch_frames: int = 1000) -> list[Packet]:
 
 
 def read_file(path: Path, batch_frames: int = 1000) -> list[Packet]:
-    """Everything in a sound capture, frames whole."""
+    """All frames of a sound capture, each captured completely."""
     source = open_capture(str(path))
     found = read(source, batch_frames)
     assert source.findings == []

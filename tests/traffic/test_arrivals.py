@@ -23,7 +23,7 @@ def gaps(arrivals: Arrivals, frames: int) -> npt.NDArray[np.int64]:
 @settings(max_examples=30)
 @given(st.sampled_from(KINDS), st.integers(0, 2**64 - 1), st.lists(st.integers(1, 50), min_size=1, max_size=8))
 def test_split_changes_nothing(kind: str, seed: int, parts: list[int]) -> None:
-    """Times do not depend on how they are asked for, nor on frames passed over (TIM-01)."""
+    """Times do not depend on how they are requested, nor on skipped frames (TIM-01)."""
     arrivals = Arrivals(3e6, kind, seed, burst_frames=7)
     whole = arrivals.clock(5).times(sum(parts)).tolist()
     clock = arrivals.clock(5)
@@ -66,7 +66,7 @@ def test_on_off() -> None:
 
 
 def test_seeds_differ() -> None:
-    """Another seed gives other times, the same seed the same: these were computed once and must stay."""
+    """Another seed gives other times, the same seed the same: these values must never change."""
     seed_1 = [1407, 183, 1057, 414, 74]
     assert gaps(Arrivals(1e6, seed=1), 5).tolist() == seed_1
     assert gaps(Arrivals(1e6, seed=2), 5).tolist() != seed_1
@@ -87,6 +87,6 @@ def test_seeds_differ() -> None:
     ],
 )
 def test_impossible_values(keys: dict[str, object], message: str) -> None:
-    """Values that make no sense are refused with what would."""
+    """Invalid values are refused, and the error says which values are valid."""
     with pytest.raises(TrafficError, match=message):
         Arrivals(**keys)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What all captures have in common: recognition, compression, pipes, clocks, repetition, random access, errors."""
+"""What holds for all captures: recognition, compression, pipes, clocks, repetition, random access, errors."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def pcapng(frames: list[Packet]) -> bytes:
 
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Streams read in chunks so small that records are cut everywhere."""
+    """Read streams in chunks so small that records are cut everywhere."""
     monkeypatch.setattr(window, "_CHUNK_BYTES", 97)
     monkeypatch.setattr(window, "_COMPRESSED_CHUNK_BYTES", 31)
     monkeypatch.setattr(window, "_ZSTD_STEP_BYTES", 13)
@@ -119,7 +119,7 @@ def test_standard_input(pack) -> None:  # type: ignore[no-untyped-def]
 @pytest.mark.usefixtures("small_chunks")
 @pytest.mark.parametrize(("pack", "name"), [(gzip.compress, "gzip"), (zstd, "zstd")])
 def test_cut_compressed_capture(tmp_path: Path, pack, name: str) -> None:  # type: ignore[no-untyped-def]
-    """What could be decompressed is read, and one finding says that the stream is cut off."""
+    """Everything that can be decompressed is read, and one finding says that the stream is cut off."""
     frames = [Packet.whole(i, os.urandom(100)) for i in range(3000)]
     data = pack(pcap(frames))
     path = tmp_path / "a"
@@ -148,7 +148,7 @@ def test_damaged_gzip_capture(tmp_path: Path) -> None:
 
 
 def test_gzip_members_and_padding(tmp_path: Path) -> None:
-    """Several gzip members behind each other are one stream, and zero padding behind them is none of it."""
+    """Several gzip members one after the other are one stream, and zero padding after them is ignored."""
     data = pcap(packets())
     path = tmp_path / "a"
     path.write_bytes(gzip.compress(data[:100]) + gzip.compress(data[100:]) + bytes(512))
@@ -180,7 +180,7 @@ def test_loop(tmp_path: Path, batch_frames: int) -> None:
 
 
 def test_loop_of_one_instant(tmp_path: Path) -> None:
-    """Captures without duration still move on, by a nanosecond; empty ones stay empty."""
+    """Repetitions of captures without duration are 1 ns apart; empty captures stay empty."""
     path = tmp_path / "a"
     path.write_bytes(pcap([Packet.whole(7, frame(0, 60))]))
     assert [p.timestamp_ns for p in read(open_capture(str(path), loop=3))] == [7, 8, 9]
@@ -210,7 +210,7 @@ def test_retiming(tmp_path: Path, batch_frames: int) -> None:
 
 
 def test_read_frame(tmp_path: Path) -> None:
-    """Any frame of a capture can be had whole, by its number."""
+    """Any frame of a capture can be read completely, by its number."""
     frames = [*packets(30), Packet.whole(1, frame(9, 1514))]
     path = tmp_path / "a"
     path.write_bytes(gzip.compress(pcap(frames)))
@@ -234,7 +234,7 @@ def test_batches_outlive_the_source(tmp_path: Path) -> None:
 
 
 def test_pages_are_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A mapping much larger than what is kept of it is read in bounded memory (ENG-04)."""
+    """A mapped file much larger than the pages kept in memory is read in bounded memory (ENG-04)."""
     monkeypatch.setattr(window, "_RELEASE_BYTES", 1 << 16)
     path = tmp_path / "a"
     path.write_bytes(pcap([Packet.whole(i, frame(i, 1500)) for i in range(2000)]))
@@ -279,7 +279,7 @@ def resident_bytes(path: Path) -> int:
     ids=str.split("empty text bzip2 xz zip patched gzip0 gzip gzip2 cut10 cut12 zstd parquet arrow stream"),
 )
 def test_what_is_no_capture(tmp_path: Path, content: bytes, message: str) -> None:
-    """What cannot be read is refused in one line that says what it is, whatever its name claims."""
+    """Unreadable formats are refused in one line that names the format, whatever the file name says."""
     path = tmp_path / "trace.pcap"
     path.write_bytes(content)
     with pytest.raises(TrafficError, match=message) as error:
@@ -336,7 +336,7 @@ def test_captures_of_others() -> None:
 
 
 def test_a_stream_is_skipped_beyond_what_has_been_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever does not fit into a buffer: bytes stay where they are in the stream, for what is said of them."""
+    """After a skip beyond the bytes read so far, bytes keep their positions in the stream, which findings name."""
     monkeypatch.setattr(window, "_CHUNK_BYTES", 16)
     path = tmp_path / "a"
     path.write_bytes(bytes(range(200)))

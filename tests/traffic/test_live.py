@@ -1,4 +1,4 @@
-"""Endless traffic at the pace of a clock, and the first frames of it again."""
+"""Endless traffic at the pace of a clock, and its first frames repeated."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ SCENARIO = '[traffic]\nprofile = "uniform"\npackets = 50\nrate_pps = 10_000\n'
 
 
 class Clock:
-    """A clock that only moves while somebody sleeps."""
+    """A clock that moves only during `sleep`."""
 
     def __init__(self) -> None:
         self.now = 100.0
 
     def sleep(self, seconds: float) -> bool:
-        """Nobody stops it."""
+        """Move the clock; nobody stops the source."""
         assert seconds > 0
         self.now += seconds
         return False
@@ -47,7 +47,7 @@ def test_model_time_never_runs_ahead_of_the_clock() -> None:
 
 
 def test_late_frames_do_not_wait() -> None:
-    """Whoever takes frames too slowly gets the next one at once."""
+    """A consumer that is too slow gets the next frames at once."""
     clock = Clock()
     frames = batch_of([b"x" * 60] * 3, timestamps_ns=[0, 2 * PACE_NS, 4 * PACE_NS])
     batches = PacedSource(FramesInMemory(frames), lambda: clock.now, clock.sleep).batches(10)
@@ -69,7 +69,7 @@ def test_stopped_source_ends_although_a_frame_is_far_away() -> None:
 
 @pytest.mark.parametrize("frames", [0, 1, 7, 50])
 def test_first_frames_are_cut_anywhere(frames: int) -> None:
-    """The first frames of a source, whatever the batches, and not one more is asked for."""
+    """The first frames of a source, for any batches; no further frame is requested."""
     whole = traffic_source(load_scenario(SCENARIO))
     expected = [batch.frame(i) for batch in whole.batches(50) for i in range(len(batch))][:frames]
     cut = FirstFrames(traffic_source(load_scenario(SCENARIO)), frames)
@@ -77,7 +77,7 @@ def test_first_frames_are_cut_anywhere(frames: int) -> None:
 
 
 def test_endless_profile_goes_on_as_the_scenario_begins() -> None:
-    """Frame k is the same with and without an end (a function of seed and k), and there is one behind the last."""
+    """Frame k is the same with and without an end (a function of seed and k), and frames follow the last one."""
     scenario = load_scenario(SCENARIO)
     [expected] = traffic_source(scenario).batches(50)
     endless = list(islice(endless_source(scenario).batches(50), 2))

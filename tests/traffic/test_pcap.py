@@ -51,7 +51,7 @@ def test_scapy_agrees(tmp_path: Path) -> None:
 
 
 def test_frames_are_whole(tmp_path: Path) -> None:
-    """What was captured of a frame is there, however long; the wire length stays what it was (HSH-32)."""
+    """All captured bytes of a frame are read, however many; the wire length is unchanged (HSH-32)."""
     whole = [Packet.whole(0, frame(1, 1514)), Packet.whole(0, frame(2, 128)), Packet(0, frame(3, 90), 500)]
     path = tmp_path / "a"
     path.write_bytes(pcap(whole))
@@ -59,7 +59,7 @@ def test_frames_are_whole(tmp_path: Path) -> None:
 
 
 def test_extension_headers_by_scapy(tmp_path: Path) -> None:
-    """A long chain of extension headers, which the parser has to walk (HSH-23), is there to its end."""
+    """A long chain of extension headers, which the parser must walk (HSH-23), is read to its end."""
     long_chain = IPv6() / IPv6ExtHdrHopByHop(options=[PadN(optdata=bytes(200))]) / IPv6ExtHdrDestOpt() / TCP()
     chained = bytes(Ether() / Dot1Q(vlan=5) / long_chain / Raw(bytes(50)))
     path = tmp_path / "a"
@@ -68,7 +68,7 @@ def test_extension_headers_by_scapy(tmp_path: Path) -> None:
 
 
 def test_a_mapped_capture_is_read_where_it_is(tmp_path: Path) -> None:
-    """Batches lie in the file's own bytes: all in the same, each frame behind its record header."""
+    """Batches use the bytes of the file itself: all batches share them, each frame after its record header."""
     path = tmp_path / "a"
     path.write_bytes(pcap([Packet.whole(i, frame(i, 60 + i)) for i in range(5)]))
     batches = list(open_capture(str(path)).batches(2))
@@ -89,7 +89,7 @@ def test_batch_size_changes_nothing(tmp_path: Path, batch_frames: int) -> None:
 
 
 def test_huge_frames_pass_through_small_batches(tmp_path: Path) -> None:
-    """Frames that outgrow the buffer of a batch are read all the same."""
+    """Frames larger than the buffer of a batch are read as well."""
     jumbo = [Packet.whole(i, frame(i, 200_000 + i)) for i in range(3)]
     path = tmp_path / "a"
     path.write_bytes(pcap(jumbo))
@@ -113,7 +113,7 @@ def test_declared_fcs_is_taken_off(tmp_path: Path) -> None:
 
 
 def test_wire_length_is_never_below_the_captured_length(tmp_path: Path) -> None:
-    """A record that claims less on the wire than it holds is as long as what it holds."""
+    """A record with a wire length below its captured length has the captured length on the wire."""
     path = tmp_path / "a"
     path.write_bytes(pcap([Packet(0, frame(0, 60), 20)]))
     assert read_file(path) == [Packet.whole(0, frame(0, 60))]
@@ -122,7 +122,7 @@ def test_wire_length_is_never_below_the_captured_length(tmp_path: Path) -> None:
 @pytest.mark.parametrize("order", ["big", "little"])
 @pytest.mark.parametrize(("nanoseconds", "limit"), [(True, 10**9), (False, 10**6)])
 def test_a_fraction_of_more_than_a_second(tmp_path: Path, order: Order, nanoseconds: bool, limit: int) -> None:
-    """It is added to the seconds as it is, whatever it is, and a finding counts such records."""
+    """Any fraction is added to the seconds as it is, and a finding counts fractions of a second or more."""
     path, fractions = tmp_path / "a", [limit - 1, limit, 2**32 - 1]
     records = [b"".join(number.to_bytes(4, order) for number in (7, fraction, 60, 60)) for fraction in fractions]
     header = pcap([], order=order, nanoseconds=nanoseconds)
@@ -136,7 +136,7 @@ def test_a_fraction_of_more_than_a_second(tmp_path: Path, order: Order, nanoseco
 
 
 def test_cut_at_every_byte(tmp_path: Path) -> None:
-    """What is whole is read, and one finding counts what the cut lost and says where."""
+    """Whole records are read, and one finding counts the lost bytes and says where."""
     whole = [Packet.whole(i, frame(i, 15 + 3 * i)) for i in range(4)]
     data = pcap(whole)
     ends = list(accumulate((16 + len(p.data) for p in whole), initial=24))
@@ -167,7 +167,7 @@ def test_cut_file_header_is_an_error(tmp_path: Path, size: int) -> None:
 
 
 def test_damaged_record_header_ends_the_reading(tmp_path: Path) -> None:
-    """A captured length above snap length and 262144 is rubbish: frames before it count, the rest is reported."""
+    """A captured length above snap length and 262144 is damage: frames before it count, the rest is reported."""
     good, bad = [Packet.whole(1, frame(1, 60))], bytearray(pcap([Packet.whole(2, frame(2, 60))])[24:])
     bad[8:12] = (262_145).to_bytes(4, "little")
     path = tmp_path / "a"
@@ -190,7 +190,7 @@ def test_larger_snap_length_is_believed(tmp_path: Path) -> None:
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.binary(max_size=200), st.booleans())
 def test_rubbish_never_crashes(tmp_path: Path, rubbish: bytes, after_a_frame: bool) -> None:
-    """Any bytes behind a sound header are read or reported, never a crash; frames lie within the batch's data."""
+    """Any bytes after a sound header are read or reported, without a crash; frames lie within the batch's data."""
     start = [Packet.whole(1, frame(1, 60))] if after_a_frame else []
     path = tmp_path / "a"
     path.write_bytes(pcap(start) + rubbish)
@@ -213,7 +213,7 @@ def test_other_link_types_are_refused_by_name(tmp_path: Path, link_word: int, na
 
 
 def test_other_versions_are_refused(tmp_path: Path) -> None:
-    """A pcap version that nobody wrote is not guessed at."""
+    """An unknown pcap version is refused, not guessed at."""
     path = tmp_path / "a"
     data = bytearray(pcap(packets()))
     data[4] = 3

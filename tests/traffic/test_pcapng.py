@@ -82,7 +82,7 @@ def test_every_resolution(tmp_path: Path, value: int, units: int) -> None:
 
 @pytest.mark.parametrize("seconds", [1, -1, START, -(2**63), 2**63 - 1])
 def test_time_offset(tmp_path: Path, seconds: int) -> None:
-    """if_tsoffset is added in seconds; what leaves the range of times stops at its end."""
+    """if_tsoffset is added in seconds; times outside the range are set to its end."""
     capture = Pcapng().section()
     capture.interface(options=[capture.offset(seconds)]).enhanced(5, frame(1, 60))
     path = tmp_path / "a"
@@ -116,7 +116,7 @@ def test_scapy_agrees(tmp_path: Path) -> None:
     ],
 )
 def test_the_foreign_interface_is_named(tmp_path: Path, block: Callable[[Pcapng], Pcapng], interface: int) -> None:
-    """Whatever kind of block its packet is in."""
+    """The error names the interface, whatever kind of block the packet is in."""
     kinds = (113, 1) if interface == 0 else (1, 113)
     path = tmp_path / "a"
     path.write_bytes(block(Pcapng().section().interface(kinds[0]).interface(kinds[1])).data)
@@ -139,7 +139,7 @@ def test_foreign_interface_is_refused_when_it_speaks(tmp_path: Path) -> None:
 
 
 def test_cut_at_every_byte(tmp_path: Path) -> None:
-    """What is whole is read, and one finding counts what the cut lost and says where."""
+    """Whole blocks are read, and one finding counts the lost bytes and says where."""
     capture = Pcapng()
     blocks: list[tuple[int, Callable[[], object]]] = [  # frames, block
         (0, capture.section),

@@ -58,7 +58,7 @@ def test_split_changes_nothing(name: str) -> None:
 
 
 def test_records_made_for_each_frame_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whether the headers of a flow are kept or made afresh does not show."""
+    """Frames are the same whether the headers of a flow are stored or made again."""
     profile = Profile.named("zipf", packets=500, flows=100, ipv6_share=0.3, lengths="imix:csit")
     whole = make(profile)
     monkeypatch.setattr("dataplane.traffic.synthetic._RECORDS_KEPT_MAX", 10)
@@ -135,7 +135,7 @@ def test_zipf(s: float) -> None:
 
 
 def test_elephants() -> None:
-    """The elephants share what they are given, the mice the rest; with too few flows all are elephants."""
+    """The elephants have the given share, the mice the rest; with too few flows all are elephants."""
     profile = Profile("elephants", packets=10_000, flows=200, elephants=2, elephant_share=0.6)
     counts = sorted(Counter(tuple_of(p) for p in make(profile)).values())[::-1]
     assert all(abs(count - 3000) < 4 * math.sqrt(3000) for count in counts[:2])
@@ -204,7 +204,7 @@ def test_vlan_mix() -> None:
 
 @pytest.mark.parametrize("name", LENGTH_MIXES)
 def test_length_mixes(name: str) -> None:
-    """Lengths appear in the shares of their definition, raised to the length of the headers where these need more."""
+    """Lengths have the shares of their definition, and are at least the length of the headers."""
     n, mix = 20_000, LENGTH_MIXES[name]
     frames = make(Profile("uniform", packets=n, lengths=name, ipv6_share=0, udp_share=1), WEB)
     counts = Counter(p.wire_length for p in frames)
@@ -263,13 +263,13 @@ def test_known_frames() -> None:
     ],
 )
 def test_impossible_values(keys: dict[str, object], message: str) -> None:
-    """Values that make no sense are refused with what would."""
+    """Invalid values are refused, and the error says which values are valid."""
     with pytest.raises(TrafficError, match=message):
         SyntheticSource(Profile(**keys), [WEB])  # type: ignore[arg-type]
 
 
 def test_destinations_are_needed() -> None:
-    """Without a destination that has a weight there is nowhere to send to."""
+    """Without a destination with a weight, traffic is refused."""
     for destinations in ([], [replace(WEB, weight=0.0)], [replace(WEB, weight=-1.0)]):
         with pytest.raises(TrafficError, match="needs a destination"):
             SyntheticSource(Profile(), destinations)

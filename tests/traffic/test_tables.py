@@ -35,7 +35,7 @@ def write(path: Path, kind: str, content: pa.Table) -> None:
 @pytest.mark.parametrize("batch_frames", [1, 7, 65536])
 @pytest.mark.parametrize("kind", ["parquet", "file", "stream"])
 def test_formats(tmp_path: Path, kind: str, batch_frames: int) -> None:
-    """All three formats give the frames that were written, for any batch size, told by content and not by name."""
+    """All three formats, recognised by content and not by name, give the written frames for any batch size."""
     path = tmp_path / "capture.pcap"
     write(path, kind, table(FRAMES))
     assert read_file(path, batch_frames) == FRAMES
@@ -55,7 +55,7 @@ def test_related_types_are_cast(tmp_path: Path, kind: str) -> None:
 
 
 def test_times_and_lengths_are_made_sound(tmp_path: Path) -> None:
-    """Steps back are clamped and counted (TIM-02); no frame is shorter on the wire than what is there."""
+    """Steps back are clamped and counted (TIM-02); no frame is shorter on the wire than its captured bytes."""
     path = tmp_path / "a"
     write(path, "file", table([Packet(5, frame(0, 60), 10), Packet(3, frame(1, 60), 100)]))
     source = open_capture(str(path))

@@ -1,4 +1,4 @@
-"""Hand-made updates and logs: what processors may have written down, without a run."""
+"""Hand-made updates and logs, as processors may have written them, without a run."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def request(
     oid: int = Oid.OID_GEN_RSS_SET_INDIRECTION_TABLE_ENTRIES,
     **more: Any,
 ) -> RequestRecord:
-    """A request of an event; without a status it could not be made."""
+    """A request of an event; without a status the request could not be built."""
     made = OidRequest(oid, RequestKind.METHOD, "A") if status is not None else None
     completion = Completion(status, True) if status is not None else None
     return RequestRecord("[[event]] 1", START_NS + at_ns, made, completion, **more)

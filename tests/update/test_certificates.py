@@ -157,7 +157,7 @@ def test_an_epoch_is_not_retired_before_an_older_one() -> None:
 
 
 def test_reordering_without_an_update() -> None:
-    """Frames out of order that no update found in a queue are in the totals and in no certificate (ORD-02)."""
+    """Reordered frames that no update found in a queue are in the totals but in no certificate (ORD-02)."""
     report = report_of(
         UPDATES, [quiet(), replace(quiet(), followers=log(followers=[(7, 5, 90), (7, 6, 80)]).followers)]
     )
@@ -186,7 +186,7 @@ def test_queues() -> None:
 
 
 def test_requests() -> None:
-    """A request belongs to the update it led to; all others are told too, failures also by themselves (EPO-09)."""
+    """A request belongs to the update it led to; other requests are listed too, failures also separately (EPO-09)."""
     led = request(100, epoch=1)
     again = request(100)  # the same thing twice: it moved nothing the second time
     refused = request(300, REFUSED, why="UPD-41: 5 processors in use, 4 queues")
@@ -217,7 +217,7 @@ def test_requests() -> None:
 
 
 def test_what_clients_asked_for_is_told_and_does_not_count() -> None:
-    """Whoever asked has had the answer: a refusal is on record, but no failure of the run."""
+    """The refusal of a client's request is on record, but no failure of the run, because the client has the answer."""
     of_client = replace(request(5, REFUSED), origin="client A")
     report = report_of([], [None, None], [of_client])
     assert [one["origin"] for one in report.other_requests] == ["client A"]
@@ -225,7 +225,7 @@ def test_what_clients_asked_for_is_told_and_does_not_count() -> None:
 
 
 def test_a_run_without_updates() -> None:
-    """No certificates, and totals of nothing; refused requests are told all the same."""
+    """Without updates there are no certificates, totals are 0, and refused requests are still listed."""
     report = report_of([], [None, None], [request(5, REFUSED)])
     assert report.certificates == ()
     assert set(asdict(report.totals).values()) == {0}
@@ -247,7 +247,7 @@ FRAMES = st.lists(
 def test_order_equals_the_reference(
     frames: list[tuple[int, int, int, bool, int]], first_frame: int, random: Callable[..., object]
 ) -> None:
-    """Whoever logs a frame and in what order: frames, flows, extents and late times are those of RFC 4737 (ORD-02)."""
+    """Whatever processor logs a frame, in whatever order: the measures are those of RFC 4737 (ORD-02)."""
     overtakable: list[list[tuple[int, ...]]] = [[], [], []]
     followers: list[list[tuple[int, ...]]] = [[], [], []]
     numbered = list(enumerate(frames, first_frame))

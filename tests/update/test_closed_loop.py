@@ -1,4 +1,4 @@
-"""What is known beforehand about policies that rebalance live traffic, in whole runs of the inline engine."""
+"""Properties of policies that rebalance live traffic, known beforehand, in whole runs of the inline engine."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SKEWED = [0, 0, 0, 1]
 
 
 class Illegal(Policy):
-    """Moves an entry to a processor for which the VPort has no queue, then one to where it may be."""
+    """Moves an entry to a processor for which the VPort has no queue, then makes a legal move."""
 
     def rebalance(self, window: LoadWindow) -> Iterable[Move]:
         """The illegal move at the first tick, the legal one at the second."""
@@ -101,7 +101,7 @@ window_ns = {TICK_NS}
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A run, what it says, and where and when each frame was completed."""
+    """A run with its findings, and processor and completion of each frame."""
 
     result: RunResult
     report: UpdateReport
@@ -163,7 +163,7 @@ ELEPHANT = 'profile = "elephants"\nelephants = 1\nelephant_share = 0.5\nflows = 
 
 
 def test_sprayer_pays_balance_with_order() -> None:
-    """Only the sprayer shares an elephant out over all processors in the long run; only it must reorder much.
+    """Only the sprayer spreads an elephant over all processors in the long run; only it must reorder much.
 
     One flow of half the frames keeps every policy that leaves it in its place at a max/mean of 2 (BAL-02, ORD-02).
     """
@@ -178,7 +178,7 @@ def test_sprayer_pays_balance_with_order() -> None:
 
 @pytest.mark.parametrize("name", POLICIES)
 def test_ordered_hand_over_never_reorders(name: str) -> None:
-    """Whatever a policy moves, under load, no frame is overtaken, and none is lost because of it (EPO-07, EPO-08)."""
+    """Whatever a policy moves under load, no frame is overtaken, and none is lost because of it (EPO-07, EPO-08)."""
     text = scenario(name, traffic=ELEPHANT, cost_ns=1900, table=[0, 0, 1, 2], hand_over="ordered")
     ordered = run(text)
     assert ordered.summary["order"]["reordered"] == 0
@@ -215,7 +215,7 @@ def test_an_elephant_bounds_balance(name: str) -> None:
 
 @pytest.mark.parametrize("hand_over", ["permissive", "ordered"])
 def test_growing_a_table_changes_nothing(hand_over: str) -> None:
-    """A larger table begins as the smaller one, repeated: every frame goes where it went before (UPD-26)."""
+    """A larger table first repeats the smaller one, so every frame goes where it went before (UPD-26)."""
     grow = "\n".join(
         f"[[event]]\nat_ns = {at_ns}\nrss = {{ vport = 1, num_indirection_table_entries = {entries} }}"
         for at_ns, entries in ((3_000_001, 32), (7_500_000, 128))

@@ -1,4 +1,4 @@
-"""Limits of somebody else's code."""
+"""Limits for user code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dataplane.update.foreign import OverdueError, foreign_code
 
 
 def test_code_that_never_ends_is_ended() -> None:
-    """OverdueError comes out of a loop, even of one that catches all that programs usually catch."""
+    """OverdueError ends a loop, even one that catches everything that programs usually catch."""
 
     def endless() -> None:
         while True:
@@ -26,7 +26,7 @@ def test_code_that_never_ends_is_ended() -> None:
 
 
 def test_prints_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
-    """What it prints does not get between our results; what is printed behind it does go there."""
+    """Prints of user code do not go to the results on standard output; prints after it do."""
     with foreign_code():
         print("theirs")
     print("ours")
@@ -34,7 +34,7 @@ def test_prints_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_code_that_ends_is_left_alone() -> None:
-    """What it returns and what it raises come through."""
+    """Return values and exceptions of user code are passed on."""
     stdout = sys.stdout
     with pytest.raises(ZeroDivisionError), foreign_code():
         raise ZeroDivisionError
@@ -45,7 +45,7 @@ def test_code_that_ends_is_left_alone() -> None:
 
 
 def test_signals_do_not_go_to_the_watchdog() -> None:
-    """Who holds Ctrl-C back in the main thread must not get it through another thread that we have started."""
+    """If the main thread blocks Ctrl-C, threads that we have started do not deliver it."""
     with foreign_code():
         pass
     [watchdog] = [thread for thread in threading.enumerate() if thread.name == "watchdog"]

@@ -81,7 +81,7 @@ def play(timeline: ControlTimeline, until_ns: int | None = None) -> list[Steerin
 
 
 def load(row: int, received: dict[int, int], *, dropped: int = 0, busy_ns: int = 10, depth: int = 0) -> Loads:
-    """What one processor did: frames by slot, each of 10 ns, and others that were dropped."""
+    """The load of one processor: frames by slot, each of 10 ns, and dropped frames."""
     entries = np.array([(slot, n, 10 * n) for slot, n in sorted(received.items())], ENTRY_LOAD_ROW)
     packets = sum(received.values()) + dropped
     return Loads(np.array([(row, packets, dropped, busy_ns, depth)], PROCESSOR_LOAD_ROW), entries)
@@ -142,7 +142,7 @@ def test_each_change_is_an_epoch_adopted_after_the_latency() -> None:
 
 
 def test_what_has_one_adoption_time_is_one_epoch() -> None:
-    """Simultaneous requests are made in their order and adopted together (TIM-03, EPO-03)."""
+    """Simultaneous requests are decided in their order and adopted together (TIM-03, EPO-03)."""
     timeline = timeline_of(schedule=[at(7, move(0, 1)), at(5, move(2, 3)), at(7, move(0, 2, source=1))])
     early, late = play(timeline)
     assert [table_of(update) for update in (early, late)] == [[0, 1, 3, 3], [2, 1, 3, 3]]
@@ -151,7 +151,7 @@ def test_what_has_one_adoption_time_is_one_epoch() -> None:
 
 
 def test_an_update_is_the_difference_of_two_snapshots() -> None:
-    """Each snapshot is compiled from the one before, each change leads from the one to the other (EPO-01)."""
+    """Each snapshot is compiled from the previous one, and each change leads from one to the next (EPO-01)."""
     timeline = timeline_of(schedule=[at(1, move(0, 1)), at(2, move(1, 0))])
     before = timeline.snapshot
     for update in play(timeline):
@@ -164,7 +164,7 @@ def test_an_update_is_the_difference_of_two_snapshots() -> None:
 
 
 def test_what_changes_no_steering_makes_no_epoch() -> None:
-    """Failures and queries are on record, and nothing follows from them (MOD-09, EPO-02)."""
+    """Failures and queries are on record, and have no effect (MOD-09, EPO-02)."""
     query = OidRequest(Oid.OID_GEN_RECEIVE_SCALE_PARAMETERS_V2, RequestKind.QUERY, "A", vport_id=1)
     wrong = OidRequest(0x12345, RequestKind.SET, "A")
     timeline = timeline_of(
@@ -183,7 +183,7 @@ def test_what_changes_no_steering_makes_no_epoch() -> None:
 
 
 def test_the_first_failure_ends_what_is_scheduled_together() -> None:
-    """What follows a failed step is not tried; the expectation is about the step that ended it."""
+    """Steps after a failed step are not tried; the expectation applies to the step that failed."""
     fifth, status = (
         move(0, 6),
         NdisStatus.NDIS_STATUS_NO_QUEUES,
@@ -206,7 +206,7 @@ def test_the_first_failure_ends_what_is_scheduled_together() -> None:
 
 
 def test_moves_have_the_status_of_the_entry_that_failed() -> None:
-    """The request succeeds (UPD-36), its record does not; the group that was carried out makes an epoch (UPD-34)."""
+    """The request succeeds (UPD-36), but its record counts as failed; the executed group makes an epoch (UPD-34)."""
     commands = (
         SetIndirectionEntry(vport_id=1, indirection_table_index=0, target_processor_number=P[1]),
         SetIndirectionEntry(vport_id=9, indirection_table_index=0, target_processor_number=P[1]),
@@ -229,7 +229,7 @@ def test_moves_have_the_status_of_the_entry_that_failed() -> None:
 
 
 def test_nothing_to_ask_for_is_on_record() -> None:
-    """A maker without requests leaves a record that says so and counts as a failure."""
+    """If no request can be built, the record says so and counts as a failure."""
     timeline = timeline_of(schedule=[at(1)])
     assert play(timeline) == []
     (record,) = timeline.records
@@ -243,7 +243,7 @@ VMQ = (
 
 
 def test_a_processor_that_does_not_run_is_refused() -> None:
-    """Queues may be given any processor (QUE-17), a run has those it began with; nothing of the request is applied."""
+    """Queues may get any processor (QUE-17), but a run has a fixed set; a request beyond it is not applied."""
     event = "[[event]]\nat_ns = {}\noid = {{ name = 'OID_RECEIVE_FILTER_QUEUE_PARAMETERS', in = {{ queue_id = 1, "
     event += "flags = ['PROCESSOR_AFFINITY_CHANGED'], processor_affinity = [{}] }} }}\n"
     timeline = timeline_of(VMQ + event.format(1, 9) + event.format(2, 0))
@@ -272,7 +272,7 @@ def test_a_table_that_nothing_uses_can_be_resized() -> None:
 
 
 def test_a_stretch_ends_at_the_next_request() -> None:
-    """With a bound of two moments the third one is asked for when it is reached; behind the last one nothing is."""
+    """With a bound of two moments, the third is requested when it is reached; after the last one nothing is."""
     timeline = timeline_of(schedule=[at(n, move(0, n % 2, source=1 - n % 2)) for n in range(1, 6)], ahead=2)
     stretches = [timeline.advance() for _ in range(4)]
     assert [[update.epoch for update in stretch.updates] for stretch in stretches] == [[1, 2], [3, 4], [5], []]
@@ -280,7 +280,7 @@ def test_a_stretch_ends_at_the_next_request() -> None:
 
 
 def test_large_snapshots_end_a_stretch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is decided ahead is bounded by the memory of its snapshots, too (ENG-04)."""
+    """The memory of snapshots also bounds what is decided ahead (ENG-04)."""
     schedule = [at(n, move(0, n % 2, source=1 - n % 2)) for n in range(1, 6)]
     one = play(timeline_of(schedule=schedule[:1]))[0].snapshot.arrays.slot_processors.nbytes
     monkeypatch.setattr("dataplane.update.timeline.SNAPSHOT_BYTES_AHEAD", 2 * one)
@@ -314,7 +314,7 @@ class Turn(Policy):
 def test_stretches_of_any_size_give_the_same_updates(
     moments: list[tuple[int, int, int]], latency_ns: int, has_policy: bool, ahead: int
 ) -> None:
-    """How far ahead a run decides changes nothing of what is decided (TIM-01)."""
+    """Decisions do not depend on how far ahead a run decides (TIM-01)."""
     events = "".join(
         f"[[event]]\nat_ns = {at_ns * TICK_NS // 4}\n"
         f"move_entries = {{ vport = 1, indices = {entry}, target = {target} }}\n"
@@ -333,7 +333,7 @@ def test_stretches_of_any_size_give_the_same_updates(
 
 @pytest.mark.parametrize("ahead", [1, 2, 256])
 def test_what_is_foreseen_is_what_comes(ahead: int) -> None:
-    """What is decided before the first frame has arrived is what would have been decided then, at the same moments."""
+    """Decisions made before the first frame arrives equal those made later, at the same moments."""
     schedule = [at(0, move(0, 1)), at(3, move(1, 0)), at(9, move(1, 2, source=0)), at(TICK_NS + 1, move(3, 0))]
     told = timeline_of(schedule=schedule, policy=Turn(), ahead=ahead, latency_ns=5)
     expected = play(told, 3 * TICK_NS)
@@ -359,7 +359,7 @@ def test_what_is_foreseen_is_what_comes(ahead: int) -> None:
 
 
 def test_a_journal_is_asked_for_nothing_before_the_first_frame(tmp_path: Path) -> None:
-    """It keeps when an update is adopted, which nobody knows before `begin`."""
+    """A journal records adoption times, which are unknown before `begin`."""
     done = set_up(load_scenario(V2))
     control = create(tmp_path / "control.journal", done.control.specification, fsync=False)
     for request in done.accepted:
@@ -373,7 +373,7 @@ def test_a_journal_is_asked_for_nothing_before_the_first_frame(tmp_path: Path) -
 
 
 def test_what_lies_beyond_the_traffic_is_named() -> None:
-    """One line for every scheduled request that no frame has reached; what was decided ahead of it is told apart."""
+    """One line for every scheduled request after the last frame; `reached` leaves out those decided ahead."""
     schedule = [
         ScheduledRequest(at_ns, f"[[event]] {n}", FixedRequests((move(0, 1),)))
         for n, at_ns in enumerate((50_000_000, 50_000_001, 90_000_000), 1)
@@ -390,7 +390,7 @@ def test_what_lies_beyond_the_traffic_is_named() -> None:
 
 
 def test_a_policy_that_is_never_asked_is_named() -> None:
-    """Traffic that ends before the first tick is told, as are events behind it; one tick is enough to be asked."""
+    """Traffic that ends before the first tick is reported, as are events after it; one tick is enough to be asked."""
     timeline = timeline_of(policy=Turn())
     assert timeline.unreached(START_NS + TICK_NS - 1) == [
         "policy mine is never asked: its first tick at 1 ms is beyond the last arrival at 0.999999 ms, "
@@ -402,7 +402,7 @@ def test_a_policy_that_is_never_asked_is_named() -> None:
 
 
 def test_a_timeline_is_used_in_its_order() -> None:
-    """It begins once, and gives no stretch before; a tick is not decided without loads."""
+    """A timeline begins once, and returns no stretch before that; a tick is not decided without loads."""
     scenario = load_scenario(V2)
     control = set_up(scenario).control
     timeline = ControlTimeline(control, compile_snapshot(control.configuration, 0), policy=Turn(), tick_ns=TICK_NS)
@@ -420,7 +420,7 @@ def test_a_timeline_is_used_in_its_order() -> None:
 
 
 class Scripted(Policy):
-    """Returns, or raises, what it is told for each tick, and remembers what it saw."""
+    """Returns or raises a given value at each tick, and keeps the windows it saw."""
 
     def __init__(self, *script: object, next_tick_ns: object = None) -> None:
         self.script = list(script)
@@ -461,7 +461,7 @@ def test_a_tick_sees_the_loads_of_its_window() -> None:
 
 
 def test_loads_follow_a_table_that_shrinks() -> None:
-    """What entry i of the larger table did counts for entry i mod size, where its flows are from then on (UPD-27)."""
+    """Loads of entry i of the larger table count for entry i mod size, which has its flows from then on (UPD-27)."""
     text = V2.replace("[0, 1, 2, 3]", "[0, 1, 0, 1]")
     text += f"[[event]]\nat_ns = {TICK_NS}\nrss = {{ vport = 1, num_indirection_table_entries = 2 }}\n"
     policy = Scripted()
@@ -533,7 +533,7 @@ def test_a_policy_moves_the_default_processor(text: str) -> None:
 
 @pytest.mark.parametrize("text", [V1, V2], ids=["RSSv1", "RSSv2"])
 def test_wishes_for_what_is_there_ask_for_nothing(text: str) -> None:
-    """No request, no epoch."""
+    """A policy without wishes makes no request and no epoch."""
     timeline = timeline_of(text, policy=Scripted([Table(1, tuple(P[:4])), Move(1, (1,), P[1])]))
     assert play(timeline, TICK_NS) == []
     assert timeline.records == []
@@ -546,7 +546,7 @@ def test_wishes_for_what_is_there_ask_for_nothing(text: str) -> None:
     ids=["RSSv1", "RSSv2"],
 )
 def test_illegal_wishes_are_refused_and_the_policy_goes_on(text: str, status: NdisStatus) -> None:
-    """Five processors for four queues are the adapter's to refuse (RSS-18, UPD-41); the policy may try again."""
+    """The adapter refuses five processors for four queues (RSS-18, UPD-41); the policy may try again."""
     too_many = [Move(1, (1,), P[3]), Move(1, (0,), P[4]), Move(1, (2,), P[1])]  # 4, 3, 1, 2 and the default 0
     policy = Scripted([Move(1, (3,), P[2])], too_many, [Move(1, (1,), P[0])])
     timeline = timeline_of(text, policy=policy)
@@ -628,7 +628,7 @@ def test_a_next_tick_that_makes_no_sense_is_a_finding(next_tick_ns: int) -> None
 
 
 def test_a_next_tick_is_a_whole_number() -> None:
-    """A float is told as what it is, as the time of a tick is exact."""
+    """A float as the time of a tick is refused by name, because times are exact."""
     timeline = timeline_of(policy=Scripted(next_tick_ns=1e6))
     play(timeline)
     assert timeline.findings == ["policy mine at 1 ms: next_tick_ns is 1000000.0, which is no whole number of ns"]
@@ -661,7 +661,7 @@ def test_requests_of_the_same_instant_come_before_the_tick() -> None:
 
 
 def idle_run(policy: Policy, next_arrival_ns: int | None, loads: Loads | None = None) -> list[int]:
-    """The ticks, in ticks since the beginning, of a run of which nothing but `loads` of the second tick is heard."""
+    """The numbers of the ticks of a run in which only the second tick has loads."""
     timeline = timeline_of(policy=policy)
     stretch = timeline.advance()
     ticks = []
@@ -690,7 +690,7 @@ def test_idle_ticks_are_left_out_until_something_arrives() -> None:
     "busy", [load(0, {SLOTS_PER_TARGET: 1}, busy_ns=0), load(0, {}, busy_ns=1), load(0, {}, busy_ns=0, depth=1)]
 )
 def test_a_tick_is_idle_when_nothing_arrived_was_done_or_waits(busy: Loads) -> None:
-    """Any of the three makes the 64 begin again, at whatever tick; without a next arrival no tick is left out."""
+    """Each of the three restarts the count of 64, at any tick; without a next arrival no tick is skipped."""
     assert idle_run(Scripted(), 1_000 * TICK_NS, busy)[IDLE_TICKS:] == [IDLE_TICKS + 1, IDLE_TICKS + 2, 1_000]
     assert idle_run(Scripted(), None) == list(range(1, IDLE_TICKS + 4))
 
@@ -715,7 +715,7 @@ def test_a_policy_that_is_ended_is_a_finding(ends: type[BaseException], told: st
 
 
 def test_a_slow_policy_is_a_remark_and_changes_nothing() -> None:
-    """The clock shows in a remark, once, and in nothing else (TIM-01)."""
+    """A slow policy appears in one remark and nowhere else (TIM-01)."""
     readings = iter(range(0, 10**12, 3 * TICK_NS))
     slow, quick = timeline_of(policy=Turn(), clock=lambda: next(readings)), timeline_of(policy=Turn())
     assert described(play(slow, 3 * TICK_NS)) == described(play(quick, 3 * TICK_NS))
@@ -743,7 +743,7 @@ def test_a_policy_without_a_name_is_called_like_its_class() -> None:
 
 
 def test_requests_from_outside_are_decided_at_once() -> None:
-    """Each has its own epoch; a moment whose epoch was given away takes no more, so the next request is 1 ns later."""
+    """Each has its own epoch; a moment whose epoch was returned takes no more, so the next request is 1 ns later."""
     timeline = timeline_of(schedule=[], ahead=0, latency_ns=10)
     timeline.advance()
     record, update = timeline.request(move(0, 1), START_NS + 5)
@@ -765,7 +765,7 @@ def test_requests_from_outside_are_decided_at_once() -> None:
 
 
 def test_requests_from_outside_keep_the_order_of_time() -> None:
-    """They wait for what is scheduled before them, and cannot come before what has been decided."""
+    """Requests of clients wait for earlier scheduled ones, and cannot come before decided ones."""
     timeline = timeline_of(schedule=[at(5, move(0, 1)), at(9, move(1, 0))], ahead=0)
     timeline.advance()
     _, first = timeline.request(move(2, 3), START_NS + 4)
@@ -782,7 +782,7 @@ def test_requests_from_outside_keep_the_order_of_time() -> None:
 
 
 def test_a_scheduled_request_gives_way_to_an_epoch_of_its_moment() -> None:
-    """Two epochs never share an adoption time (EPO-03): what is due then is asked for 1 ns later."""
+    """Two epochs never share an adoption time (EPO-03): a request due then is made 1 ns later."""
     timeline = timeline_of(schedule=[at(5, move(0, 1))], ahead=0)
     timeline.advance()
     for request in (move(2, 3), move(1, 0)):
@@ -792,7 +792,7 @@ def test_a_scheduled_request_gives_way_to_an_epoch_of_its_moment() -> None:
 
 
 def test_a_journal_repeats_what_was_requested(tmp_path: Path) -> None:
-    """Requests at the times that their journal kept lead to the same epochs (ENG-05)."""
+    """Requests at the times of their journal lead to the same epochs (ENG-05)."""
     done = set_up(load_scenario(V2))
     path = tmp_path / "control.journal"
     control = create(path, done.control.specification, fsync=False)

@@ -1,4 +1,4 @@
-"""A machine in small that policies can rule: the same frames in every window, tables that the wishes change."""
+"""A small machine for policies: the same frames in every window, and tables that wishes change."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ class Machine:
         return packets
 
     def max_over_mean(self) -> float:
-        """BAL-02 over frames."""
+        """max/mean of BAL-02, over frames."""
         packets = self.packets().values()
         return max(packets) * len(packets) / sum(packets)
 
     def window(self) -> LoadWindow:
-        """What a policy sees now; nobody can write into its arrays."""
+        """The window that a policy sees now; its arrays are read-only."""
         arrived = self.packets()
         served = {processor: min(count, LENGTH_NS // self.cost_ns) for processor, count in arrived.items()}
         rows = tuple(
@@ -87,7 +87,7 @@ class Machine:
         return LoadWindow(self.ticks, start_ns, start_ns + LENGTH_NS, rows, tuple(vports))
 
     def carry_out(self, wishes: Iterable[Move | Table]) -> None:
-        """Apply the wishes; AssertionError for one that is illegal, be it all at once or in some order of its parts."""
+        """Apply the wishes; AssertionError if they are illegal at once, or in any order of their parts."""
         before = {vport_id: vport.used for vport_id, vport in self.vports.items()}
         for wish in wishes:
             vport = self.vports[wish.vport_id]
@@ -107,7 +107,7 @@ class Machine:
             assert len(vport.used | before[vport_id]) <= vport.number_of_queues, "UPD-41"
 
     def tick(self, policy: Policy) -> list[Move | Table]:
-        """One window and what the policy makes of it, carried out."""
+        """Show the policy one window, and carry out its wishes."""
         wishes = list(policy.rebalance(self.window()))
         self.carry_out(wishes)
         self.ticks += 1

@@ -1,4 +1,4 @@
-"""docs/policies.md says what the policies do, and its example works as it stands there."""
+"""docs/policies.md says what the policies do, and its example works as written."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from .machine import LENGTH_NS, Machine, VPort, numbers, single
 
 
 def quiet_machine(packets: int, entries: int = 16, count: int = 8) -> Machine:
-    """So many frames on `entries` entries, of which one frame is 0.1 % load; on all processors."""
+    """A number of frames on `entries` entries over all processors; one frame is 0.1 % load."""
     machine = single([packets // entries] * entries, count)
     machine.cost_ns = LENGTH_NS // 1_000
     return machine
@@ -20,7 +20,7 @@ def used(machine: Machine) -> int:
 
 
 def test_quiet_traffic_comes_together() -> None:
-    """After three quiet ticks half of the processors, after three more a quarter, in the end the default one only."""
+    """After three quiet ticks half of the processors remain, after three more a quarter, at the end the default one."""
     machine, policy, counts = quiet_machine(160), make_policy("dynamic-vmmq", {}), []
     for _ in range(12):
         machine.tick(policy)
@@ -39,7 +39,7 @@ def test_no_closer_than_allowed() -> None:
 
 
 def test_patience_starts_anew() -> None:
-    """A tick in between that is not quiet takes the patience back to its start."""
+    """A tick that is not quiet restarts the count of quiet ticks."""
     machine, policy = quiet_machine(160), make_policy("dynamic-vmmq", {})
     for packets in (10, 10, 400, 10, 10):
         machine.vports[0].packets = [packets] * 16
@@ -70,7 +70,7 @@ def test_single_hot_ticks_do_not_add_up() -> None:
 
 
 def test_hot_through_others() -> None:
-    """A VPort gets away from a processor that something else keeps busy; one that gave it no work does not care."""
+    """A VPort leaves a processor that other work keeps busy; a VPort without work there stays as it is."""
     processors = numbers(4)
     vports = {
         1: VPort(2, [processors[0]] * 4, processors[0], [10] * 4),

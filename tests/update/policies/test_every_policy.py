@@ -29,9 +29,9 @@ BALANCING = ["least-loaded", "lpt", "rsspp"]
 @given(machine=machines())
 @settings(max_examples=40)
 def test_wishes_are_legal(name: str, parameters: dict[str, dict[str, Any]], machine: Machine) -> None:
-    """RSS processors only and never more of them than queues, whatever part of the wishes is carried out first.
+    """Wishes name only RSS processors, and never more than queues, whatever part of them is carried out first.
 
-    `Machine.carry_out` looks (UPD-40, UPD-41).
+    `Machine.carry_out` checks this (UPD-40, UPD-41).
     """
     policy = make_policy(name, parameters.get(name, {}))
     for _ in range(4):
@@ -42,7 +42,7 @@ def test_wishes_are_legal(name: str, parameters: dict[str, dict[str, Any]], mach
 @given(machine=machines())
 @settings(max_examples=20)
 def test_same_loads_same_wishes(name: str, machine: Machine) -> None:
-    """Two objects that see the same windows wish for the same and have the same next tick (POL-02, ENG-01)."""
+    """Two objects that see the same windows have the same wishes and the same next tick (POL-02, ENG-01)."""
     other = copy.deepcopy(machine)
     first, second = make_policy(name, EAGER.get(name, {})), make_policy(name, EAGER.get(name, {}))
     for _ in range(3):
@@ -54,7 +54,7 @@ def test_same_loads_same_wishes(name: str, machine: Machine) -> None:
 @given(machine=machines(saturated=False))
 @settings(max_examples=40)
 def test_constant_load_comes_to_rest(name: str, machine: Machine) -> None:
-    """No policy but the sprayer keeps moving entries about when nothing changes; no table comes back."""
+    """If nothing changes, only the sprayer keeps moving entries; no table recurs."""
     policy = make_policy(name, EAGER.get(name, {}))
     seen, quiet = [[list(vport.table) for vport in machine.vports.values()]], 0
     for _ in range(60):
@@ -90,7 +90,7 @@ def test_balancing_balances(name: str) -> None:
 
 @pytest.mark.parametrize("name", BALANCING)
 def test_vports_share_the_processors(name: str) -> None:
-    """Two VPorts on the same two of four processors end up with everything even, although neither is alone uneven."""
+    """Two VPorts on the same two of four processors end up even, although each alone is even from the start."""
     machine = single([10] * 16, 4, [0, 1] * 8)
     machine.vports[1] = copy.deepcopy(machine.vports[0])
     policy = make_policy(name, {})
@@ -101,7 +101,7 @@ def test_vports_share_the_processors(name: str) -> None:
 
 @pytest.mark.parametrize("name", BALANCING)
 def test_load_without_entries_counts(name: str) -> None:
-    """Entries leave a processor that is busy with what no table steers."""
+    """Entries leave a processor that is busy with work that no table steers."""
     machine = single([10] * 16, 2)
     machine.rest = {machine.processors[0]: 80}
     machine.cost_ns = 6_000
@@ -123,7 +123,7 @@ def test_elephant(name: str, count: int) -> None:
 
 
 def test_elephant_bound_is_reached() -> None:
-    """Up to nine processors the elephant does not hurt; beyond that its processor has nothing else and is the bound."""
+    """Up to nine processors the elephant does not matter; with more, its processor serves it alone and is the bound."""
     ratios = {}
     for count in (8, 9, 10, 12, 16):
         machine = single([1_100] + [8_900 // 127] * 126 + [8_900 - 126 * (8_900 // 127)], count)

@@ -45,7 +45,7 @@ def test_lpt_bound(packets: list[int], count: int) -> None:
 
 
 def test_lpt_keeps_tables_for_little_gain() -> None:
-    """74 against 30 where 54 against 50 is possible, a gain of 27 %: taken from that threshold down."""
+    """74 against 30, where 54 against 50 is possible, a gain of 27 %: taken if the threshold is not higher."""
     packets, uneven = [30, 30, 20, 20, 4], [0, 1, 0, 0, 0]
     assert single(packets, 2, uneven).tick(make_policy("lpt", {"threshold": 0.28})) == []
     machine = single(packets, 2, uneven)
@@ -89,7 +89,7 @@ def test_work_or_packets() -> None:
 
 @pytest.mark.parametrize("name", ["least-loaded", "lpt"])
 def test_drops_count_as_work(name: str) -> None:
-    """A saturated processor counts with what was offered, not with what it could serve."""
+    """A saturated processor counts with its offered load, not with what it could serve."""
     machine = single([500] * 8, 2, [0] * 6 + [1] * 2)
     machine.cost_ns = LENGTH_NS // 1_000
     assert [row.load for row in machine.window().processors] == [1, 1]

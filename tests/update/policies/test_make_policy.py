@@ -1,4 +1,4 @@
-"""How a name becomes a policy, and what is said when it does not."""
+"""How a name becomes a policy, and the errors if it does not."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Stranger:
 
 @pytest.fixture
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The current directory, with modules of the user in it; not on the path, as under a console script."""
+    """The current directory with modules of the user; it is not on sys.path, as under a console script."""
     (tmp_path / "users_policies.py").write_text(MODULE)
     (tmp_path / "users_broken.py").write_text("1 /\n")
     (tmp_path / "users_needy.py").write_text("import users_missing\n")
@@ -65,13 +65,13 @@ def test_every_name_makes_its_class() -> None:
 
 @pytest.mark.usefixtures("directory")
 def test_policy_of_the_user() -> None:
-    """From the current directory, with parameters, defaults and any keywords it takes."""
+    """A user's policy is loaded from the current directory, with parameters, defaults and any keywords it accepts."""
     assert vars(make_policy("users_policies:Mine", {"gain": 2})) == {"gain": 2, "limit": 3}
     assert vars(make_policy("users_policies:Anything", {"x": 1})) == {"parameters": {"x": 1}}
 
 
 def test_current_directory_hides_nothing(directory: Path) -> None:
-    """A module of the user with the name of an installed one is not taken."""
+    """A user's module with the name of an installed module is not used."""
     (directory / "fractions.py").write_text("raise RuntimeError\n")
     with pytest.raises(UserError, match="module fractions has no Policy"):
         make_policy("fractions:Policy", {})
@@ -116,7 +116,7 @@ def test_current_directory_hides_nothing(directory: Path) -> None:
 )
 @pytest.mark.usefixtures("directory")
 def test_what_is_wrong_is_said_in_one_line(name: str, parameters: dict[str, Any], message: str) -> None:
-    """Which policy, what about it, and the nearest thing that would do; the command ends with status 2."""
+    """The error names the policy, the problem and the nearest valid name; the status is 2."""
     with pytest.raises(UserError) as caught:
         make_policy(name, parameters)
     assert message in str(caught.value)

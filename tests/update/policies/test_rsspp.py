@@ -69,7 +69,7 @@ def test_good_enough() -> None:
 
 
 def test_no_bucket_raises_the_highest_load() -> None:
-    """0.61 of 0.8 would make 0.2 the new maximum and stays, although all squares would be smaller; 0.3 goes."""
+    """0.61 of 0.8 stays, as it would make 0.2 the new maximum, although all squares would be smaller; 0.3 moves."""
     machine = single([610, 10, 300, 10], 4, [0, 0, 1, 1])
     machine.cost_ns = LENGTH_NS // 1_000
     machine.rest = dict(zip(machine.processors, (180, 480, 200, 210), strict=True))
@@ -90,7 +90,7 @@ def test_leaves_alone_what_is_within_threshold() -> None:
 
 
 def test_lets_a_receiver_settle() -> None:
-    """Who was given buckets is neither over- nor underloaded at the next tick."""
+    """A processor that was given buckets is neither over- nor underloaded at the next tick."""
     machine = single([100] * 6, 2, [0] * 6)
     machine.cost_ns = LENGTH_NS // 1_000
     policy = make_policy("rsspp", {})
@@ -101,7 +101,7 @@ def test_lets_a_receiver_settle() -> None:
 
 
 def test_tick_adapts() -> None:
-    """An imbalance that stays (one bucket is all load) makes ticks short; balance doubles them up to the longest."""
+    """A lasting imbalance (one bucket is all load) makes ticks short; balance doubles them up to the longest."""
     parameters = {"tick_min_ns": LENGTH_NS, "tick_max_ns": 5 * LENGTH_NS}
     policy = make_policy("rsspp", parameters)
     assert policy.next_tick_ns is None

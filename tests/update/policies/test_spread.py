@@ -29,13 +29,13 @@ def entries_for(count: int, times: int) -> int:
 
 
 def test_none_wishes_nothing() -> None:
-    """Whatever the loads are."""
+    """The policy none wishes nothing, whatever the loads are."""
     machine = single([1000, 0], 2, [0, 0])
     assert machine.tick(make_policy("none", {})) == []
 
 
 def test_round_robin_table() -> None:
-    """Entry i goes to processor i mod n, once; again when somebody has changed the table."""
+    """Entry i goes to processor i mod n, once, and again if a request has changed the table."""
     machine = single([1] * 8, 3, [0] * 8)
     policy = make_policy("round-robin", {})
     table = tuple(ProcessorNumber(0, index % 3) for index in range(8))
@@ -62,7 +62,7 @@ def test_imbalance_of_three_quarters(count: int) -> None:
 
 
 def test_round_robin_shares_processors() -> None:
-    """VPorts with few queues do not all take the first processors: each new one goes to what the fewest use."""
+    """VPorts with few queues do not all take the first processors: each new one takes the least used processors."""
     processors = numbers(8)
     vports = {vport_id: VPort(2, [processors[0]] * 4, processors[0], [1] * 4) for vport_id in range(7)}
     machine = Machine(processors, vports)
