@@ -15,5 +15,5 @@ os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
 # lines to suppress: Ray prints "8 PYTHON worker processes have been started" in spite of log_to_driver=False
 os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-# clusters want a token unless told otherwise, but Ray 2.60 offers none to an address of the form HOST:PORT
+# clusters require a token by default, but Ray 2.60 sends none to an address of the form HOST:PORT
 os.environ.setdefault("RAY_AUTH_MODE", "token")

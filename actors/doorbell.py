@@ -36,7 +36,7 @@ class Doorbell:
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
         self._outbox: deque[bytes] = deque()  # packets
-        self._parts: list[bytes] = []  # of the message that is coming in
+        self._parts: list[bytes] = []  # of the incomplete incoming message
 
     def fileno(self) -> int:
         """For selectors."""

@@ -17,7 +17,7 @@ from pathlib import Path
 _PREFIX = "vmmq-ray-"
 _LOCK = "in-use"
 
-#: Of the folder for temporary files: Ray makes sockets some 80 characters below it, whose names are limited to 107.
+#: Limit for the temporary folder's name: Ray adds about 80 characters for its sockets, whose names have at most 107.
 _PARENT_LENGTH_MAX = 24
 
 
@@ -33,14 +33,14 @@ def cluster_folder(parent: Path | None = None) -> Iterator[str]:
         undo.callback(shutil.rmtree, folder, ignore_errors=True)
         unlocked = Path(folder, f".{_LOCK}")
         fcntl.flock(undo.enter_context(unlocked.open("xb")), fcntl.LOCK_EX)
-        unlocked.rename(Path(folder, _LOCK))  # nobody finds it before it is locked
+        unlocked.rename(Path(folder, _LOCK))  # other processes find it only after it is locked
         yield folder
 
 
 def _remove_abandoned(parent: Path) -> None:
     """Remove this user's folders that are no longer in use."""
     for path in parent.glob(f"{_PREFIX}*/{_LOCK}"):
-        with suppress(OSError), path.open("rb") as lock:  # it is locked, somebody else's, or just gone
+        with suppress(OSError), path.open("rb") as lock:  # locked, of another user, or just removed
             if os.fstat(lock.fileno()).st_uid == os.getuid():
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(path.parent, ignore_errors=True)

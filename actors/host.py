@@ -44,7 +44,7 @@ class SimulatedHost:
     processors: Sequence[Any]
     stream: Any  # of the NIC's items
     watched: list[Any]  # the stream, and calls that last as long as there is work
-    control: Any = None  # the control actor when the steering may change
+    control: Any = None  # the control actor if the steering may change
 
     def conclude(self, report: NicReport, received: Counter[str]) -> tuple[list[HostReport], ControlOutcome]:
         """The reports of the processors, in the order of their numbers, and of control; after the end of the stream.
@@ -144,8 +144,8 @@ class Follower:
         self, sink: PacketSink | None, progress: Progress, on_start: Callable[[], object] = lambda: None
     ) -> None:
         self.is_ready = False  # the present host is ready for frames
-        self.started = 0.0  # when the first one was: `on_start` is called then
-        self.received: Counter[str] = Counter()  # bytes that came, by kind
+        self.started = 0.0  # when the first host was ready: `on_start` is called then
+        self.received: Counter[str] = Counter()  # received bytes, by kind
         self._on_start = on_start
         self._sink = sink
         self._progress = progress
@@ -225,7 +225,7 @@ def _get(answer: Any) -> Any:
         return ray.get(answer)
     except ACTOR_LOST as error:
         if getattr(error, "actor_init_failed", False):
-            raise  # it would fail again
+            raise  # a repeated run would fail again
         raise HostLostError("an actor of the simulated host died") from error
     except ray.exceptions.RayTaskError as error:
         if isinstance(error.cause, PeerLostError):

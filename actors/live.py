@@ -145,7 +145,7 @@ class DataplaneActor:
     def _supervise(self) -> None:
         try:
             self._outcome = self._run()
-        except BaseException as failure:  # told to whoever asks
+        except BaseException as failure:  # reported to every caller
             self._failure = failure
         finally:
             self._host = None
@@ -176,7 +176,7 @@ class DataplaneActor:
             ):
                 self._host = host
                 report = follower.follow(host, self._stopping)
-                # that is how a dataplane ends: nothing was cut short
+                # a dataplane always ends like this: nothing was cut short
                 result = collect(prepared, host, report._replace(stopped=False), follower.received)
                 facts = host_facts(host, nic_plan, report, follower.received)
             self._host = None
@@ -224,14 +224,14 @@ def up(options: UpOptions, files: StateFiles | None = None, on_up: Callable[[], 
             if stay is not None:
                 stay.write("stay\n")
                 stay.close()
-            inside.pop_all()  # it stays
+            inside.pop_all()  # the dataplane stays
             undo.pop_all()
     return state
 
 
 def _hold_cluster(state: State, actors: int, undo: ExitStack) -> tuple[State, str, IO[str]]:
     """Start a cluster held by a process with its own session; return its address, and where to write "stay"."""
-    with uninterrupted():  # or nobody would wait for its end
+    with uninterrupted():  # otherwise nobody would wait for its end
         holder = subprocess.Popen(
             [sys.executable, "-m", "actors.holder", str(actors)],
             stdin=subprocess.PIPE,
@@ -242,7 +242,7 @@ def _hold_cluster(state: State, actors: int, undo: ExitStack) -> tuple[State, st
         )
         assert holder.stdin is not None, "it was opened with one"
         undo.callback(holder.wait)
-        undo.callback(holder.stdin.close)  # it ends when it may not stay; a signal might strike Ray while it starts
+        undo.callback(holder.stdin.close)  # without "stay" the holder ends; a signal could hit Ray while it starts
     assert holder.stdout is not None, "it was opened with one"
     line = holder.stdout.readline()
     if not line:
@@ -253,14 +253,14 @@ def _hold_cluster(state: State, actors: int, undo: ExitStack) -> tuple[State, st
 
 def _start_supervisor(plan: DataplanePlan, name: str, undo: ExitStack) -> None:
     """Start a supervisor, and wait until it is at work."""
-    # it writes the run directory, and relative paths are those of this machine
+    # the actor writes the run directory, and relative paths are those of this machine
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     # the class is wrapped here: see `simulated_host`
     groups: dict[str, Any] = {"num_cpus": 0, "concurrency_groups": {"clients": 4}}
     actor: Any = ray.remote(**groups)(DataplaneActor)
     options = {"name": name, "namespace": NAMESPACE, "lifetime": "detached", "scheduling_strategy": here}
     try:
-        with uninterrupted():  # what is detached and not known here would stay
+        with uninterrupted():  # a detached actor that is not known here would stay
             supervisor: Any = actor.options(**options).remote(plan)
             undo.callback(ray.kill, supervisor)
     except ValueError as error:
@@ -274,7 +274,7 @@ def _remove_traces(where: Path, *, made_parent: bool) -> None:
     """Remove what a killed supervisor has left next to the run directory."""
     remove_abandoned(where)
     if made_parent:
-        with suppress(OSError):  # somebody else has put something there
+        with suppress(OSError):  # another process has put something there
             where.parent.rmdir()
 
 

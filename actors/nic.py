@@ -115,16 +115,16 @@ class NicActor:
     """
 
     def __init__(self, plan: NicPlan) -> None:
-        with suppress(OSError):  # another node need not have it; relative names are then not found
+        with suppress(OSError):  # another node may not have the directory; relative names are then not found
             os.chdir(plan.directory)
         self._plan = plan
         self._listener = DoorbellListener()
         self._stop = threading.Event()
         self._released = threading.Event()
         self._control: Any = None  # the RemoteControl, while it runs
-        self._requests: deque[_Request] = deque()  # from outside, not passed on
+        self._requests: deque[_Request] = deque()  # of clients, not yet passed to control
         self._looks: deque[_Look] = deque()
-        self._over = False  # no more of them are taken
+        self._over = False  # no more requests are accepted
 
     def address(self) -> str:
         """The address to which processor actors connect if the transport is the ring."""
@@ -184,7 +184,7 @@ class NicActor:
         """Reject waiting requests: nothing is decided any more."""
         self._over = True
         for errands in (self._requests, self._looks):
-            while errands:  # only whoever waits for the last one may take it away at the same time
+            while errands:  # only the caller that waits for the last one may remove it at the same time
                 with suppress(IndexError):
                     errands.popleft().done.set()
 
@@ -215,7 +215,7 @@ class NicActor:
                     ordered=plan.ordered,
                     threads=plan.threads,
                 )
-                gc.freeze()  # what is there by now is not looked through again whenever some updates have been adopted
+                gc.freeze()  # garbage collection after updates skips the objects that exist by now
                 yield Progressed(0, 0.0)
                 if plan.held:
                     self._released.wait()
@@ -241,7 +241,7 @@ class NicActor:
                     yield complete.popleft()
         finally:
             self._turn_away()  # waiting callers get an answer, even if something breaks
-        # of a source that was stopped only what it said about the frames that were taken
+        # of a stopped source only findings about the frames that were taken count
         regressions, findings = (last.timestamp_regressions, last.findings) if last else (0, ())
         report = NicReport(
             nic.result(),
@@ -289,7 +289,7 @@ class _Request:
         assert self._left is not None, "somebody has looked"
         try:
             decided, update = self._control.request_at(self._left, now_ns, self._origin)
-        except ray.exceptions.RayTaskError as error:  # it is the fault of the request, not of the run
+        except ray.exceptions.RayTaskError as error:  # the request is at fault, not the run
             self.failure, self._left = error.cause or error, None
             return None
         epoch, adopted_at_ns = (update.epoch, update.adopted_at_ns) if update else (None, None)
@@ -336,7 +336,7 @@ class RemoteControl:
         self._ahead = ahead
         self._start_ns = 0
         self._first: Stretch | None = self._reader.stretch(ray.get(control.foresee.remote())) if ahead else None
-        self._coming: Any = None  # the next stretch, on its way
+        self._coming: Any = None  # the next stretch, requested but not yet received
 
     def begin(self, start_ns: int) -> None:
         """The first frame arrives."""

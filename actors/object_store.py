@@ -33,8 +33,8 @@ class ObjectStoreTransport(ActorTransport):
         self._rows_wanted = rows_wanted
         self._actors = hosts
         self._buffer = np.zeros(0, np.uint8)  # of the batch that is being filled
-        self._stored: Any = None  # the batch that is being told
-        #: Answers to come by host: a host answers in the order it was called.
+        self._stored: Any = None  # the batch that is being announced to hosts
+        #: Pending answers by host: a host answers in the order of the calls.
         self._answers: list[deque[Any]] = [deque() for _ in hosts]
         self._slots_of_works: list[deque[tuple[int, Slot]]] = [deque() for _ in hosts]  # that are not done
 

@@ -19,7 +19,7 @@ from dataplane.errors import ExitCode, UserError
 #: A full cluster may have room again soon, and Ray detects a dead node after about 15 s.
 PLACEMENT_SECONDS = 60
 
-#: What Ray raises of an actor that is gone, or that was to start on a node that is.
+#: Errors of Ray for an actor that has died, or that should start on a dead node.
 ACTOR_LOST = (ray.exceptions.RayActorError, ray.exceptions.ActorUnschedulableError, ray.exceptions.ObjectLostError)
 
 

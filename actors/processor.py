@@ -44,7 +44,7 @@ class ProcessorActor:
         self._plan = plan
         self._host = ProcessorHost(plan)
         self._between = threading.Lock()  # held while the host works
-        self._stored: dict[int, tuple[Work, Slot]] = {}  # works that are not done, by number
+        self._stored: dict[int, tuple[Work, Slot]] = {}  # unfinished works, by number
         gc.freeze()  # as the NIC front end does
 
     def serve(self, address: str) -> None:
@@ -73,7 +73,7 @@ class ProcessorActor:
                     doorbell.ring(answer)
                     ended |= isinstance(answer, Ended)
         except PeerLostError:
-            if not ended:  # else the NIC has heard everything, and let go
+            if not ended:  # otherwise the NIC has received everything, and closed the connection
                 raise
         finally:
             doorbell.close()
@@ -89,7 +89,7 @@ class ProcessorActor:
         slot = None
         if isinstance(message, Work):
             assert stored is not None, "work comes with a slot"
-            # objects of the store are read-only, and the kernels are compiled for columns that are not
+            # objects of the store are read-only, but the kernels are compiled for writable columns
             slot = slot_in(stored.copy(), rows, self._plan.processors, rows_wanted=self._plan.rows_wanted)
             self._stored[message.number] = (message, slot)
         messages = self._host.receive(message, slot)

@@ -51,7 +51,7 @@ class LocalSite:
         """Start a process for each NIC of a run."""
         self._run, self._ready = assignment.run, 0
         context = multiprocessing.get_context("spawn")
-        resource_tracker.ensure_running()  # the first process of this kind would start it, and let signals in again
+        resource_tracker.ensure_running()  # else the first process of this kind starts it, and unblocks signals
         # Ctrl-C is for this process, which ends the others: they start with SIGINT ignored
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
@@ -91,7 +91,7 @@ class LocalSite:
                 self._ready += 1
                 if self._ready == len(self._nics):
                     for one in self._nics:
-                        with suppress(ConnectionError):  # who is dead is heard of in the next round
+                        with suppress(ConnectionError):  # the next round notices dead processes
                             one.connection.send(None)
             case NicMeasure():
                 nic.answer = said
@@ -139,7 +139,7 @@ def _measure(job: NicJob, connection: Connection) -> None:
     try:
         answer: NicMeasure | str = measure_nic(job, _PipeGate(connection))
     except (EOFError, ConnectionError):
-        return  # nobody is there any more
+        return  # the parent process has ended
     except Exception as error:  # whatever it is, the other points go on
         answer = described(error)
     with suppress(ConnectionError):

@@ -34,9 +34,9 @@ _SECONDS = 1.0
 class _AtWork:
     run: Run
     tasks: list[Any]
-    gate: Any  # the actor, None where a NIC waits for nobody
+    gate: Any  # the actor; None if a NIC need not wait for others
     ended: set[Any] = field(default_factory=set)  # tasks
-    answers: dict[Any, list[NicMeasure]] = field(default_factory=dict)  # by task, of those that have ended well
+    answers: dict[Any, list[NicMeasure]] = field(default_factory=dict)  # by task, of successful tasks
 
 
 class RaySite:
@@ -60,7 +60,7 @@ class RaySite:
         elif point.nics == 1:
             tasks = [_task(measure_one, nodes[0]).remote(jobs[0], OpenGate())]
         else:
-            threads: dict[str, Any] = {"max_concurrency": point.nics + 2}  # one is left for questions
+            threads: dict[str, Any] = {"max_concurrency": point.nics + 2}  # one remains for queries
             gate = ray.remote(**_on(nodes[0]), **threads)(GateActor).remote(point.nics)
             tasks = [
                 _task(measure_one, nodes[nic % len(nodes)]).remote(job, _ActorGate(gate, nic))
@@ -83,7 +83,7 @@ class RaySite:
         return outcomes
 
     def _end(self, one: _AtWork) -> None:
-        for task in set(one.tasks) - one.ended:  # Ray may not have put a task away yet whose result is there
+        for task in set(one.tasks) - one.ended:  # Ray may not have finished a task whose result is there
             ray.cancel(task, force=True)
         if one.gate is not None:
             ray.kill(one.gate)
@@ -104,7 +104,7 @@ def _hear(one: _AtWork, task: Any) -> Outcome | None:
         if isinstance(cause, ray.exceptions.RayError):
             return Lost(_first_line(cause))
         return Failed(described(cause))
-    except ray.exceptions.RayError as error:  # the worker or its node is no more
+    except ray.exceptions.RayError as error:  # the worker or its node is dead
         return Lost(_first_line(error))
     if len(one.answers) < len(one.tasks):
         return None

@@ -24,7 +24,7 @@ _NEEDED_PROCESSES = (PROCESS_TYPE_RAYLET, PROCESS_TYPE_GCS_SERVER)
 _CONNECT_SECONDS = 3
 _PROBE_SECONDS = 6
 
-#: Ends soon when there is an answer, with an error when it is not that of a cluster which lets us in.
+#: Ends soon if there is an answer, and with an error unless a Ray cluster answers that accepts us.
 _PROBE = "import sys, actors, ray; ray._raylet.GcsClient(address=sys.argv[1])"
 
 
@@ -74,12 +74,12 @@ def _shut_down() -> None:
         with uninterrupted():
             ray.shutdown()
     except KeyboardInterrupt:
-        signal.raise_signal(signal.SIGINT)  # whoever handled it before decides
+        signal.raise_signal(signal.SIGINT)  # the previous handler decides
 
 
 def check_cluster() -> None:
     """UserError if a process has died that a cluster started by vmmq cannot work without; it cannot be replaced."""
-    node = ray._private.worker._global_node  # there is no public way to ask
+    node = ray._private.worker._global_node  # Ray has no public function for this
     dead = () if node is None else (kind for kind, _ in node.dead_processes() if kind in _NEEDED_PROCESSES)
     if kind := next(iter(dead), None):
         raise UserError(
@@ -136,7 +136,7 @@ def _check_reachable(address: str, *, probe: bool) -> None:
             f"what listens at {address} does not answer as a Ray cluster does: give HOST:PORT of one"
         ) from None
     except subprocess.CalledProcessError as error:
-        what = error.stderr.strip().rpartition("\n")[2]  # Ray's log, and a traceback that ends with what went wrong
+        what = error.stderr.strip().rpartition("\n")[2]  # Ray's log, and a traceback that ends with the error
         raise _no_cluster(address, what.removeprefix("ray.exceptions.")) from None
 
 

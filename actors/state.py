@@ -19,7 +19,7 @@ from pathlib import Path
 from dataplane.errors import UserError
 from dataplane.results.aside import MACHINE, process_start, remove_abandoned
 
-#: The dataplane that is meant when none is named.
+#: The name of the dataplane if the user gives none.
 DEFAULT_NAME = "vmmq"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -49,7 +49,7 @@ class State:
     """What is known about a dataplane from outside."""
 
     name: str
-    directory: str  # the run directory that is going to be written
+    directory: str  # the run directory that `down` will write
     starter: Process  # the process that starts it
     address: str | None = None  # of its Ray cluster; None: it is starting
     holder: Process | None = None  # holds that cluster; None: the cluster existed before
@@ -84,7 +84,7 @@ class StateFiles:
         self._directory.mkdir(parents=True, exist_ok=True)
         aside = self._written_aside(state)
         try:
-            self._path(state.name).hardlink_to(aside)  # whoever reads it finds all of it
+            self._path(state.name).hardlink_to(aside)  # readers find the whole file
         except FileExistsError:
             raise UserError(
                 f"dataplane {state.name} is being started by somebody else: choose another --name"
@@ -103,7 +103,7 @@ class StateFiles:
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError):
-            state = None  # nobody can have written it but an earlier version
+            state = None  # only an earlier version can have written it
         if state is None or state.is_stale:
             self.remove(name)
             if state is not None:
@@ -145,7 +145,7 @@ class StateFiles:
         """What `find` gives, for one process at a time; UserError for the others."""
         state = self.find(name)
         with ExitStack() as stack:
-            with suppress(FileNotFoundError):  # somebody has just been faster
+            with suppress(FileNotFoundError):  # another process was faster
                 file = stack.enter_context(self._path(state.name).open("rb"))
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

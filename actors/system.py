@@ -125,7 +125,7 @@ def run_side_by_side(
     actors = [len(one.plans) + 1 for one in hosts]
     with last_steps() as only_the_end_is_left, ray_session(address, actors=sum(actors) + len(hosts)):
         loading.result()
-        with seats(actors, node) as placed, _first_interrupt() as interrupted:  # nobody is asked to wait for room
+        with seats(actors, node) as placed, _first_interrupt() as interrupted:  # the wait for room can be interrupted
             began = _follow_all(hosts, placed, interrupted)
             if not interrupted.is_set():
                 only_the_end_is_left()
@@ -157,7 +157,7 @@ class _HostRun:
         self.plans = plan_hosts(experiment, processors_per_actor, rows_wanted=run.sink is not None)
         self.follower = Follower(run.sink, progress)
         self.result: RunResult | None = None
-        self.ended = 0.0  # when everything of it had been collected
+        self.ended = 0.0  # when all results of the host had been collected
         self._number = number
         self._nic_plan = NicPlan(
             open_source=run.open_source,
@@ -268,7 +268,7 @@ def _follow_all(hosts: Sequence[_HostRun], placed: Seats, interrupted: threading
                     one.begin_again(placed, lost, interrupted=interrupted.is_set())
                 running.remove(one)
                 if one.result is None:
-                    running.append(one)  # the first that has something is taken: let it be another one next
+                    running.append(one)  # Ray returns the first stream with an item: let it be another one next time
             stop = interrupted.is_set()
             if not began and (stop or all(one.follower.is_ready for one in hosts)):
                 began = time.perf_counter()
@@ -283,7 +283,7 @@ def _follow_all(hosts: Sequence[_HostRun], placed: Seats, interrupted: threading
 
 
 def _check_picklable(open_source: SourceFactory) -> None:
-    # with Python's own pickle: Ray's reads open files to their end, and would take a copy for the file
+    # with Python's own pickle: Ray's pickle reads open files to their end, and would send a copy of the file
     try:
         pickle.dumps(open_source)
     except (pickle.PicklingError, TypeError, AttributeError) as error:

@@ -132,7 +132,7 @@ class RingTransport(ActorTransport):
         return self._ring[self._credits.next_slot]
 
     def _post(self, hosts: Sequence[int], message: Message) -> None:
-        packets = packets_of(message)  # once for all of them: a work with updates is large
+        packets = packets_of(message)  # encoded once for all hosts: a work with updates is large
         for host in hosts:
             self._doorbells[host].post(packets)
             self._flush(host)

@@ -42,8 +42,8 @@ class Welcome(NamedTuple):
 
     slots: int
     batch_frames: int  # rows of a slot
-    processors: int  # of the whole simulated host: the offsets of a segment are one more
-    rows_wanted: bool  # by somebody who reads them: the slots have all columns
+    processors: int  # of the whole simulated host; a segment has one more offset than that
+    rows_wanted: bool  # there is a reader of rows: the slots have all columns
 
 
 class Start(NamedTuple):

@@ -15,7 +15,7 @@ from dataplane.traffic.batch import TrafficSource
 from dataplane.update.policy import DEFAULT_TICK_NS
 from dataplane.update.records import RequestRecord, UpdateRecord
 
-if TYPE_CHECKING:  # an actor that has no use for the control plane need not load it
+if TYPE_CHECKING:  # an actor that does not use the control plane need not load it
     from dataplane.control import AdapterSpecification, OidRequest
     from dataplane.update.schedule import ScheduledRequest
 

@@ -35,7 +35,7 @@ class _WhenLoaded:
     """A handler of SIGINT that sends it once more while modules or kernels are being loaded."""
 
     def __init__(self) -> None:
-        self._first_s: float | None = None  # when the one came that has not been raised yet
+        self._first_s: float | None = None  # time of the interrupt that has not been raised yet
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         now_s = time.monotonic()

@@ -166,7 +166,7 @@ class Nic:
         while low < len(batch):
             high = len(batch)
             if self._until_ns is not None:
-                high = bisect_left(batch.timestamp_ns, self._until_ns)  # numpy's would let other threads in
+                high = bisect_left(batch.timestamp_ns, self._until_ns)  # numpy's search would let other threads run
             if high > low:
                 self._send(batch.slice(low, high))
             if high < len(batch):
@@ -189,7 +189,7 @@ class Nic:
         while self._until_ns is not None and self._until_ns <= now_ns:
             if self._wants_loads and self._until_ns > next_ns:
                 return False
-            now_ns = max(now_ns, self._until_ns + 1)  # not at a moment that is decided already
+            now_ns = max(now_ns, self._until_ns + 1)  # not at a moment that has been decided
             self._ask_control(now_ns)
         update = ask(now_ns)
         self._interject_ns = now_ns
@@ -372,7 +372,7 @@ class RowsDesk:
     def __init__(self, deliver: Callable[[CompleteRows], object]) -> None:
         self._deliver = deliver
         self._batches: deque[_Batch] = deque()  # not delivered
-        self._late = np.zeros(0, LATE_ROW)  # completions whose batch is not back
+        self._late = np.zeros(0, LATE_ROW)  # completions whose batch has not come back
 
     def sent(self, batch: Sent, spans: tuple[EpochSpan, ...]) -> None:
         """A batch is on its way."""
@@ -384,7 +384,7 @@ class RowsDesk:
         entry.back = True
         work = first_rows(batch.slot.work, 0, batch.rows)
         entry.missing = int(np.count_nonzero(work.completion_ns == HELD_NS))
-        if at or entry.missing:  # it has to wait, and its slot will be overwritten
+        if at or entry.missing:  # the batch must wait, and its slot will be overwritten
             columns: list[Any] = [column.copy() for column in work]
             work = WorkColumns(*columns)
         entry.complete = entry.complete._replace(work=work)

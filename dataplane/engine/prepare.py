@@ -46,7 +46,7 @@ def experiment(scenario: Scenario, *, default_batch_frames: int = DEFAULT_BATCH_
 def _update_plan(scenario: Scenario) -> UpdatePlan | None:
     """What changes while traffic flows; None if nothing changes."""
     name, parameters = scenario.policy.name, dict(scenario.policy.parameters)
-    make_policy(name, parameters)  # wrong parameters are told before anything starts
+    make_policy(name, parameters)  # wrong parameters are reported before anything starts
     policy = None if name == "none" else PolicyPlan(name, parameters)
     if not scenario.events and policy is None:
         return None

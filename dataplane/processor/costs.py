@@ -11,7 +11,7 @@ import numpy.typing as npt
 from dataplane.kernels.serve import COSTS
 from dataplane.kernels.tracking import FOREVER
 
-#: No frame is longer: what a capture's 32 bits can say.
+#: The longest frame that the 32 bits of a capture can express.
 WIRE_LENGTH_MAX = (1 << 32) - 1
 
 

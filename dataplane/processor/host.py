@@ -102,9 +102,9 @@ class ProcessorHost:
         self._windows = Windows(0, plan.window_ns)
         self._flows = FlowTable()
         self._expected = 0  # number of the next work
-        self._queue: deque[PreparedWork] = deque()  # works that not all processors have finished
+        self._queue: deque[PreparedWork] = deque()  # works that some processors have not finished
         self._end = self._ended = False  # `End` was received, `Ended` was sent
-        self._tick_ns: int | None = None  # when the loads are wanted
+        self._tick_ns: int | None = None  # when the loads are due
         self._loads = np.zeros(plan.targets * SLOTS_PER_TARGET if plan.ticks else 0, LOAD_ROW)  # since the tick before
         self._loads_told = np.zeros((len(plan.costs), LOADS_TOLD), np.int64)
         self._watch = Watch.new(plan.targets)
@@ -288,7 +288,7 @@ class ProcessorHost:
         if not self._plan.updates:
             return [Ended(_NOTHING_LATE)] if self._end else []
         processors = self._updatable
-        waits = np.zeros(len(processors), np.bool_)  # in one of the batches so far
+        waits = np.zeros(len(processors), np.bool_)  # processors that wait in one of the batches so far
         finished = 0
         for batch in self._queue:
             self._serve_up_to_date(batch, waits)

@@ -23,7 +23,7 @@ MARK_ROW = np.dtype(
     ]
 )
 
-#: Frames of one steering parameter that an update made wait on one processor.
+#: Frames of one steering parameter that an update held on one processor.
 HOLD_ROW = np.dtype(
     [
         ("epoch", np.uint32),
@@ -31,7 +31,7 @@ HOLD_ROW = np.dtype(
         ("frames", np.int64),
         ("longest_ns", np.int64),
         ("first_frame", np.int64),  # the first one that was held
-        ("first_ns", np.int64),  # for how long
+        ("first_ns", np.int64),  # how long it was held
     ]
 )
 

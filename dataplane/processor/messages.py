@@ -20,7 +20,7 @@ ANSWER_ROW = np.dtype(
         ("processor", np.uint16),
         ("group", np.uint32),
         ("completion_ns", np.int64),  # of the last one; a lower bound unless `known`
-        ("known", np.bool_),  # false while frames of the group are held there themselves
+        ("known", np.bool_),  # false while the processor itself holds frames of the group
     ]
 )
 

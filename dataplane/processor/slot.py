@@ -20,7 +20,7 @@ class Slot(NamedTuple):
     work: WorkColumns
     offsets: npt.NDArray[np.int64]  # (SEGMENTS_MAX, processors + 1)
     selection: npt.NDArray[np.uint32]  # row numbers grouped by segment, then processor
-    addresses: npt.NDArray[np.int64]  # (SLOT_ADDRESSES,) where all of that lies, for the kernels
+    addresses: npt.NDArray[np.int64]  # (SLOT_ADDRESSES,) addresses of all of these, for the kernels
 
 
 def slot_of(work: WorkColumns, offsets: npt.NDArray[np.int64], selection: npt.NDArray[np.uint32]) -> Slot:

@@ -60,14 +60,14 @@ class PreparedWork:
     marks: tuple[HoldPlan, ...]  # as the rows of `rows.marks`
     first_frame: int
     end_ns: int  # later batches arrive at or after this time
-    #: (marks,) when older epochs are done on the processors that have reached the mark
+    #: (marks,) when the frames of older epochs complete on the processors that have reached the mark
     drained_ns: npt.NDArray[np.int64]
     #: The answer of each processor of the host to each mark, as `kernels.tracking.mark` raises it: (processors, marks,
     #: largest number of groups in an update).
     completion_ns: npt.NDArray[np.int64]
     unknown: npt.NDArray[np.bool_]
     at: npt.NDArray[np.int64]  # (processors, PLACES) of `kernels.host.serve_processors`
-    unfinished: list[int]  # numbers of the processors that have not finished it
+    unfinished: list[int]  # numbers of the processors that have not finished the work
     told: int = 0  # marks that all processors have reached and answered
 
 
@@ -258,7 +258,7 @@ class UpdatableProcessor(Processor):
         if self._tracking.marks["old_held"][self._tracking.counts[tracks.MARKS] - 1]:
             told = self._own_answer(plan.marker, completion_ns, unknown)
             self.answers.append(told)
-            # for held frames only a bound is known, and not a completion
+            # for held frames only a bound is known, not a completion
             entered = np.where(unknown, tracks.NEVER, completion_ns)
             self._unanswered.append(_Unanswered(plan.marker, entered, told))
         self._track(self._fences.adopt(plan, self._tracking))

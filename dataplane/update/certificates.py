@@ -114,7 +114,7 @@ def certify(
     `last_arrival_ns` are the first and the last arrival of the `arrived` frames. All arguments are in model time like
     the frames' timestamps; returned times count from the first arrival.
     """
-    epochs = 1 + max((update.epoch for update in updates), default=0)  # arrays are indexed by epoch; 0: of no update
+    epochs = 1 + max((update.epoch for update in updates), default=0)  # arrays are by epoch; 0: of no update
     marks = _marks(logs, epochs)
     holds = _holds(_rows(logs, "holds", HOLD_ROW), epochs)
     dropped_rows = _rows(logs, "dropped_behind_holds", DROPPED_ROW)
@@ -262,7 +262,7 @@ class _Holds(NamedTuple):
 def _holds(rows: npt.NDArray[Any], epochs: int) -> _Holds:
     rows = rows[np.lexsort((rows["first_frame"], rows["slot"], rows["epoch"]))]
     epoch, slot = rows["epoch"], rows["slot"]
-    first = np.ones(len(rows), np.bool_)  # of a steering parameter; a later move may have held its frames elsewhere
+    first = np.ones(len(rows), np.bool_)  # of a steering parameter; a later move may have held frames elsewhere
     first[1:] = (epoch[1:] != epoch[:-1]) | (slot[1:] != slot[:-1])
     return _Holds(
         _sums(epoch, rows["frames"], epochs),

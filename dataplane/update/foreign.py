@@ -38,7 +38,7 @@ class _Watchdog:
     """A thread that looks at the clock every second: policies are asked too often to start a thread each time."""
 
     def __init__(self) -> None:
-        # plain, and so released whole: an error from outside can come in the middle of anything written in Python
+        # a plain lock is released completely: an error from outside can interrupt anything written in Python
         self._lock = threading.Lock()
         self._deadlines: dict[int, float] = {}  # by thread
         self._looks_at = 0.0
@@ -52,7 +52,7 @@ class _Watchdog:
             self._deadlines[threading.get_ident()] = deadline
         if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._look, name="watchdog", daemon=True)
-            # signals are for the threads that there were: some of them hold them back for a while
+            # only existing threads handle signals: some of these block them for a while
             before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
             try:
                 self._thread.start()

@@ -69,7 +69,7 @@ def _vport_windows(
             continue
         assert rss.default_processor is not None, "RSS that is on has a default processor"
         loads = by_target[:, rows[vport_id]] if vport_id in rows else np.zeros((2, TABLE_ENTRIES_MAX), np.int64)
-        # the table may have had another size in the window: entry i of a larger one goes on as entry i mod size
+        # the table may have had another size in the window: entry i of a larger one continues as entry i mod size
         packets, busy_ns = loads.reshape(2, -1, len(table)).sum(axis=1)
         yield VPortWindow(vport_id, queues, table, rss.default_processor, read_only(packets), read_only(busy_ns))
 

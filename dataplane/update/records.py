@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dataplane.switch.change import SteeringChange
 from dataplane.switch.snapshot import SteeringSnapshot
 
-if TYPE_CHECKING:  # an actor that has no use for the control plane need not load it
+if TYPE_CHECKING:  # an actor that does not use the control plane need not load it
     from dataplane.control.requests import Completion, OidRequest
     from dataplane.ndis.status import NdisStatus
 

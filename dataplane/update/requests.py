@@ -100,7 +100,7 @@ def disable(version: NdisVersion, vport_id: int | None) -> OidRequest:
     """OID_GEN_RECEIVE_SCALE_PARAMETERS with DISABLE_RSS: RSS off, and everything forgotten (RSS-07, RSS-08)."""
     parameters = ScaleParameters(
         flags=RssParametersFlags.DISABLE_RSS, default_processor_number=ProcessorNumber(0, 0)
-    )  # not to be read, but it has to be there
+    )  # never read, but it must be present
     return oid_request(Oid.OID_GEN_RECEIVE_SCALE_PARAMETERS, parameters, version, vport_id=vport_id)
 
 

@@ -85,7 +85,7 @@ class ControlTimeline:
         self._start_ns: int | None = None
         self._due_ns: int | None = 0  # when to call `advance`
         self._decided_ns: int | None = None  # the latest moment that was decided
-        self._open_ns: int | None = None  # the earliest moment whose adoption time belongs to no epoch, None: any
+        self._open_ns: int | None = None  # the earliest moment whose adoption time no epoch has yet; None: any
         self._tick = 0  # number of the next one
         self._next_tick_ns: int | None = None if policy is None else tick_ns
         self._window_start_ns = 0
@@ -150,7 +150,7 @@ class ControlTimeline:
         left, bytes_left = self._ahead, SNAPSHOT_BYTES_AHEAD
         while (at_ns := self._next_request_ns()) is not None and (left > 0 or (not self._ahead and at_ns <= now_ns)):
             if self._next_tick_ns is not None and self._next_tick_ns <= at_ns:
-                break  # what is scheduled for the moment of a tick is decided together with it
+                break  # requests scheduled for the moment of a tick are decided together with the tick
             before = self.snapshot
             updates.append(self._moment(at_ns))
             bytes_left -= self.snapshot.bytes_beside(before)

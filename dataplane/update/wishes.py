@@ -56,7 +56,7 @@ class AskedPolicy:
             with foreign_code():
                 wanted = _wanted(_listed(self._policy.rebalance(window)), window)
                 self.step_ns = _step(self._policy, self._tick_ns)
-        except BaseException as error:  # it may even ask to end this program
+        except BaseException as error:  # the policy may even raise SystemExit
             self.findings.append(f"policy {self.name} at {milliseconds(window.end_ns)}: {_reason(error, self._policy)}")
             self.has_failed = True
             return {}
@@ -81,7 +81,7 @@ def _reason(error: BaseException, policy: Policy) -> str:
         return "interrupted while it was asked"
     try:
         text = " ".join(str(error).split())
-    except Exception:  # it cannot even say that
+    except Exception:  # even its text fails
         text = ""
     if isinstance(error, _NonsenseError):
         return text
@@ -100,7 +100,7 @@ def _place(error: BaseException, policy: Policy) -> str:
 
 def _listed(answer: object) -> list[object]:
     """What a policy gave back, as a list of no more than is needed to see that it is too long; _NonsenseError."""
-    if isinstance(answer, Iterable) and not isinstance(answer, Move | Table):  # one of those is a tuple as well
+    if isinstance(answer, Iterable) and not isinstance(answer, Move | Table):  # these are tuples as well
         return list(islice(answer, _WISHES_MAX + 1))
     raise _NonsenseError(f"rebalance returned {_short(answer)}, which is no list of wishes: [] is none, [wish] is one")
 

@@ -23,7 +23,7 @@ from dataplane.update.policies.rsspp import RssPlusPlus
 from dataplane.update.policies.sprayer import Sprayer
 from dataplane.update.policy import Policy
 
-#: What `[policy] name` can be, besides "package.module:Class".
+#: The values of `[policy] name`, besides "package.module:Class".
 POLICIES: dict[str, type[Policy]] = {
     "none": NoPolicy,
     "round-robin": RoundRobin,
@@ -44,7 +44,7 @@ def make_policy(name: str, parameters: Mapping[str, Any]) -> Policy:
     policy_class = find_policy(name)
     try:
         signature = inspect.signature(policy_class)
-    except ValueError:  # a class of somebody's C extension: let it speak for itself
+    except ValueError:  # a class of a C extension has no signature: its own error is reported
         signature = None
     if signature:
         _check_names(name, signature, parameters)
@@ -70,7 +70,7 @@ def find_policy(name: str) -> type[Policy]:
         raise UserError(f"there is no policy {name!r}; {hint}")
     if not module_name or not class_name:
         raise UserError(f'policy {name!r} is not "package.module:Class"')
-    # a console script does not have the current directory on its path; at the end it hides no installed package
+    # a console script has no current directory on its path; at the end of the path it hides no installed package
     if os.getcwd() not in sys.path and "" not in sys.path:
         sys.path.append(os.getcwd())
     try:
@@ -100,7 +100,7 @@ def policy_source(name: str) -> str | None:
         return None
     try:
         return inspect.getsource(sys.modules[find_policy(name).__module__])
-    except (OSError, TypeError):  # compiled, or made by a program
+    except (OSError, TypeError):  # a compiled or generated module has no source
         return None
 
 

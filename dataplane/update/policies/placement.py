@@ -19,7 +19,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Ticks = Annotated[int, Field(ge=1)]
 Duration = Annotated[int, Field(ge=TICK_NS_MIN, le=TICK_NS_MAX)]
 
-#: What is balanced: the work in ns that was offered, or frames.
+#: What a policy balances: the offered work in ns, or frames.
 Measure = Literal["work", "packets"]
 
 
@@ -59,7 +59,7 @@ class Placement:
         serving = [row for row in window.processors if row.packets > row.dropped]
         served = sum(row.packets - row.dropped for row in serving)
         mean_cost_ns = sum(row.busy_ns for row in serving) // served if served else 1
-        rest = {row.processor: row.packets for row in window.processors}  # frames that no entry accounts for
+        rest = {row.processor: row.packets for row in window.processors}  # frames that no entry counts
         self._work: dict[int, dict[int, int]] = {}  # by VPort and index, of busy entries
         for vport in window.vports:
             work_by_index = self._work[vport.vport_id] = {}
@@ -74,7 +74,7 @@ class Placement:
                     self.busy[processor].add(Entry(vport.vport_id, index, work))
         self.load = dict.fromkeys(self.processors, 0)
         for processor, packets in rest.items():
-            if packets > 0:  # it is below 0 when the table has changed inside the window
+            if packets > 0:  # below 0 if the table has changed inside the window
                 busy_ns = rows[processor].busy_ns * packets // rows[processor].packets
                 work = packets if measure == "packets" else _offered(rows[processor], packets, busy_ns, mean_cost_ns)
                 self.load[processor] += work
@@ -161,7 +161,7 @@ def spread_processors(window: LoadWindow) -> dict[int, tuple[ProcessorNumber, ..
         room = min(vport.number_of_queues, len(processors), len(vport.indirection_table))
         chosen = [*table, *default, *(processor for _, processor in others)][:room]
         if len({*chosen, vport.default_processor}) > vport.number_of_queues:
-            # only native RSS of generation 1 can use more processors than queues (RSS-26): come down to a legal table
+            # only native RSS of generation 1 can use more processors than queues (RSS-26): reduce them to a legal table
             chosen = [vport.default_processor, *(p for p in chosen if p != vport.default_processor)][:room]
         for processor in {*chosen} - used:
             users[processor] += 1

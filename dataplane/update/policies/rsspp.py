@@ -104,8 +104,8 @@ class Bucket(NamedTuple):
 class Attempt(NamedTuple):
     """The result of one greedy attempt."""
 
-    square: float  # sum of the squares of what is left of the imbalances
-    left_over: float  # sums of what is left at the overloaded and the underloaded processors
+    square: float  # sum of the squares of the remaining imbalances
+    left_over: float  # sums of the remaining imbalances at the overloaded and at the underloaded processors
     left_under: float
     transfer: dict[Bucket, ProcessorNumber]
 
@@ -139,7 +139,7 @@ class Problem:
                 break
             attempt = self._attempt(first.left_over * factor, first.left_under * factor)
             best = _better(best, attempt)
-            # better means on in the same direction, worse means back
+            # better: continue in the same direction; worse: turn back
             leftwards = leftwards if attempt.square <= last.square else not leftwards
             if leftwards:
                 high = factor
