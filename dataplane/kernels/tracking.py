@@ -85,7 +85,7 @@ MARK_ROW = np.dtype(
 #:
 #: - HELD, ENTERED, FOLLOWERS, OVERTAKABLE, MARKS: rows used in these arrays; OPEN_MARK: the first open mark.
 #: - DROPPED_BEHIND: frames dropped behind holds since the last mark. TAKEN: rows that the processor has taken.
-#: - FENCES_END_NS: when the last fence opens.
+#: - FENCES_END_NS: when the last fence opens, FOREVER while that is not known.
 #: - BOUND_NS, BOUND_EPOCH: the earliest (moment, epoch) of a release that is not known. Nothing from that moment on is
 #:   decided.
 #: - RELEASE_NS, RELEASE_EPOCH: the (moment, epoch) at which held frames enter next, as the last `serve` call left it.
