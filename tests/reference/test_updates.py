@@ -1,4 +1,4 @@
-"""The reference host against updates worked out by hand, and against what must hold for any (EPO, TX-14, ORD-02)."""
+"""The reference host against updates worked out by hand, and against general properties (EPO, TX-14, ORD-02)."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ MOVE_ARRIVALS = ((0, packet(0)), (10, packet(0)), (60, packet(0)), (70, packet(1
 
 
 def test_permissive_move() -> None:
-    """A frame behind the update overtakes one before it, and that is measured (EPO-06, EPO-09, ORD-02)."""
+    """A frame after the update overtakes one before it, and this is measured (EPO-06, EPO-09, ORD-02)."""
     result = run(MOVE_ARRIVALS, MOVE, ordered=False)
     assert result.frames == (
         FrameOutcome(0, S, None, 0, 100),
@@ -156,7 +156,7 @@ def test_ordered_move() -> None:
 
 
 def test_extent_counts_every_overtaker() -> None:
-    """The extent reaches from the first completed overtaker to the frame, in completion order of the flow (ORD-02)."""
+    """The extent counts from the first completed overtaker to the frame, in completion order of the flow (ORD-02)."""
     arrivals = [(0, packet(0)), (10, packet(0)), (20, packet(0)), (60, packet(0)), (70, packet(0))]
     result = run(arrivals, MOVE, ordered=False)  # 100, 200, 300 on S; 160, 260 on T
     assert result.reordered == (
@@ -166,7 +166,7 @@ def test_extent_counts_every_overtaker() -> None:
 
 
 def test_only_old_frames_of_the_entry_are_waited_for() -> None:
-    """An entry without frames at its source moves at once, however long the source's queue is (EPO-07)."""
+    """Frames of an entry without older frames are not held, however long the source's queue is (EPO-07)."""
     result = run([(0, NOT_IP), (60, packet(0))], MOVE, ordered=True)
     assert spans(result) == [(S, 0, 100), (T, 60, 160)]
 
@@ -233,7 +233,7 @@ def test_chain_without_a_frame_in_between() -> None:
 
 
 def test_first_update_gets_the_reordering() -> None:
-    """A frame overtaken behind two moves counts for the first that found it in a queue (ORD-02)."""
+    """A frame overtaken after two moves counts for the first move that found it in a queue (ORD-02)."""
     configurations = [(None, spread(S, S)), (50, spread(T, S)), (150, spread(U, S))]
     arrivals = [(0, packet(0)), (10, packet(0)), (60, packet(0)), (70, packet(0)), (155, packet(0))]
     result = run(arrivals, configurations, ordered=False)  # 100, 200; 160, 260; 255
@@ -301,7 +301,7 @@ def test_key_changes_and_then_an_entry_moves() -> None:
 
 
 def test_reordering_by_key_change_and_move() -> None:
-    """Each overtaken frame counts for the first of both that moved its group (ORD-02)."""
+    """Each overtaken frame counts for the first of both updates that moved its group (ORD-02)."""
     result = run(KEY_THEN_MOVE_ARRIVALS, KEY_THEN_MOVE, ordered=False)
     assert spans(result)[:5] == [(T, 0, 100), (T, 5, 200), (S, 10, 110), (S, 55, 210), (U, 70, 170)]
     assert result.reordered == (
@@ -311,9 +311,9 @@ def test_reordering_by_key_change_and_move() -> None:
 
 
 def test_key_change_on_one_processor_holds_nothing() -> None:
-    """A key change that leaves all on one processor holds nothing, but later moves concern all old frames.
+    """A key change that leaves all frames on one processor holds nothing, but later moves concern all old frames.
 
-    Its group counts as moved: a frame that was in the queue then counts for the key change when it is overtaken later.
+    Its group counts as moved: a frame in the queue at that time counts for the key change if it is overtaken later.
     """
     configurations = [(None, spread(S, S)), (10, spread(S, S, by=BY_SOURCE)), (20, spread(T, S, by=BY_SOURCE))]
     arrivals = [(0, packet(1)), (5, packet(1)), (15, packet(1)), (30, packet(1))]
@@ -342,7 +342,7 @@ def test_key_change_is_remembered_across_updates() -> None:
 
 
 def test_members_keep_what_one_of_them_waited_for() -> None:
-    """Behind a key change on one processor every entry waits for what the moved one waited for, by its hold."""
+    """After a key change on one processor every entry has the waits of the moved entry; the key change holds them."""
     configurations = [(None, spread(S, T)), (50, spread(T, T, default=T)), (60, spread(T, T, default=T, by=BY_SOURCE))]
     arrivals = [(0, packet(0, source=1)), (70, packet(0, source=1))]
     result = run(arrivals, configurations, ordered=True)
@@ -364,7 +364,7 @@ def test_table_grows_and_shrinks() -> None:
 
 
 def test_pure_growth_moves_nothing() -> None:
-    """A repeated table steers as before (UPD-26); frames of an entry are those of all its copies."""
+    """A repeated table steers as before (UPD-26); all copies of an entry share its frames."""
     configurations = [(None, spread(S, T)), (50, spread(S, T, S, T)), (60, spread(S, T, U, T))]
     result = run([(0, packet(0)), (70, packet(2)), (75, packet(0))], configurations, ordered=True)
     assert spans(result) == [(S, 0, 100), (U, 100, 200), (S, 75, 200)]
@@ -375,7 +375,7 @@ def test_pure_growth_moves_nothing() -> None:
 
 
 def test_vport_comes_back() -> None:
-    """A deleted VPort changes no group; when its id is back its groups are compared with what it last was."""
+    """A deleted VPort changes no group; when its id is reused, its groups are compared with its last state."""
     without = replace(spread(), filters=())
     with_vport = replace(
         without,
@@ -411,7 +411,7 @@ def test_receive_queue_changes_its_processor() -> None:
 
 
 def test_depth_with_held_frames() -> None:
-    """A held frame takes a place from its arrival on; what finds none because of it is counted apart ("depth")."""
+    """A held frame takes a place from its arrival on; drops because of held frames count separately ("depth")."""
     arrivals = [
         (0, packet(0)),
         (60, packet(0)),  # held until 100
@@ -439,7 +439,7 @@ def test_depth_with_held_frames() -> None:
 
 
 def test_load_counts_overhead_and_not_the_instant_itself() -> None:
-    """Busy time has the DPC overhead; at T what completes has left and what arrives is not there (PRC-04, POL-02)."""
+    """Busy time includes DPC overhead; at T completing items have left, arriving ones are missing (PRC-04, POL-02)."""
     costs = {S: ProcessorCosts(receive_cost_ns=100, dpc_overhead_ns=20, interrupt_latency_ns=5)}
     arrivals = [(0, packet(0)), (125, packet(0))]
     result = run(arrivals, [(None, spread())], ordered=False, costs=costs, loads_at=(0, 15, 125, 1000))
@@ -472,7 +472,7 @@ def test_transmit_completions_wait_for_all_that_moved_there() -> None:
 
 
 def test_transmit_completions_keep_waiting_for_a_group_that_left() -> None:
-    """A completion stays behind one that is held on its processor though that one's entry has moved on (TX-14)."""
+    """A completion stays after one that is held on its processor, though the entry of that one has moved on (TX-14)."""
     configurations = [(None, spread(S, T)), (50, spread(T, T)), (60, spread(U, T))]
     arrivals = [(0, send(0)), (55, send(0)), (65, send(1)), (70, send(0))]
     costs = COSTS | {S: replace(COSTS[S], completion_cost_ns=100)}
@@ -485,7 +485,7 @@ def test_transmit_completions_keep_waiting_for_a_group_that_left() -> None:
 
 
 def test_transmit_completion_on_the_source_is_not_held() -> None:
-    """Nothing moved to S: completions there go on (TX-14)."""
+    """No group moved to S, so completions on S continue (TX-14)."""
     configurations = [(None, spread(S, S)), (50, spread(T, S))]
     arrivals = [(0, packet(0)), (60, send(1)), (70, send(0))]
     result = run(arrivals, configurations, ordered=True, transmit_by_source=True)
@@ -671,7 +671,7 @@ def test_permissive_leaves_processors_alone(given_run: Run) -> None:
 @settings(max_examples=100, deadline=None)
 @given(runs(), st.booleans())
 def test_certificates_agree_with_the_frames(given_run: Run, ordered: bool) -> None:
-    """Every frame that entered late is held by exactly one update it arrived behind, and every old frame drains."""
+    """Every frame that entered late is held by exactly one earlier update, and every old frame drains."""
     result = run(
         given_run.arrivals, given_run.configurations, ordered=ordered, costs=given_run.costs, transmit_by_source=True
     )

@@ -1,8 +1,8 @@
 """A whole host whose configuration changes under traffic, event by event in virtual time (EPO, TX-14, ORD-02).
 
 One event is taken at a time, the earliest first and at one instant in the order of `Turn`. Every frame that has arrived
-and not completed carries its *reach*: the steering parameters its flow may be steered by in the epoch now in force. An
-adoption takes the reach of every such frame through the groups of the update ("whose frames"), so that "frames of the
+and not completed carries its *reach*: the steering parameters that may steer its flow in the epoch now in force. An
+adoption maps the reach of every such frame through the groups of the update ("whose frames"). So "frames of the
 group that arrived before the adoption" are simply those with a parameter of the group in their reach, however many
 updates ago they arrived. A frame that has to wait names the frames it waits for; it is released when all are completed.
 
@@ -13,10 +13,10 @@ Readings of the text:
   its members was in), whichever processor is still waited for. For a transmit completion it is the latest one that
   moved a group of its VPort with a parameter on its processor. So frames that must keep their order never swap when
   they are released at one instant.
-- Completions come before releases also when the released frames complete at once: of two frames without cost that are
-  released at one instant the first has completed when the second enters.
-- Parameters that are not active (the table while RSS is off, the primary processor while it is on) steer nothing, so
-  changes of them move no group, and of a group that changes only the active ones count.
+- Completions come before releases, also if the released frames complete at once: of two frames without cost that are
+  released at one instant, the first one has completed when the second one enters.
+- Inactive parameters (the table while RSS is off, the primary processor while it is on) steer nothing. So changes of
+  inactive parameters move no group, and of a group that changes only the active parameters count.
 - Without a VPort, "VPort" means the queue, or the adapter itself.
 """
 
@@ -42,7 +42,7 @@ BEGINNING_NS = -(2**63)
 
 @dataclass(frozen=True, slots=True)
 class FrameOutcome:
-    """What became of one frame."""
+    """The result of one frame."""
 
     epoch: int  # whose configuration steered it
     processor: ProcessorNumber | None  # None when it was dropped before it was assigned
@@ -53,7 +53,7 @@ class FrameOutcome:
 
 @dataclass(frozen=True, slots=True)
 class HeldFrame:
-    """A frame that waited under `ordered`."""
+    """A frame that was held under `ordered`."""
 
     frame: int  # its place in arrival order
     hold_ns: int  # from its arrival until it entered the DPC queue, at least 1
@@ -63,7 +63,7 @@ class HeldFrame:
 
 @dataclass(frozen=True, slots=True)
 class MovedParameter:
-    """A steering parameter that points elsewhere.
+    """A steering parameter that points to another processor.
 
     Table entries are compared by index, repeating the smaller table (UPD-26). When RSS goes on or off, every entry and
     the default processor are compared with the primary processor, under the index of the entry or the default.
@@ -77,7 +77,7 @@ class MovedParameter:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What one update did (EPO-09); its epoch is the one it adopts."""
+    """The effects of one update (EPO-09); its epoch is the one that it adopts."""
 
     epoch: int  # 1, 2, ...
     adoption_ns: int
@@ -101,7 +101,7 @@ class ReorderedByUpdate:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What a tick at time T sees of one processor (POL-02)."""
+    """The view of one processor by a tick at time T (POL-02)."""
 
     busy_ns: int  # before T, from the beginning
     queue_depth: int  # arrived before T, neither dropped nor completed at T; held frames included
@@ -124,7 +124,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What spreads the frames of one VPort, queue or adapter."""
+    """The steering parameters of one VPort, queue or adapter."""
 
     primary_processor: ProcessorNumber
     table: tuple[ProcessorNumber, ...] = ()  # empty: RSS is off
@@ -148,7 +148,7 @@ class Target:
 
 
 def targets(configuration: AdapterConfiguration) -> dict[int, Target]:
-    """Everything that frames can belong to under a configuration."""
+    """All VPorts, queues or the adapter to which frames can belong under a configuration."""
     base = configuration.rss_base_processor
     if configuration.mode is Mode.SWITCH:
         return {
@@ -169,7 +169,7 @@ def _target(primary: ProcessorNumber, rss: RssState, table: tuple[ProcessorNumbe
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Parameters of one target before and after an update: a flow of any of the former may be of any of the latter."""
+    """Parameters of one target before and after an update: any of the latter may steer a flow of any of the former."""
 
     before: dict[int, ProcessorNumber]  # by index
     after: dict[int, ProcessorNumber]
@@ -177,7 +177,7 @@ class Group:
 
     @property
     def moved(self) -> bool:
-        """Whether its members change, or some of its frames meet on another processor than before."""
+        """Whether the members of the group change, or some of its frames go to another processor than before."""
         return self.regrouped or any(
             source != destination for source in self.before.values() for destination in self.after.values()
         )
@@ -208,7 +208,7 @@ def groups(old: Target, new: Target) -> list[Group]:
 
 
 def moved_parameters(target_id: int, old: Target, new: Target) -> list[MovedParameter]:
-    """The parameters of one target that point elsewhere, compared as `MovedParameter` says."""
+    """The parameters of one target that point to another processor, compared as `MovedParameter` says."""
     sides = []
     for target, other in ((old, new), (new, old)):
         if not target.table and other.table:
@@ -226,7 +226,7 @@ def moved_parameters(target_id: int, old: Target, new: Target) -> list[MovedPara
 
 
 class Turn(IntEnum):
-    """What comes first at one instant ("instants")."""
+    """The order of events at one instant ("instants")."""
 
     PROCESSOR = 0  # completions, and whatever else a processor does by itself
     RELEASE = 1
@@ -236,7 +236,7 @@ class Turn(IntEnum):
 
 @dataclass(slots=True, eq=False)
 class _Frame:
-    """A frame on its way; everything behind `drop_reason` means something only once it has a processor."""
+    """A pending frame; the members after `drop_reason` are valid only if it has a processor."""
 
     number: int
     arrival_ns: int
@@ -259,14 +259,14 @@ class _Frame:
 
 @dataclass(slots=True)
 class _Processor(Processor):
-    """A processor whose queue is entered when a frame is released, with places taken from its arrival on ("depth")."""
+    """A processor; a held frame enters its queue at the release, but takes a place from its arrival on ("depth")."""
 
     depth: int = 0  # instead of costs.dpc_queue_depth, which is 0 here
     frames: list[_Frame] = field(default_factory=list)  # by item number
     held: list[_Frame] = field(default_factory=list)
 
     def has_place(self, with_held: bool = True) -> bool:
-        """Whether one more frame can be taken; without held ones if only they could be in its way."""
+        """Whether the queue has room for one more frame; optionally as if no frames were held."""
         taken = len(self.queue) + (len(self.held) if with_held else 0)
         return self.depth == 0 or taken < self.depth
 
@@ -277,7 +277,7 @@ class _Processor(Processor):
         self.arrive(Item(now, frame.cost_ns))
 
     def step(self) -> _Frame | None:
-        """Take the next event; the frame it completes, if it completes one."""
+        """Take the next event; returns the frame that it completes, if any."""
         completed = self.frames[self.queue[0][0]] if self.state is State.SERVICE else None
         if completed:
             completed.completion_ns = self.event_ns
@@ -315,7 +315,7 @@ class _Host:
         self.targets = targets(self.configurations[0][1])
 
     def run(self, arrivals: Sequence[tuple[int, bytes, int]]) -> None:
-        """Take one event after the other until nothing is left to happen."""
+        """Take one event after the other until there are none."""
         while True:
             events = [(p.event_ns, Turn.PROCESSOR) for p in self.processors.values() if p.state is not State.IDLE]
             if self._released():
@@ -340,7 +340,7 @@ class _Host:
                 self._arrive(data, wire_length)
 
     def _step(self) -> None:
-        """One event of one processor that has one now."""
+        """Take one event of one processor that has an event now."""
         processor = next(p for p in self.processors.values() if p.state is not State.IDLE and p.event_ns == self.now)
         completed = processor.step()
         if completed:
@@ -349,7 +349,7 @@ class _Host:
                 frame.waits_for.discard(completed)
 
     def _released(self) -> list[_Frame]:
-        """Held frames that wait for nothing any more, in the order in which they enter."""
+        """The held frames that no longer wait, in the order in which they enter."""
         held = [frame for processor in self.processors.values() for frame in processor.held if not frame.waits_for]
         return sorted(held, key=lambda frame: (frame.held_by, frame.number))
 
@@ -371,7 +371,7 @@ class _Host:
             self.targets[target_id] = new  # a target that is gone stays as it last was
 
     def _regroup(self, target_id: int, of_target: list[Group]) -> None:
-        """Take pending frames, and what new frames will have to wait for, through the groups of the update."""
+        """Map the reach of pending frames, and the waits of new frames, through the groups of the update."""
         reach: dict[_Frame, frozenset[int]] = {}
         holder: dict[tuple[int, int], int | None] = {}
         for group in of_target:
@@ -428,7 +428,7 @@ class _Host:
             processor.enter(frame, self.now)
 
     def _find_hold(self, frame: _Frame, on: ProcessorNumber) -> None:
-        """What the frame has to wait for ("release", "transmits")."""
+        """The frames that the frame must wait for ("release", "transmits")."""
         of_group = {
             earlier
             for earlier in self.pending
