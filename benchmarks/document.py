@@ -167,12 +167,12 @@ _PLOTS: Mapping[str, Sequence[_Plot]] = {
     "swaps": (
         _Plot(
             "swaps",
-            "Without updates, and with them",
+            "Without updates, with them, and with ticks of a policy",
             "frames a second",
             tuple(
                 f"{engine}_{variant}"
                 for engine in ("inline", *_RAY)
-                for variant in ("without", "permissive", "ordered")
+                for variant in ("without", "permissive", "ordered", "ticks")
             ),
         ),
     ),
