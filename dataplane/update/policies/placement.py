@@ -34,7 +34,7 @@ class Entry(NamedTuple):
 class Placement:
     """A tentative placement of the entries of all VPorts with their work; its differences are the wishes of a policy.
 
-    Most entries of many VPorts have nothing to do in a window; `busy` has the others.
+    `busy` has the entries with work, by the processor that they point to. With many VPorts most entries have none.
 
     A processor's load is the work of its entries, and a rest that belongs to no entry (default processors, VPorts
     without RSS). An entry counts on the processor to which the table points at the tick. All values are integers, so
@@ -51,7 +51,7 @@ class Placement:
         self.processors = tuple(row.processor for row in window.processors)
         self.busy: dict[ProcessorNumber, set[Entry]] = {row.processor: set() for row in window.processors}
         self._vports = {vport.vport_id: vport for vport in window.vports}
-        self._moved: dict[Entry, ProcessorNumber] = {}
+        self._moved: dict[Entry, ProcessorNumber] = {}  # where the moved entries point to
         self._queues = {vport.vport_id: vport.number_of_queues for vport in window.vports}
         self._used = {vport.vport_id: {*vport.indirection_table, vport.default_processor} for vport in window.vports}
 
