@@ -252,14 +252,12 @@ class ProcessorHost:
     def _adopt(self, marker: Marker) -> HoldPlan:
         if marker.targets > self._targets:
             self._targets = marker.targets
-            watch = Watch.new(marker.targets)
-            for to, of in zip(watch, self._watch, strict=True):
-                to[: len(of)] = of
-            self._watch = watch
+            slots = marker.targets * SLOTS_PER_TARGET
+            self._watch = Watch(longer(self._watch.until_ns, slots, int(NEVER)), longer(self._watch.epoch, slots))
             if self._plan.ticks:
-                self._loads = longer(self._loads, marker.targets * SLOTS_PER_TARGET)
+                self._loads = longer(self._loads, slots)
             for processor in self._updatable:
-                processor.reserve(marker.targets, watch, self._loads)
+                processor.reserve(marker.targets, self._watch, self._loads)
         self._watched[marker.epoch] = marker.change.new["slot"].copy()  # the kernel is compiled for whole arrays
         self._live[marker.epoch] = None
         over = [e for e, at_ns in self._live.items() if at_ns is not None and at_ns <= marker.adopted_at_ns]

@@ -89,6 +89,7 @@ def identity(base: Base) -> dict[str, Any]:
         "name": base.name,
         "scenario": _digest(resolved_toml(base.scenario)),
         "capture": status and f"{capture}, {status.st_size} bytes, {status.st_mtime_ns}",
+        # no key without one: it would give another name to all runs that have been kept
         **({"policy": _digest(source)} if source is not None else {}),
     }
 

@@ -235,7 +235,7 @@ def _compile_targets(
         head = _head(now)
         if was is None or head != _head(was):
             heads[row] = [head]
-        if was is None or _hashed_by(now) != _hashed_by(was):
+        if was is None or row in heads or _hashed_by(now) != _hashed_by(was):
             class_rows[row] = _class_rows(row, now, keys)
         if was is None or _pointed_to(now) != _pointed_to(was):
             slot_processors[row] = _slot_processors(now, rows)
@@ -257,8 +257,8 @@ def _head(target: Target) -> tuple[Any, ...]:
 
 
 def _hashed_by(target: Target) -> tuple[Any, ...]:
-    """What the CLASS_ROWs of a target follow from, besides its row and the keys of all targets."""
-    return _head(target), target.rss.enabled and (target.rss.hash_types, target.rss.hash_secret_key)
+    """What the CLASS_ROWs of a target follow from, besides its head, its row and the keys of all targets."""
+    return (target.rss.hash_types, target.rss.hash_secret_key) if target.rss.enabled else ()
 
 
 def _pointed_to(target: Target) -> tuple[ProcessorNumber, ...]:
