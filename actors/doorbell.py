@@ -1,6 +1,6 @@
 """Doorbells: Unix-domain sockets between the NIC front end and its processors.
 
-Sequenced-packet sockets keep message boundaries, wait without spinning, order slot writes before the message that
+Sequenced-packet sockets keep message boundaries, wait without spinning, order buffer writes before the message that
 announces them, and report the death of the other side as an end-of-file. A message is sent in packets of bounded size;
 the first byte of each says whether more follow. The listener's name is in the abstract namespace: it vanishes with the
 process. Peers of another user are rejected.

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from actors.doorbell import DoorbellListener
-from actors.ring import slots_for
+from actors.ring import buffers_for
 from actors.source import SourcedBatch, batches_ahead
 from actors.transport import ActorTransport, RingTransport
 from actors.updates import UpdateReader
@@ -50,7 +50,7 @@ class NicPlan:
     batch_frames: int
     directory: str  # base of relative paths
     rows_wanted: bool  # send every batch back once its rows are complete
-    slots: int | None = None  # batches in flight; None: from `slots_for`
+    buffers: int | None = None  # batches in flight; None: from `buffers_for`
     ordered: bool = False  # EPO-07
     threads: int = 1  # that steer a batch together
     held: bool = False  # take no frame before `release`
@@ -74,7 +74,7 @@ class CopiedRows(NamedTuple):
 
     @classmethod
     def of(cls, complete: CompleteRows) -> CopiedRows:
-        """A copy, since the slot of the original will be used again."""
+        """A copy, since the buffer of the original will be used again."""
         rows = len(complete.work.drop)
         columns = np.zeros(work_bytes(rows), np.uint8)
         copy: Sequence[Any] = work_columns_in(columns, rows)
@@ -254,12 +254,14 @@ class NicActor:
 
     def _new_transport(self, hosts: Sequence[Any]) -> ActorTransport:
         plan = self._plan
-        slots = plan.slots or slots_for(len(plan.host_ends))
+        buffers = plan.buffers or buffers_for(len(plan.host_ends))
         if plan.transport == "ring":
-            return RingTransport(self._listener, plan.host_ends, slots, plan.batch_frames, rows_wanted=plan.rows_wanted)
+            return RingTransport(
+                self._listener, plan.host_ends, buffers, plan.batch_frames, rows_wanted=plan.rows_wanted
+            )
         from actors.object_store import ObjectStoreTransport  # noqa: PLC0415  # the ring is used without Ray in tests
 
-        return ObjectStoreTransport(hosts, plan.host_ends, slots, rows_wanted=plan.rows_wanted)
+        return ObjectStoreTransport(hosts, plan.host_ends, buffers, rows_wanted=plan.rows_wanted)
 
 
 class _Request:

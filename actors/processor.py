@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from actors.doorbell import PeerLostError, connect
-from actors.ring import DescriptorRing, slot_in
+from actors.ring import DescriptorRing, buffer_in
 from actors.wire import Hello, Start, Welcome
 from dataplane.engine.loading import load_processor_kernels
 from dataplane.processor.host import HostPlan, HostReport, ProcessorHost
 from dataplane.processor.messages import Acknowledge, Ended, FromHost, ToHost, Work
-from dataplane.processor.slot import Slot
 from dataplane.processor.updatable import ProcessorStatistics
+from dataplane.processor.work_buffer import WorkBuffer
 
 
 class ServedRows(NamedTuple):
@@ -44,7 +44,7 @@ class ProcessorActor:
         self._plan = plan
         self._host = ProcessorHost(plan)
         self._between = threading.Lock()  # held while the host works
-        self._stored: dict[int, tuple[Work, Slot]] = {}  # unfinished works, by number
+        self._stored: dict[int, tuple[Work, WorkBuffer]] = {}  # unfinished works, by number
         gc.freeze()  # as the NIC front end does
 
     def serve(self, address: str) -> None:
@@ -66,9 +66,9 @@ class ProcessorActor:
                         self._host.start(message.start_ns)
                     continue
                 assert isinstance(message, ToHost), message
-                slot = ring[message.slot] if isinstance(message, Work) else None
+                buffer = ring[message.buffer] if isinstance(message, Work) else None
                 with self._between:
-                    answers = self._host.receive(message, slot)
+                    answers = self._host.receive(message, buffer)
                 for answer in answers:
                     doorbell.ring(answer)
                     ended |= isinstance(answer, Ended)
@@ -85,20 +85,20 @@ class ProcessorActor:
     def receive_stored(
         self, message: ToHost, stored: npt.NDArray[np.uint8] | None = None, rows: int = 0
     ) -> StoredAnswer:
-        """Take a message; a work comes with its slot for that many rows from the object store."""
-        slot = None
+        """Take a message; a work comes with its buffer for that many rows from the object store."""
+        buffer = None
         if isinstance(message, Work):
-            assert stored is not None, "work comes with a slot"
+            assert stored is not None, "work comes with a buffer"
             # objects of the store are read-only, but the kernels are compiled for writable columns
-            slot = slot_in(stored.copy(), rows, self._plan.processors, rows_wanted=self._plan.rows_wanted)
-            self._stored[message.number] = (message, slot)
-        messages = self._host.receive(message, slot)
+            buffer = buffer_in(stored.copy(), rows, self._plan.processors, rows_wanted=self._plan.rows_wanted)
+            self._stored[message.number] = (message, buffer)
+        messages = self._host.receive(message, buffer)
         done = [self._stored.pop(one.number) for one in messages if isinstance(one, Acknowledge)]
         return StoredAnswer(messages, [self._served(*one) for one in done] if self._plan.rows_wanted else [])
 
-    def _served(self, work: Work, slot: Slot) -> ServedRows:
-        rows = self._host.own_rows(work, slot)
-        return ServedRows(work.number, rows, slot.work.drop[rows], slot.work.completion_ns[rows])
+    def _served(self, work: Work, buffer: WorkBuffer) -> ServedRows:
+        rows = self._host.own_rows(work, buffer)
+        return ServedRows(work.number, rows, buffer.work.drop[rows], buffer.work.completion_ns[rows])
 
     def statistics(self) -> list[ProcessorStatistics]:
         """What every processor has counted so far, by row; for another concurrency group than that of `serve`."""

@@ -61,7 +61,7 @@ def run_on_ray(
     address: str | None = None,
     processors_per_actor: int = 1,
     transport: TransportName = "ring",
-    slots: int | None = None,
+    buffers: int | None = None,
     threads: int = 1,
 ) -> RunResult:
     """Run an experiment on Ray actors: equal to `run_inline` in everything but `startup_seconds` and `engine_facts`.
@@ -74,7 +74,7 @@ def run_on_ray(
         address=address,
         processors_per_actor=processors_per_actor,
         transport=transport,
-        slots=slots,
+        buffers=buffers,
         threads=threads,
     ).results
     return result
@@ -88,7 +88,7 @@ def run_side_by_side(
     node: str | None = None,
     processors_per_actor: int = 1,
     transport: TransportName = "ring",
-    slots: int | None = None,
+    buffers: int | None = None,
     threads: int = 1,
 ) -> SideBySide:
     """Run several NICs at the same time, each as its own simulated host; results in the order of `runs`.
@@ -116,7 +116,7 @@ def run_side_by_side(
         progress(sum(one.frames for one in told), sum(one.share for one in told) / len(told))
 
     hosts = [
-        _HostRun(number, run, partial(tell, number), processors_per_actor, transport, slots, threads)
+        _HostRun(number, run, partial(tell, number), processors_per_actor, transport, buffers, threads)
         for number, run in enumerate(runs)
     ]
     started = time.perf_counter()
@@ -148,7 +148,7 @@ class _HostRun:
         progress: Progress,
         processors_per_actor: int,
         transport: TransportName,
-        slots: int | None,
+        buffers: int | None,
         threads: int,
     ) -> None:
         _check_picklable(run.open_source)
@@ -164,7 +164,7 @@ class _HostRun:
             transmit_by_source=experiment.transmit_by_source,
             host_ends=tuple(plan.end_processor for plan in self.plans),
             transport=transport,
-            slots=slots,
+            buffers=buffers,
             batch_frames=experiment.batch_frames,
             directory=os.getcwd(),
             rows_wanted=run.sink is not None,

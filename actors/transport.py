@@ -17,35 +17,35 @@ from actors.ring import Credits, DescriptorRing, new_ring_memory
 from actors.wire import Hello, Message, Start, Welcome
 from dataplane.engine.transport import Sent
 from dataplane.processor.messages import Acknowledge, Answer, End, Ended, FromHost, Loads, Settle, Tick, ToHost, Work
-from dataplane.processor.slot import Slot
+from dataplane.processor.work_buffer import WorkBuffer
 
 
 class ActorTransport(ABC):
     """What both transports have in common: credits, and which host gets which message."""
 
-    def __init__(self, host_ends: Sequence[int], slots: int) -> None:
-        """Host h owns the processors below `host_ends[h]` that no earlier one owns; `slots` bounds what is sent."""
+    def __init__(self, host_ends: Sequence[int], buffers: int) -> None:
+        """Host h owns the processors below `host_ends[h]` that no earlier one owns; `buffers` bounds what is sent."""
         self.hosts = len(host_ends)
         self._host_ends = (0, *host_ends)
-        self._credits = Credits(slots, len(host_ends))
+        self._credits = Credits(buffers, len(host_ends))
         self._sent: deque[Sent] = deque()  # in flight, oldest first
-        self._slots = slots
+        self._buffers = buffers
         self.object_bytes = 0  # put into Ray's object store so far, from where other nodes fetch them
 
-    def has_slot(self) -> bool:
-        """As `Transport.has_slot`."""
-        return self._credits.in_flight < self._slots
+    def has_buffer(self) -> bool:
+        """As `Transport.has_buffer`."""
+        return self._credits.in_flight < self._buffers
 
     def send(self, batch: Sent, settled: Sequence[Settle], *, everywhere: bool) -> None:
         """As `Transport.send`."""
-        slot = self._credits.next_slot
+        buffer = self._credits.next_buffer
         hosts = range(self.hosts) if everywhere or settled else self._hosts_with_rows(batch)
         hosts_by_number: dict[int, list[int]] = {}
         for host, number in zip(hosts, self._credits.send(hosts), strict=True):
             hosts_by_number.setdefault(number, []).append(host)
         self._sent.append(batch)
         for number, alike in hosts_by_number.items():
-            self._post(alike, Work(number, slot, batch.rows, batch.first_frame, batch.segments, tuple(settled)))
+            self._post(alike, Work(number, buffer, batch.rows, batch.first_frame, batch.segments, tuple(settled)))
 
     def tell(self, message: Settle | Tick) -> None:
         """As `Transport.tell`."""
@@ -73,8 +73,8 @@ class ActorTransport(ABC):
         """As `Transport.start`."""
 
     @abstractmethod
-    def next_slot(self, rows: int) -> Slot:
-        """As `Transport.next_slot`."""
+    def next_buffer(self, rows: int) -> WorkBuffer:
+        """As `Transport.next_buffer`."""
 
     @abstractmethod
     def close(self) -> None:
@@ -89,7 +89,7 @@ class ActorTransport(ABC):
         """Messages that have come."""
 
     def _hosts_with_rows(self, batch: Sent) -> list[int]:
-        offsets = batch.slot.offsets[: len(batch.segments), list(self._host_ends)]
+        offsets = batch.buffer.offsets[: len(batch.segments), list(self._host_ends)]
         rows = (offsets[:, 1:] - offsets[:, :-1]).sum(axis=0)
         return [host for host, count in enumerate(rows.tolist()) if count]
 
@@ -101,15 +101,15 @@ class RingTransport(ActorTransport):
         self,
         listener: DoorbellListener,
         host_ends: Sequence[int],
-        slots: int,
+        buffers: int,
         batch_frames: int,
         *,
         rows_wanted: bool = True,
     ) -> None:
         """Wait for all hosts to connect, and give them the ring."""
-        super().__init__(host_ends, slots)
-        welcome = Welcome(slots, batch_frames, host_ends[-1], rows_wanted)
-        memory = new_ring_memory(slots, batch_frames, host_ends[-1], rows_wanted=rows_wanted)
+        super().__init__(host_ends, buffers)
+        welcome = Welcome(buffers, batch_frames, host_ends[-1], rows_wanted)
+        memory = new_ring_memory(buffers, batch_frames, host_ends[-1], rows_wanted=rows_wanted)
         try:
             self._ring = DescriptorRing(memory, *welcome)
             self._doorbells = _accept_hosts(listener, len(host_ends))
@@ -127,9 +127,9 @@ class RingTransport(ActorTransport):
         for doorbell in self._doorbells:
             doorbell.ring(Start(start_ns))
 
-    def next_slot(self, rows: int) -> Slot:
-        """As `Transport.next_slot`; the slot holds `batch_frames` rows."""
-        return self._ring[self._credits.next_slot]
+    def next_buffer(self, rows: int) -> WorkBuffer:
+        """As `Transport.next_buffer`; the buffer holds `batch_frames` rows."""
+        return self._ring[self._credits.next_buffer]
 
     def _post(self, hosts: Sequence[int], message: Message) -> None:
         packets = packets_of(message)  # encoded once for all hosts: a work with updates is large

@@ -40,10 +40,10 @@ class Hello(NamedTuple):
 class Welcome(NamedTuple):
     """The NIC's answer; the descriptor of the ring's memory travels with it."""
 
-    slots: int
-    batch_frames: int  # rows of a slot
+    buffers: int
+    batch_frames: int  # rows of a buffer
     processors: int  # of the whole simulated host; a segment has one more offset than that
-    rows_wanted: bool  # there is a reader of rows: the slots have all columns
+    rows_wanted: bool  # there is a reader of rows: the buffers have all columns
 
 
 class Start(NamedTuple):
@@ -63,7 +63,7 @@ def encode(message: Message) -> bytes:
     elif isinstance(message, Work):
         segments = [(s.first_row, s.end_row, [_mark(mark) for mark in s.marks]) for s in message.segments]
         settled = [_settle(news) for news in message.settled]
-        fields = (message.number, message.slot, message.rows, message.first_frame, segments, settled)
+        fields = (message.number, message.buffer, message.rows, message.first_frame, segments, settled)
     elif isinstance(message, Settle):
         fields = _settle(message)
     elif isinstance(message, Answer):
@@ -125,10 +125,10 @@ def _read_answer(epoch: int, drained_ns: int | None, answers: bytes) -> Answer:
 
 
 def _read_work(
-    number: int, slot: int, rows: int, first_frame: int, segments: list[list[Any]], settled: list[list[Any]]
+    number: int, buffer: int, rows: int, first_frame: int, segments: list[list[Any]], settled: list[list[Any]]
 ) -> Work:
     cut = tuple(Segment(first, end, tuple(_read_mark(mark) for mark in marks)) for first, end, marks in segments)
-    return Work(number, slot, rows, first_frame, cut, tuple(_read_settle(*news) for news in settled))
+    return Work(number, buffer, rows, first_frame, cut, tuple(_read_settle(*news) for news in settled))
 
 
 def _read_acknowledge(number: int, late: bytes, answers: list[list[Any]]) -> Acknowledge:

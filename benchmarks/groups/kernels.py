@@ -32,7 +32,7 @@ from dataplane.engine.prepare import experiment
 from dataplane.kernels.toeplitz import toeplitz_table
 from dataplane.processor.host import HostPlan, ProcessorHost
 from dataplane.processor.messages import Segment, Work
-from dataplane.processor.slot import SEGMENTS_MAX, Slot, slot_of
+from dataplane.processor.work_buffer import SEGMENTS_MAX, WorkBuffer, work_buffer
 from dataplane.receive.steering import steer_batch
 from dataplane.receive.work import WorkColumns, new_work_columns
 from dataplane.scenario.load import load_scenario
@@ -282,20 +282,20 @@ def _rest(session: Session) -> Iterator[tuple[str, Figure]]:
     scenario = quick_start(count)
     prepared = experiment(scenario)
     plan = plan_host(prepared, 0, 0, len(prepared.costs), rows_wanted=False)
-    works: list[tuple[Work, Slot]] = []
+    works: list[tuple[Work, WorkBuffer]] = []
     for batch in traffic_source(scenario).batches(65_536):
         rows, work, selection = len(batch), new_work_columns(len(batch)), np.zeros(len(batch), np.uint32)
         offsets = np.zeros((SEGMENTS_MAX, plan.processors + 1), np.int64)
         steer_batch(batch, prepared.snapshot, work, transmit_by_source=False)
         group_rows(work.processor[:rows], offsets[0], selection)
         segments = (Segment(0, rows, ()),)
-        works.append((Work(len(works), 0, rows, batch.first_frame, segments), slot_of(work, offsets, selection)))
+        works.append((Work(len(works), 0, rows, batch.first_frame, segments), work_buffer(work, offsets, selection)))
 
     def serve(plan: HostPlan) -> None:
         host = ProcessorHost(plan)
         host.start(0)
-        for work, slot in works:
-            host.receive(work, slot)
+        for work, buffer in works:
+            host.receive(work, buffer)
 
     work, offsets, selection, _ = works[0][1]
     rows = works[0][0].rows

@@ -8,7 +8,7 @@ import numpy as np
 
 from dataplane.processor.host import HostPlan, ProcessorHost
 from dataplane.processor.messages import Segment, Work
-from dataplane.processor.slot import slot_of
+from dataplane.processor.work_buffer import work_buffer
 from dataplane.receive.front_end import NicFrontEnd
 from dataplane.receive.steering import Span
 from dataplane.receive.work import new_work_columns
@@ -28,6 +28,6 @@ def load_processor_kernels(plan: HostPlan) -> None:
     """Load the kernels of a host's processors."""
     host = ProcessorHost(replace(plan, first_processor=0, costs=plan.costs[:1], processors=1))
     host.start(0)
-    slot = slot_of(new_work_columns(1, rows_wanted=plan.rows_wanted), np.array([[0, 1]]), np.zeros(1, np.uint32))
-    host.receive(Work(0, 0, 1, 0, (Segment(0, 1, ()),)), slot)
+    buffer = work_buffer(new_work_columns(1, rows_wanted=plan.rows_wanted), np.array([[0, 1]]), np.zeros(1, np.uint32))
+    host.receive(Work(0, 0, 1, 0, (Segment(0, 1, ()),)), buffer)
     host.load_kernels()

@@ -34,7 +34,7 @@ from dataplane.processor.messages import (
     Settle,
     Tick,
 )
-from dataplane.processor.slot import SEGMENTS_MAX, Slot
+from dataplane.processor.work_buffer import SEGMENTS_MAX, WorkBuffer
 from dataplane.receive.front_end import NicFrontEnd
 from dataplane.receive.steering import Span
 from dataplane.receive.work import WorkColumns, first_rows, new_work_columns
@@ -280,7 +280,7 @@ class Nic:
         """Steer frames with no moment among them at which to ask control."""
         self._next_frame = frames.first_frame
         while len(frames):
-            slot = self._wait_for_slot(len(frames))
+            buffer = self._wait_for_buffer(len(frames))
             segments: list[Segment] = []
             spans: list[Span] = []
             low = 0
@@ -294,22 +294,22 @@ class Nic:
                 segments.append(Segment(low, high, tuple(marks)))
                 spans.append(Span(high, self._snapshot))
                 low = high
-            self._front_end.accept(frames, spans, slot.work, slot.offsets, slot.selection)
-            self._dispatch(Sent(slot, low, frames.first_frame, tuple(segments)), spans)
+            self._front_end.accept(frames, spans, buffer.work, buffer.offsets, buffer.selection)
+            self._dispatch(Sent(buffer, low, frames.first_frame, tuple(segments)), spans)
             self._next_frame = frames.first_frame + low
             frames = frames if low == 0 else frames.slice(low, len(frames))
 
     def _send_marks(self, marks: Sequence[Marker]) -> None:
         """Marks between two frames, as a batch without frames."""
-        slot = self._wait_for_slot(0)
-        slot.offsets[0] = 0
-        self._dispatch(Sent(slot, 0, self._next_frame, (Segment(0, 0, tuple(marks)),)), ())
+        buffer = self._wait_for_buffer(0)
+        buffer.offsets[0] = 0
+        self._dispatch(Sent(buffer, 0, self._next_frame, (Segment(0, 0, tuple(marks)),)), ())
 
-    def _wait_for_slot(self, rows: int) -> Slot:
+    def _wait_for_buffer(self, rows: int) -> WorkBuffer:
         self._take_back()
-        while not self._transport.has_slot():
+        while not self._transport.has_buffer():
             self._hear(wait=True)
-        return self._transport.next_slot(rows)
+        return self._transport.next_buffer(rows)
 
     def _dispatch(self, batch: Sent, spans: Sequence[Span]) -> None:
         # while an update is open, every processor has to know how far time has advanced
@@ -379,12 +379,12 @@ class RowsDesk:
         self._batches.append(_Batch(batch.first_frame, batch.rows, spans))
 
     def back(self, batch: Sent) -> None:
-        """The next batch is back; its slot will be used again."""
+        """The next batch is back; its buffer will be used again."""
         at, entry = next((at, entry) for at, entry in enumerate(self._batches) if not entry.back)
         entry.back = True
-        work = first_rows(batch.slot.work, 0, batch.rows)
+        work = first_rows(batch.buffer.work, 0, batch.rows)
         entry.missing = int(np.count_nonzero(work.completion_ns == HELD_NS))
-        if at or entry.missing:  # the batch must wait, and its slot will be overwritten
+        if at or entry.missing:  # the batch must wait, and its buffer will be overwritten
             columns: list[Any] = [column.copy() for column in work]
             work = WorkColumns(*columns)
         entry.complete = entry.complete._replace(work=work)

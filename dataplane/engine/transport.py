@@ -9,14 +9,14 @@ import numpy as np
 
 from dataplane.processor.host import HostPlan, HostReport, ProcessorHost
 from dataplane.processor.messages import Acknowledge, End, FromHost, Segment, Settle, Tick, Work
-from dataplane.processor.slot import SEGMENTS_MAX, Slot, slot_of
+from dataplane.processor.work_buffer import SEGMENTS_MAX, WorkBuffer, work_buffer
 from dataplane.receive.work import new_work_columns
 
 
 class Sent(NamedTuple):
     """A batch on its way, or back from it."""
 
-    slot: Slot
+    buffer: WorkBuffer
     rows: int  # frames of the batch
     first_frame: int  # number of row 0
     segments: tuple[Segment, ...]
@@ -30,14 +30,14 @@ class Transport(Protocol):
     def start(self, start_ns: int) -> None:
         """Tell every host when the run starts; called once, before everything else."""
 
-    def has_slot(self) -> bool:
+    def has_buffer(self) -> bool:
         """Whether there is a credit for another batch."""
 
-    def next_slot(self, rows: int) -> Slot:
-        """Buffers for a batch of that many frames; `has_slot` must be true."""
+    def next_buffer(self, rows: int) -> WorkBuffer:
+        """A buffer for a batch of that many frames; `has_buffer` must be true."""
 
     def send(self, batch: Sent, settled: Sequence[Settle], *, everywhere: bool) -> None:
-        """Send a batch, in the buffers from `next_slot`, to the hosts that have rows of it, or to all hosts."""
+        """Send a batch, in the buffer from `next_buffer`, to the hosts that have rows of it, or to all hosts."""
 
     def tell(self, message: Settle | Tick) -> None:
         """Tell every host at once."""
@@ -46,7 +46,7 @@ class Transport(Protocol):
         """Messages that have arrived, by host; with `wait`, at least one. PeerLostError if a host is gone."""
 
     def settle(self) -> list[Sent]:
-        """Batches that have come back, in order; the next `next_slot` uses their buffers again."""
+        """Batches that have come back, in order; the next `next_buffer` uses their buffers again."""
 
     def end(self) -> None:
         """Tell every host that no more batches come; each answers `Ended` when it has done everything."""
@@ -59,7 +59,7 @@ class LocalTransport:
 
     def __init__(self, plan: HostPlan, batch_frames: int) -> None:
         self.host = ProcessorHost(plan)
-        self._slot = slot_of(
+        self._buffer = work_buffer(
             new_work_columns(batch_frames, rows_wanted=plan.rows_wanted),
             np.zeros((SEGMENTS_MAX, plan.processors + 1), np.int64),
             np.zeros(batch_frames, np.uint32),
@@ -73,20 +73,20 @@ class LocalTransport:
         """As `Transport.start`."""
         self.host.start(start_ns)
 
-    def has_slot(self) -> bool:
-        """As `Transport.has_slot`."""
+    def has_buffer(self) -> bool:
+        """As `Transport.has_buffer`."""
         return self._sent is None and not self._back
 
-    def next_slot(self, rows: int) -> Slot:
-        """As `Transport.next_slot`."""
-        return self._slot
+    def next_buffer(self, rows: int) -> WorkBuffer:
+        """As `Transport.next_buffer`."""
+        return self._buffer
 
     def send(self, batch: Sent, settled: Sequence[Settle], *, everywhere: bool) -> None:
         """As `Transport.send`."""
         work = Work(self._works, 0, batch.rows, batch.first_frame, batch.segments, tuple(settled))
         self._works += 1
         self._sent = batch
-        self._take(self.host.receive(work, batch.slot))
+        self._take(self.host.receive(work, batch.buffer))
 
     def tell(self, message: Settle | Tick) -> None:
         """As `Transport.tell`."""

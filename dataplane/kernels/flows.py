@@ -19,7 +19,7 @@ ORDER_ROW = np.dtype([("key", np.uint64), ("last_frame", np.int64), ("last_compl
 
 
 @njit(inline="always")
-def flow_slot(key: Any, mask: Any) -> Any:
+def flow_bucket(key: Any, mask: Any) -> Any:
     """The row at which the look-up of a flow begins."""
     return (key ^ (key >> np.uint64(29))) & mask
 
@@ -29,22 +29,22 @@ def _find(table: Any, flow_key: Any) -> Any:
     """(row of a flow, whether the row is new); the table must have room for one more flow."""
     mask = np.uint64(table.shape[0] - 1)
     key = flow_key if flow_key != 0 else np.uint64(1)
-    slot = flow_slot(key, mask)
+    bucket = flow_bucket(key, mask)
     while True:
-        found = table[slot].key
+        found = table[bucket].key
         if found == key:
-            return slot, False
+            return bucket, False
         if found == 0:
-            table[slot].key = key
-            return slot, True
-        slot = (slot + np.uint64(1)) & mask
+            table[bucket].key = key
+            return bucket, True
+        bucket = (bucket + np.uint64(1)) & mask
 
 
 @njit(inline="always")
 def count_item(flows: Any, used: int, flow_key: Any) -> Any:
     """Count an item of a flow in a table of FLOW_ROWs; returns the number of flows (`used` before)."""
-    slot, is_new = _find(flows, flow_key)
-    flows[slot].items += 1
+    bucket, is_new = _find(flows, flow_key)
+    flows[bucket].items += 1
     return used + is_new
 
 
@@ -55,8 +55,8 @@ def follow(order: Any, used: int, flow_key: Any, frame: int, completion_ns: int)
     Calls come in the order of service. An item is reordered if a later-arrived item of its flow completed earlier; its
     lateness is the time since that completion. The lateness of other items is 0.
     """
-    slot, is_new = _find(order, flow_key)
-    flow = order[slot]
+    bucket, is_new = _find(order, flow_key)
+    flow = order[bucket]
     late_ns = np.int64(0)
     if is_new or frame > flow.last_frame:
         flow.last_frame = frame
@@ -82,7 +82,7 @@ def move_flows(old: Any, new: Any) -> None:
     for i in range(old.shape[0]):
         key = old[i].key
         if key != 0:
-            slot = flow_slot(key, mask)
-            while new[slot].key != 0:
-                slot = (slot + np.uint64(1)) & mask
-            new[slot] = old[i]
+            bucket = flow_bucket(key, mask)
+            while new[bucket].key != 0:
+                bucket = (bucket + np.uint64(1)) & mask
+            new[bucket] = old[i]

@@ -1,9 +1,9 @@
 """Kernels that serve a batch on all processors of a host; they call `serve` for each processor.
 
-A kernel call costs time for every array argument, and a processor and a slot together have about thirty arrays. So each
-processor and each slot keeps the addresses and lengths of its arrays in one row of a table, and these kernels turn the
-rows back into arrays. Code that replaces an array must write its row again (`write_addresses`). The arrays must live
-until the call returns.
+A kernel call costs time for every array argument, and a processor and a buffer have about thirty arrays together. So
+each processor and each buffer keeps the addresses and lengths of its arrays in one row of a table, and these kernels
+turn the rows back into arrays. Code that replaces an array must write its row again (`write_addresses`). The arrays
+must live until the call returns.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ _ARRAY = np.dtype([("address", np.int64), ("length", np.int64)])
 _PROCESSOR_ARRAYS = ("costs", *Service._fields, *Accounts._fields, *Tracking._fields)
 _PROCESSOR = np.dtype([(name, _ARRAY) for name in _PROCESSOR_ARRAYS])
 _COLUMNS = np.dtype([(name, _ARRAY) for name in Columns._fields])
-#: Number of int64 in the row of a processor, and in the row of a slot.
-PROCESSOR_ADDRESSES, SLOT_ADDRESSES = _PROCESSOR.itemsize // 8, _COLUMNS.itemsize // 8
+#: Number of int64 in the row of a processor, and in the row of a buffer.
+PROCESSOR_ADDRESSES, BUFFER_ADDRESSES = _PROCESSOR.itemsize // 8, _COLUMNS.itemsize // 8
 
 
 def write_addresses(row: npt.NDArray[np.int64], arrays: Iterable[npt.NDArray[Any]]) -> None:
@@ -68,8 +68,8 @@ def write_addresses(row: npt.NDArray[np.int64], arrays: Iterable[npt.NDArray[Any
 
 
 @njit(inline="always")
-def _columns(slot: npt.NDArray[np.int64], processors: int) -> Any:
-    a = carray(pointer_to(address_of(slot)), (1,), _COLUMNS)[0]
+def _columns(buffer: npt.NDArray[np.int64], processors: int) -> Any:
+    a = carray(pointer_to(address_of(buffer)), (1,), _COLUMNS)[0]
     return Columns(
         carray(pointer_to(a.rows.address), (a.rows.length,), WORK_ROW),
         carray(pointer_to(a.completion_ns.address), (a.completion_ns.length,), np.int64),
@@ -125,7 +125,7 @@ def _tracking(row: npt.NDArray[np.int64]) -> Any:
 
 @njit(cache=True, nogil=True)
 def serve_batch(
-    slot: npt.NDArray[np.int64],
+    buffer: npt.NDArray[np.int64],
     first_frame: int,
     rows: npt.NDArray[np.int64],
     flow_rows: npt.NDArray[Any],
@@ -138,13 +138,13 @@ def serve_batch(
 ) -> int:
     """Serve a batch of one segment on all processors of a host, in a run without updates.
 
-    `slot` (SLOT_ADDRESSES,) and `rows` (processors of the host, PROCESSOR_ADDRESSES) are rows of addresses. Row 0
+    `buffer` (BUFFER_ADDRESSES,) and `rows` (processors of the host, PROCESSOR_ADDRESSES) are rows of addresses. Row 0
     describes processor `first_processor` of the `processors` of the whole simulated host. `flow_rows` and `flows_used`
     are the fields of `Flows`. `done` (processors of the host,) counts the finished rows of each processor; a call
     continues there. Returns -1 when everything is done, otherwise the index of the processor that needs room in its
     logs.
     """
-    columns, flows = _columns(slot, processors), Flows(flow_rows, flows_used)
+    columns, flows = _columns(buffer, processors), Flows(flow_rows, flows_used)
     for p in range(rows.shape[0]):
         first = columns.offsets[0, first_processor + p] + done[p]
         mine = columns.selection[first : columns.offsets[0, first_processor + p + 1]]
@@ -302,7 +302,7 @@ def _serve_segments(
 
 @njit(cache=True, nogil=True)
 def serve_processors(
-    slot: npt.NDArray[np.int64],
+    buffer: npt.NDArray[np.int64],
     first_frame: int,
     segments: int,
     marks: npt.NDArray[Any],
@@ -328,15 +328,15 @@ def serve_processors(
     watch of `Tracking.watch_until_ns`, which they share: a processor behind would log frames from before the update as
     followers. With `ordered`, each processor goes as far as it can, because the others wait for what it then knows.
 
-    `slot`, `rows`, `flow_rows` and `flows_used` as in `serve_batch`; `segments` is their number in the batch; `marks`,
-    `old`, `new`, `ordered`, the window and `drained_ns` are the fields of `Batch`. `completion_ns` and `unknown`
-    (processors of the host, marks, groups) and `at` (processors of the host, PLACES) have an element for each
+    `buffer`, `rows`, `flow_rows` and `flows_used` as in `serve_batch`; `segments` is their number in the batch;
+    `marks`, `old`, `new`, `ordered`, the window and `drained_ns` are the fields of `Batch`. `completion_ns` and
+    `unknown` (processors of the host, marks, groups) and `at` (processors of the host, PLACES) have an element for each
     processor, as in `_serve_segments`. `waits` (processors of the host,) says which processors wait: they are skipped,
     and those that begin to wait are added. Returns the index of a processor that its caller must handle (FULL or
     MARKED), or -1 when all are DONE or wait.
     """
     batch = Batch(
-        _columns(slot, processors), Flows(flow_rows, flows_used), first_frame, marks, old, new, ordered,
+        _columns(buffer, processors), Flows(flow_rows, flows_used), first_frame, marks, old, new, ordered,
         window_start_ns, window_ns, drained_ns,
     )  # fmt: skip
     for end_segment in range(segments if ordered else 1, segments + 1):

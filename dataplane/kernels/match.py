@@ -13,8 +13,8 @@ from numba import njit
 
 from dataplane.kernels.memory import read_u32, read_u64
 
-#: Open-addressing table of the addresses that filters test for; `key` is `mac_key`, 0 in an empty slot. A row contains
-#: the whole first filter of its address, which is nearly always the only one.
+#: Open-addressing table of the addresses that filters test for; `key` is `mac_key`, 0 in an empty bucket. A row
+#: contains the whole first filter of its address, which is nearly always the only one.
 MAC_ROW = np.dtype(
     [
         ("key", np.uint64),
@@ -89,7 +89,7 @@ def mac_key(address: int) -> int:
     return address << 16 | int(_USED)
 
 
-def mac_slot(address: int, shift: int) -> int:
+def mac_bucket(address: int, shift: int) -> int:
     """The row at which the search for an address begins, in a table of 2^(64 - shift) rows."""
     return (mac_key(address) * int(_MULTIPLIER) % 2**64) >> shift
 
@@ -98,15 +98,15 @@ def mac_slot(address: int, shift: int) -> int:
 def mac_row(macs: int, mac_mask: int, mac_shift: Any, address: Any) -> Any:
     """(whether filters test for a 48-bit address, memory address of its MAC_ROW)."""
     wanted = (address << np.uint64(16)) | _USED
-    slot = np.int64((wanted * _MULTIPLIER) >> mac_shift)
+    bucket = np.int64((wanted * _MULTIPLIER) >> mac_shift)
     while True:
-        at = macs + slot * _MAC_BYTES
+        at = macs + bucket * _MAC_BYTES
         key = read_u64(at)
         if key == wanted:
             return True, at
         if key == 0:
             return False, at
-        slot = (slot + 1) & mac_mask
+        bucket = (bucket + 1) & mac_mask
 
 
 @njit(cache=True, nogil=True)

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from dataplane.kernels.flows import FLOW_ROW, ORDER_ROW, count_item, flow_slot, follow, forget_order
+from dataplane.kernels.flows import FLOW_ROW, ORDER_ROW, count_item, flow_bucket, follow, forget_order
 from dataplane.kernels.memory import address_of, prefetch_address, read_u64, write_u64
 from dataplane.kernels.tracking import (
     BOUND_EPOCH,
@@ -319,10 +319,10 @@ def serve(
             row = np.int64(rows[i])
             prefetch_address(rows_at + _WORK_BYTES * np.int64(rows[min(i + _PREFETCH_ROWS, count - 1)]))
             coming_key = work_rows[rows[min(i + _PREFETCH_ITEMS, count - 1)]].flow_key
-            prefetch_address(flow_addresses + _FLOW_BYTES * np.int64(flow_slot(coming_key, flow_mask)))
+            prefetch_address(flow_addresses + _FLOW_BYTES * np.int64(flow_bucket(coming_key, flow_mask)))
             if holding is not None:  # noqa: SIM102
                 if held_count > 0:
-                    prefetch_address(order_addresses + _ORDER_BYTES * np.int64(flow_slot(coming_key, order_mask)))
+                    prefetch_address(order_addresses + _ORDER_BYTES * np.int64(flow_bucket(coming_key, order_mask)))
             told = work_rows[row]
             arrival = told.timestamp_ns
             enters, frame, key = arrival, first_frame + row, told.flow_key

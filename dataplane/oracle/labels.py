@@ -20,7 +20,7 @@ class LabelSet:
 
     def __init__(self) -> None:
         self._lines = bytearray()  # one bit for each line number
-        self._slots = array("Q", bytes(8 * _FIRST_CAPACITY))  # 0 = empty
+        self._buckets = array("Q", bytes(8 * _FIRST_CAPACITY))  # 0 = empty
         self._used = 0
 
     def __contains__(self, label: str) -> bool:
@@ -30,7 +30,7 @@ class LabelSet:
         if self._used == 0:
             return False
         digest = _digest(label)
-        return self._slots[self._slot_of(digest)] == digest
+        return self._buckets[self._bucket_of(digest)] == digest
 
     def add(self, label: str) -> None:
         """Remember a label."""
@@ -42,27 +42,27 @@ class LabelSet:
             self._lines[number >> 3] |= 1 << (number & 7)
             return
         digest = _digest(label)
-        slot = self._slot_of(digest)
-        if self._slots[slot] == 0:
-            self._slots[slot] = digest
+        bucket = self._bucket_of(digest)
+        if self._buckets[bucket] == 0:
+            self._buckets[bucket] = digest
             self._used += 1
-            if 3 * self._used > 2 * len(self._slots):
+            if 3 * self._used > 2 * len(self._buckets):
                 self._grow()
 
-    def _slot_of(self, digest: int) -> int:
-        """The slot that has the digest, or the empty one where it belongs."""
-        slots, mask = self._slots, len(self._slots) - 1
-        slot = digest & mask
-        while slots[slot] not in (0, digest):
-            slot = (slot + 1) & mask
-        return slot
+    def _bucket_of(self, digest: int) -> int:
+        """The bucket that has the digest, or the empty one where it belongs."""
+        buckets, mask = self._buckets, len(self._buckets) - 1
+        bucket = digest & mask
+        while buckets[bucket] not in (0, digest):
+            bucket = (bucket + 1) & mask
+        return bucket
 
     def _grow(self) -> None:
-        old = self._slots
-        self._slots = array("Q", bytes(16 * len(old)))
+        old = self._buckets
+        self._buckets = array("Q", bytes(16 * len(old)))
         for digest in old:
             if digest:
-                self._slots[self._slot_of(digest)] = digest
+                self._buckets[self._bucket_of(digest)] = digest
 
 
 def _line_of(label: str) -> int | None:

@@ -47,7 +47,6 @@ from dataplane.processor.messages import (
     latest,
 )
 from dataplane.processor.processor import Processor, ProcessorReport, Windows
-from dataplane.processor.slot import Slot
 from dataplane.processor.updatable import (
     MarkRows,
     OwnAnswer,
@@ -57,6 +56,7 @@ from dataplane.processor.updatable import (
     Watch,
     answer_rows,
 )
+from dataplane.processor.work_buffer import WorkBuffer
 from dataplane.switch.change import GROUP_ROW, HEIR_ROW
 from dataplane.switch.snapshot import SLOTS_PER_TARGET
 
@@ -158,17 +158,17 @@ class ProcessorHost:
         if self._plan.ticks:
             take_loads(0, self._addresses[:0], 0, self._loads_told[:0], np.zeros(0, PROCESSOR_LOAD_ROW))
 
-    def receive(self, message: ToHost, slot: Slot | None = None) -> list[FromHost]:
-        """Take a message, `Work` with its slot; return the messages to send, in order."""
+    def receive(self, message: ToHost, buffer: WorkBuffer | None = None) -> list[FromHost]:
+        """Take a message, `Work` with its buffer; return the messages to send, in order."""
         if isinstance(message, Work):
-            assert slot is not None, "work comes with a slot"
+            assert buffer is not None, "work comes with a buffer"
             assert message.number == self._expected, f"work {message.number}, not {self._expected}: a gap or a repeat"
             self._expected += 1
             if not self._plan.updates:
-                return [self._serve(message, slot)]
+                return [self._serve(message, buffer)]
             for settle in message.settled:
                 self._settle(settle)
-            self._queue.append(self._prepare(message, slot))
+            self._queue.append(self._prepare(message, buffer))
         elif isinstance(message, Settle):
             self._settle(message)
         elif isinstance(message, Tick):
@@ -179,11 +179,11 @@ class ProcessorHost:
             self._end = True
         return self._go_on()
 
-    def own_rows(self, work: Work, slot: Slot) -> npt.NDArray[np.uint32]:
+    def own_rows(self, work: Work, buffer: WorkBuffer) -> npt.NDArray[np.uint32]:
         """Rows of a batch that belong to this host, by segment."""
         first, end = self._plan.first_processor, self._plan.end_processor
         return np.concatenate(
-            [slot.selection[slot.offsets[s, first] : slot.offsets[s, end]] for s in range(len(work.segments))]
+            [buffer.selection[buffer.offsets[s, first] : buffer.offsets[s, end]] for s in range(len(work.segments))]
         )
 
     def statistics(self) -> list[ProcessorStatistics]:
@@ -194,13 +194,13 @@ class ProcessorHost:
         """The report at the end; the host is not used afterwards."""
         return HostReport(tuple(processor.report() for processor in self._processors), self._flows.items())
 
-    def _serve(self, work: Work, slot: Slot) -> Acknowledge:
+    def _serve(self, work: Work, buffer: WorkBuffer) -> Acknowledge:
         """A batch in a run in which nothing changes."""
         plan, flows, (start_ns, length_ns) = self._plan, self._flows, self._windows
         done = np.zeros(len(self._processors), np.int64)
         while True:
             full = serve_batch(
-                slot.addresses, work.first_frame, self._addresses, flows.rows, flows.used, plan.first_processor,
+                buffer.addresses, work.first_frame, self._addresses, flows.rows, flows.used, plan.first_processor,
                 plan.processors, start_ns, length_ns, done,
             )  # fmt: skip
             if full < 0:
@@ -208,14 +208,14 @@ class ProcessorHost:
             self._processors[full].make_room()
         return Acknowledge(work.number, _NOTHING_LATE)
 
-    def _prepare(self, work: Work, slot: Slot) -> PreparedWork:
+    def _prepare(self, work: Work, buffer: WorkBuffer) -> PreparedWork:
         """A batch in the form for the kernels, with plans for the waits that its updates cause."""
         marks: list[HoldPlan] = []
         rows: list[tuple[int, ...]] = []
         old: list[npt.NDArray[Any]] = []
         new: list[npt.NDArray[Any]] = []
         groups = old_rows = new_rows = 0
-        end_ns = int(slot.work.timestamp_ns[work.rows - 1]) if work.rows else int(NEVER)
+        end_ns = int(buffer.work.timestamp_ns[work.rows - 1]) if work.rows else int(NEVER)
         for number, segment in enumerate(work.segments):
             for mark in segment.marks:
                 marks.append(self._adopt(mark))
@@ -236,7 +236,7 @@ class ProcessorHost:
         processors = len(self._processors)
         return PreparedWork(
             number=work.number,
-            slot=slot,
+            buffer=buffer,
             segments=len(work.segments),
             rows=in_rows,
             marks=tuple(marks),
@@ -324,7 +324,7 @@ class ProcessorHost:
         waited = waits.tolist()
         while True:
             number = serve_processors(
-                batch.slot.addresses, batch.first_frame, batch.segments, *batch.rows, self._addresses, flows.rows,
+                batch.buffer.addresses, batch.first_frame, batch.segments, *batch.rows, self._addresses, flows.rows,
                 flows.used, plan.first_processor, plan.processors, plan.ordered, start_ns, length_ns, batch.drained_ns,
                 batch.completion_ns, batch.unknown, batch.at, waits,
             )  # fmt: skip

@@ -1,7 +1,7 @@
 """The messages between the NIC front end and the processors of a simulated host, on every transport (EPO-05).
 
 Messages to one host keep their order, and so do the messages from one host. Equal results need no other order. Frames
-and work columns are not messages: they lie in the slot that `Work` names.
+and work columns are not messages: they lie in the buffer that `Work` names.
 """
 
 from __future__ import annotations
@@ -64,10 +64,10 @@ class Segment(NamedTuple):
 
 
 class Work(NamedTuple):
-    """A batch in a slot; the offsets of segment s give the rows of each processor."""
+    """A batch in a buffer; the offsets of segment s give the rows of each processor."""
 
     number: int  # counts the works of one host from 0
-    slot: int
+    buffer: int
     rows: int  # frames of the batch
     first_frame: int  # number of row 0
     segments: tuple[Segment, ...]  # at least one
@@ -120,9 +120,10 @@ def latest(moments_ns: Iterable[int | None]) -> int | None:
 
 
 class Acknowledge(NamedTuple):
-    """All rows of one `Work` are served, held or dropped, and the host does not need the slot any more.
+    """All rows of one `Work` are served, held or dropped, and the host does not need the buffer any more.
 
-    A held row has HELD_NS in the slot's `completion_ns`; its completion comes in `late` of this message or a later one.
+    A held row has HELD_NS in the buffer's `completion_ns`; its completion comes in `late`, of this message or a later
+    one.
     """
 
     number: int

@@ -21,7 +21,7 @@ from dataplane.processor.log import DROPPED_ROW, HOLD_ROW, MARK_ROW, UpdateLog
 from dataplane.processor.messages import ANSWER_ROW, Marker
 from dataplane.processor.processor import NO_LOADS, Processor, ProcessorReport, Windows, totals
 from dataplane.processor.rows import RowLog
-from dataplane.processor.slot import Slot
+from dataplane.processor.work_buffer import WorkBuffer
 from dataplane.switch.snapshot import SLOTS_PER_TARGET
 
 #: Initial rows of the logs and of the table of held frames: they are emptied, or grow.
@@ -54,7 +54,7 @@ class PreparedWork:
     """A batch in the form in which the processors of a host take it, and how far each has served it."""
 
     number: int  # of the work
-    slot: Slot
+    buffer: WorkBuffer
     segments: int
     rows: MarkRows
     marks: tuple[HoldPlan, ...]  # as the rows of `rows.marks`

@@ -88,7 +88,7 @@ class NicFrontEnd:
             other.result()
 
     def _columns(self, work: WorkColumns) -> npt.NDArray[np.int64]:
-        """The addresses of the columns, made once for each slot of a transport."""
+        """The addresses of the columns, made once for each buffer of a transport."""
         known = self._described.get(id(work))
         if known is None:
             if len(self._described) >= _DESCRIBED_MAX:

@@ -3,8 +3,8 @@
 There is one row for each frame, in arrival order. The values that processors read lie side by side (`WORK_ROW`): a
 processor takes rows from all over a batch, and would otherwise fetch a cache line for every column of every frame. The
 further values for a reader of rows also lie side by side (`OUT_OF_BAND_ROW`), so that the steering kernel needs fewer
-addresses. The arrays may lie anywhere: in this process for the inline engine, in a slot of the descriptor ring for the
-Ray engine. Rows grouped by processor are a *selection vector* (row numbers) with offsets; rows are not copied.
+addresses. The arrays may lie anywhere: in this process for the inline engine, in a buffer of the descriptor ring for
+the Ray engine. Rows grouped by processor are a *selection vector* (row numbers) with offsets; rows are not copied.
 """
 
 from __future__ import annotations

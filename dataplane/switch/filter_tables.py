@@ -16,8 +16,8 @@ from dataplane.kernels.match import (
     MAC_ROW,
     TEST_ROW,
     UNTAGGED_OR_ZERO,
+    mac_bucket,
     mac_key,
-    mac_slot,
     vlan_condition,
 )
 from dataplane.kernels.steer import CLASSES_BYTES
@@ -84,11 +84,11 @@ def compile_filters(
     macs = np.zeros(capacity, MAC_ROW)
     flat: list[tuple[Any, ...]] = []
     for address, group in by_address.items():
-        slot = mac_slot(address, shift)
-        while macs["key"][slot]:
-            slot = (slot + 1) % capacity
+        bucket = mac_bucket(address, shift)
+        while macs["key"][bucket]:
+            bucket = (bucket + 1) % capacity
         _, classes, filter_id, vlan_test, vlan_id, *_ = group[0]
-        macs[slot] = (
+        macs[bucket] = (
             mac_key(address), len(flat), len(group), filter_id, classes, *vlan_condition(vlan_test, vlan_id), 0,
         )  # fmt: skip
         flat += group

@@ -359,7 +359,7 @@ proctype Nic() {
     :: atomic { nempty(to_nic[2]) -> hear(2) }
 #endif
     :: atomic { sent < WORKS && HAS_CREDIT -> sent++; to_all(Next, 0, 0, 0, 0, 0) }
-    :: atomic { sent == WORKS -> to_all(Next, 0, 0, 0, 0, 0); break } /* the end needs no slot */
+    :: atomic { sent == WORKS -> to_all(Next, 0, 0, 0, 0, 0); break } /* the end needs no buffer */
     od;
 end:
     do

@@ -145,7 +145,7 @@ def run_in_threads(
     sink: KeptRows | None,
     *,
     processors_per_actor: int,
-    slots: int,
+    buffers: int,
     control: Any = None,
 ) -> RunResult:
     """The actors of a host with their ring and doorbells, in threads of this process: everything but Ray."""
@@ -160,7 +160,7 @@ def run_in_threads(
             experiment.batch_frames,
             os.getcwd(),
             rows_wanted=sink is not None,
-            slots=slots,
+            buffers=buffers,
             ordered=plans[0].ordered,
         )
     )

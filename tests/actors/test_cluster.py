@@ -136,7 +136,7 @@ class _Repeated(SmallTraffic):
 def test_processors_elsewhere() -> None:
     """Over the object store the processors of a NIC may be on other nodes, which fetch its batches (ENG-01)."""
     run = nic_run(SEED, processors=3)
-    result = run_side_by_side([run], ignore_progress, transport="object-store", slots=3).results[0]
+    result = run_side_by_side([run], ignore_progress, transport="object-store", buffers=3).results[0]
     check_equal_to_inline(SEED, run, result)
     assert len(place(result)["processors"]) == 2
     # columns, selection and offsets of each batch

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from actors.doorbell import DoorbellListener, PeerLostError
 from actors.nic import NicActor, NicPlan, NicReport
 from actors.processor import ProcessorActor
-from actors.ring import slot_bytes, slot_in
+from actors.ring import buffer_bytes, buffer_in
 from actors.transport import ActorTransport
 from dataplane.engine.inline import run_inline
 from dataplane.engine.plan import plan_hosts
@@ -25,7 +25,7 @@ from dataplane.engine.transport import Sent
 from dataplane.errors import ExitCode, UserError
 from dataplane.processor.host import ProcessorHost
 from dataplane.processor.messages import LATE_ROW, Acknowledge, End, FromHost, Segment, ToHost, Work
-from dataplane.processor.slot import Slot
+from dataplane.processor.work_buffer import WorkBuffer
 from tests.actors.small_hosts import (
     KeptRows,
     ignore_progress,
@@ -42,7 +42,7 @@ from tests.actors.small_hosts import (
     processors=st.integers(1, 5),
     processors_per_actor=st.integers(1, 5),
     batch_frames=st.sampled_from([1, 7, 64, 65_536]),
-    slots=st.integers(1, 4),
+    buffers=st.integers(1, 4),
     rows_wanted=st.booleans(),
 )
 def test_equal_to_inline(
@@ -51,7 +51,7 @@ def test_equal_to_inline(
     processors: int,
     processors_per_actor: int,
     batch_frames: int,
-    slots: int,
+    buffers: int,
     rows_wanted: bool,
 ) -> None:
     """Results and rows equal those of the inline engine, whatever the batches, actors and credits (ENG-01, TIM-01)."""
@@ -63,7 +63,7 @@ def test_equal_to_inline(
         source_of(seed, frames),
         rows,
         processors_per_actor=processors_per_actor,
-        slots=slots,
+        buffers=buffers,
     )
     assert plain(expected) == plain(actual)
     assert rows in (None, expected_rows)
@@ -81,7 +81,7 @@ def test_lost_processor_ends_the_run() -> None:
     """If a processor disappears, the NIC front end notices and does not wait for ever."""
     experiment = small_experiment(0, 2, 1)
     plans = plan_hosts(experiment, 1, rows_wanted=False)
-    plan = NicPlan(source_of(0, 50), False, (1, 2), "ring", 1, os.getcwd(), rows_wanted=False, slots=2)
+    plan = NicPlan(source_of(0, 50), False, (1, 2), "ring", 1, os.getcwd(), rows_wanted=False, buffers=2)
     nic = NicActor(plan)
     broken = ProcessorActor(replace(plans[1], processors=2))
     broken._host.receive = None  # type: ignore[assignment, method-assign]
@@ -96,7 +96,7 @@ def test_lost_processor_ends_the_run() -> None:
 def test_stop_finishes_what_was_taken() -> None:
     """A stopped NIC front end reports the frames it has taken, and that it was stopped."""
     experiment = small_experiment(0, 1, 1)
-    nic = NicActor(NicPlan(source_of(0, 50), False, (1,), "ring", 1, os.getcwd(), rows_wanted=True, slots=2))
+    nic = NicActor(NicPlan(source_of(0, 50), False, (1,), "ring", 1, os.getcwd(), rows_wanted=True, buffers=2))
     actor = ProcessorActor(plan_hosts(experiment, 1, rows_wanted=False)[0])
     with ThreadPoolExecutor(1) as pool:
         serving = pool.submit(actor.serve, nic.address())
@@ -123,9 +123,9 @@ def test_processor_refuses_what_is_out_of_order(message: Work | End, complaint: 
     experiment = small_experiment(0, 1, 1)
     host = ProcessorHost(plan_hosts(experiment, 1, rows_wanted=False)[0])
     host.start(0)
-    slot = slot_in(np.zeros(slot_bytes(1, 1), np.uint8), 1, 1)
+    buffer = buffer_in(np.zeros(buffer_bytes(1, 1), np.uint8), 1, 1)
     with pytest.raises(AssertionError, match=complaint):
-        host.receive(message, slot)
+        host.receive(message, buffer)
 
 
 class NoteOfMessages(ActorTransport):
@@ -138,9 +138,9 @@ class NoteOfMessages(ActorTransport):
     def start(self, start_ns: int) -> None:
         """Do nothing."""
 
-    def next_slot(self, rows: int) -> Slot:
-        """A slot for five processors."""
-        return slot_in(np.zeros(slot_bytes(rows, 5), np.uint8), rows, 5)
+    def next_buffer(self, rows: int) -> WorkBuffer:
+        """A buffer for five processors."""
+        return buffer_in(np.zeros(buffer_bytes(rows, 5), np.uint8), rows, 5)
 
     def close(self) -> None:
         """Do nothing; there is nothing to close."""
@@ -163,15 +163,15 @@ def test_only_hosts_with_rows_are_told(host_ends: tuple[int, ...], told: list[in
     transport = NoteOfMessages(host_ends)
     segments = (Segment(0, 9, ()),)
     for number, offsets in enumerate(([0, 0, 4, 4, 4, 9], [0, 0, 0, 0, 0, 0], [0, 0, 4, 4, 4, 9])):
-        assert transport.has_slot()
-        slot = transport.next_slot(9)
-        slot.offsets[0] = offsets
-        transport.send(Sent(slot, 9, 9 * number, segments), (), everywhere=False)
+        assert transport.has_buffer()
+        buffer = transport.next_buffer(9)
+        buffer.offsets[0] = offsets
+        transport.send(Sent(buffer, 9, 9 * number, segments), (), everywhere=False)
         sent = [(host, work.number, work.first_frame) for host, work in transport.works]
         assert sent == ([(host, number // 2, 9 * number) for host in told] if number != 1 else [])
         transport.receive(wait=False)
         assert [back.first_frame for back in transport.settle()] == [9 * number]
-    transport.send(Sent(transport.next_slot(9), 9, 27, segments), (), everywhere=True)
+    transport.send(Sent(transport.next_buffer(9), 9, 27, segments), (), everywhere=True)
     assert sorted(host for host, _ in transport.works) == list(range(len(host_ends)))
 
 
@@ -185,7 +185,7 @@ def test_addresses_are_never_the_same() -> None:
 
 def test_whoever_comes_too_late_is_told_why() -> None:
     """When no more frames are taken, a client is told that the dataplane is being taken down, or that it has died."""
-    nic = NicActor(NicPlan(source_of(0, 50), False, (1,), "ring", 1, os.getcwd(), rows_wanted=False, slots=2))
+    nic = NicActor(NicPlan(source_of(0, 50), False, (1,), "ring", 1, os.getcwd(), rows_wanted=False, buffers=2))
     nic._turn_away()
     calls: tuple[Callable[[], object], ...] = (nic.statistics, partial(nic.request, b"", "client A"))
     for call in calls:

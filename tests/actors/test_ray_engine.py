@@ -58,10 +58,10 @@ def no_actors_left() -> Iterator[None]:
 
 @pytest.mark.usefixtures("cluster")
 @pytest.mark.parametrize(
-    ("transport", "processors_per_actor", "batch_frames", "slots"),
+    ("transport", "processors_per_actor", "batch_frames", "buffers"),
     [("ring", 1, 7, 2), ("object-store", 2, 20, 3)],
 )
-def test_equal_to_inline(transport: str, processors_per_actor: int, batch_frames: int, slots: int) -> None:
+def test_equal_to_inline(transport: str, processors_per_actor: int, batch_frames: int, buffers: int) -> None:
     """Results and rows equal those of the inline engine over either transport (ENG-01, ENG-03)."""
     experiment = small_experiment(SEED, 3, 100)
     expected_rows, rows = KeptRows(), KeptRows()
@@ -73,7 +73,7 @@ def test_equal_to_inline(transport: str, processors_per_actor: int, batch_frames
         ignore_progress,
         processors_per_actor=processors_per_actor,
         transport="ring" if transport == "ring" else "object-store",
-        slots=slots,
+        buffers=buffers,
     )
     assert plain(expected) == plain(actual)
     assert expected_rows == rows
@@ -96,7 +96,7 @@ def test_killed_actor_changes_nothing(victim: str, transport: str, processors: i
         rows,
         ignore_progress,
         transport="ring" if transport == "ring" else "object-store",
-        slots=2,
+        buffers=2,
     )
     assert plain(expected) == plain(actual)
     assert expected_rows == rows

@@ -1,4 +1,4 @@
-"""The descriptor ring: slots that peers share, and credits that bound what is in flight."""
+"""The descriptor ring: buffers that peers share, and credits that bound what is in flight."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.ring import Credits, DescriptorRing, new_ring_memory, slot_bytes, slot_in
-from dataplane.processor.slot import SEGMENTS_MAX, Slot
+from actors.ring import Credits, DescriptorRing, buffer_bytes, buffer_in, new_ring_memory
+from dataplane.processor.work_buffer import SEGMENTS_MAX, WorkBuffer
 
 
-def arrays_of(slot: Slot) -> list[Any]:
-    """Everything in a slot."""
-    return [*slot.work, slot.offsets, slot.selection]
+def arrays_of(buffer: WorkBuffer) -> list[Any]:
+    """Everything in a buffer."""
+    return [*buffer.work, buffer.offsets, buffer.selection]
 
 
 @given(st.integers(1, 300), st.integers(1, 20))
-def test_arrays_of_a_slot_do_not_overlap(rows: int, processors: int) -> None:
-    """Each array has the promised length, lies inside the slot and shares no byte with another."""
-    buffer = np.zeros(slot_bytes(rows, processors), np.uint8)
-    slot = slot_in(buffer, rows, processors)
-    assert slot.offsets.shape == (SEGMENTS_MAX, processors + 1)
-    assert {rows} == {len(column) for column in (*slot.work, slot.selection)}
-    for array in arrays_of(slot):
+def test_arrays_of_a_buffer_do_not_overlap(rows: int, processors: int) -> None:
+    """Each array has the promised length, lies inside the buffer and shares no byte with another."""
+    memory = np.zeros(buffer_bytes(rows, processors), np.uint8)
+    buffer = buffer_in(memory, rows, processors)
+    assert buffer.offsets.shape == (SEGMENTS_MAX, processors + 1)
+    assert {rows} == {len(column) for column in (*buffer.work, buffer.selection)}
+    for array in arrays_of(buffer):
         assert array.flags.aligned
         array.view(np.uint8)[:] += 1
-    assert sum(array.nbytes for array in arrays_of(slot)) == buffer.sum() == np.count_nonzero(buffer)
+    assert sum(array.nbytes for array in arrays_of(buffer)) == memory.sum() == np.count_nonzero(memory)
 
 
 def test_peers_see_each_others_writes() -> None:
-    """Two mappings of a ring are the same memory, slot by slot, and stay valid after the descriptor is closed."""
+    """Two mappings of a ring are the same memory, buffer by buffer, and stay valid after the descriptor is closed."""
     memory = new_ring_memory(3, 10, 2, rows_wanted=True)
     nic, processor = (DescriptorRing(memory, 3, 10, 2, rows_wanted=True) for _ in range(2))
     os.close(memory)
@@ -61,14 +61,14 @@ class Plan:
 
 
 @given(st.integers(1, 4), st.integers(1, 4), st.data())
-def test_credits_bound_what_is_in_flight(slots: int, hosts: int, data: st.DataObject) -> None:
-    """Never more batches in flight than slots; batches come back in order, when all their hosts have answered."""
-    bound, plan = Credits(slots, hosts), Plan()
+def test_credits_bound_what_is_in_flight(buffers: int, hosts: int, data: st.DataObject) -> None:
+    """Never more batches in flight than buffers; batches come back in order, when all their hosts have answered."""
+    bound, plan = Credits(buffers, hosts), Plan()
     rung: list[list[tuple[int, int]]] = [[] for _ in range(hosts)]  # (number, batch) not yet acknowledged
     for _ in range(data.draw(st.integers(0, 30))):
-        if data.draw(st.booleans()) and bound.in_flight < slots:
+        if data.draw(st.booleans()) and bound.in_flight < buffers:
             some = sorted(data.draw(st.sets(st.integers(0, hosts - 1))))
-            assert bound.next_slot == len(plan.batches) % slots
+            assert bound.next_buffer == len(plan.batches) % buffers
             for host, number in zip(some, bound.send(some), strict=True):
                 rung[host].append((number, len(plan.batches)))
             plan.batches.append(set(some))
@@ -78,16 +78,16 @@ def test_credits_bound_what_is_in_flight(slots: int, hosts: int, data: st.DataOb
             bound.acknowledge(host, number)
             plan.batches[batch].remove(host)
         assert plan.settle() == bound.settle()
-        assert len(plan.batches) - plan.settled == bound.in_flight <= slots
+        assert len(plan.batches) - plan.settled == bound.in_flight <= buffers
 
 
-def test_a_slot_in_flight_is_never_given_out() -> None:
-    """With all slots in flight there is no next slot: code that does not wait fails, and overwrites no batch."""
+def test_a_buffer_in_flight_is_never_given_out() -> None:
+    """With all buffers in flight there is no next buffer: code that does not wait fails, and overwrites no batch."""
     bound = Credits(2, 1)
     bound.send([0])
     bound.send([0])
     with pytest.raises(AssertionError, match="in flight"):
-        _ = bound.next_slot
+        _ = bound.next_buffer
     with pytest.raises(AssertionError, match="in flight"):
         bound.send([0])
 

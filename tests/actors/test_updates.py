@@ -100,7 +100,7 @@ def everything(result: RunResult) -> dict[str, Any]:
     depth=st.sampled_from([0, 3, 40]),
     processors_per_actor=st.sampled_from([1, 2, 4]),
     batch_frames=st.sampled_from([1, 16, 1000]),
-    slots=st.sampled_from([1, 3, 8]),
+    buffers=st.sampled_from([1, 3, 8]),
     seed=st.integers(0, 100),
 )
 def test_equal_to_inline(
@@ -111,7 +111,7 @@ def test_equal_to_inline(
     depth: int,
     processors_per_actor: int,
     batch_frames: int,
-    slots: int,
+    buffers: int,
     seed: int,
 ) -> None:
     """Over ring and doorbells, summary, certificates, tables and rows are equal (ENG-01, EPO-05, EPO-08, POL-02)."""
@@ -131,7 +131,7 @@ def test_equal_to_inline(
             source,
             rows,
             processors_per_actor=processors_per_actor,
-            slots=slots,
+            buffers=buffers,
             control=control,
         )
     outcome = control.outcome(actual.last_arrival_ns, interrupted=False)

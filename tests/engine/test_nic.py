@@ -26,7 +26,7 @@ from dataplane.processor.messages import (
     Settle,
     Tick,
 )
-from dataplane.processor.slot import SEGMENTS_MAX, Slot, slot_of
+from dataplane.processor.work_buffer import SEGMENTS_MAX, WorkBuffer, work_buffer
 from dataplane.receive.work import new_work_columns
 from dataplane.traffic.batch import FrameBatch
 from tests.batches import batch_of
@@ -37,12 +37,12 @@ ROWS = 3
 
 
 def batch(number: int, completions_ns: list[int]) -> Sent:
-    """A finished batch, in its own slot."""
+    """A finished batch, in its own buffer."""
     work = new_work_columns(ROWS)
     work.filter_id[:] = number
     work.completion_ns[:] = completions_ns
-    slot = slot_of(work, np.zeros((1, 2), np.int64), np.zeros(ROWS, np.uint32))
-    return Sent(slot, ROWS, number * ROWS, (Segment(0, ROWS, ()),))
+    buffer = work_buffer(work, np.zeros((1, 2), np.int64), np.zeros(ROWS, np.uint32))
+    return Sent(buffer, ROWS, number * ROWS, (Segment(0, ROWS, ()),))
 
 
 def late(*rows: tuple[int, int]) -> Any:
@@ -51,8 +51,8 @@ def late(*rows: tuple[int, int]) -> Any:
 
 
 @pytest.mark.parametrize("early", [False, True])
-def test_rows_outlive_their_slots(early: bool) -> None:
-    """A batch with held frames, and a batch that waits for it, keep their rows when their slots are reused.
+def test_rows_outlive_their_buffers(early: bool) -> None:
+    """A batch with held frames, and a batch that waits for it, keep their rows when their buffers are reused.
 
     Completions of held frames may come before their batch does.
     """
@@ -70,7 +70,7 @@ def test_rows_outlive_their_slots(early: bool) -> None:
     for one in batches:
         desk.back(one)
         assert not given
-        for column in one.slot.work:
+        for column in one.buffer.work:
             column.fill(0)  # the next batch lies there
     if not early:
         desk.late(late((8, 38), (2, 12)))
@@ -91,13 +91,13 @@ class QuietTransport:
     def start(self, start_ns: int) -> None:
         """Do nothing."""
 
-    def has_slot(self) -> bool:
+    def has_buffer(self) -> bool:
         """Always."""
         return True
 
-    def next_slot(self, rows: int) -> Slot:
+    def next_buffer(self, rows: int) -> WorkBuffer:
         """A new one."""
-        return slot_of(new_work_columns(rows), np.zeros((SEGMENTS_MAX, 5), np.int64), np.zeros(rows, np.uint32))
+        return work_buffer(new_work_columns(rows), np.zeros((SEGMENTS_MAX, 5), np.int64), np.zeros(rows, np.uint32))
 
     def send(self, batch: Sent, settled: Sequence[Settle], *, everywhere: bool) -> None:
         """Keep it."""

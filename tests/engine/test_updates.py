@@ -66,7 +66,7 @@ def test_updates_equal_the_reference(given_run: Run, ordered: bool, batch_frames
     check_against_reference(got, given_run, ordered=ordered)
 
 
-@pytest.mark.parametrize("scattered", [None, *(Scattered([1, 2, 3], slots, 7) for slots in (1, 2, 8))])
+@pytest.mark.parametrize("scattered", [None, *(Scattered([1, 2, 3], buffers, 7) for buffers in (1, 2, 8))])
 @pytest.mark.parametrize("batch_frames", [1, 7])
 def test_processors_that_wait_for_each_other(scattered: Scattered | None, batch_frames: int) -> None:
     """Two entries are swapped, and swapped back while both processors hold frames: neither waits for ever.
@@ -126,10 +126,10 @@ def test_a_later_update_watches_for_longer(seed: int) -> None:
 @pytest.mark.parametrize("ordered", [False, True])
 @pytest.mark.parametrize("segments", [64, 3, 1])
 @pytest.mark.parametrize("scattered", [None, Scattered([1, 2, 3], 3, 5), Scattered([1, 3], 8, 6)])
-def test_more_adoptions_in_a_batch_than_a_slot_has_segments(
+def test_more_adoptions_in_a_batch_than_a_buffer_has_segments(
     scattered: Scattered | None, segments: int, ordered: bool
 ) -> None:
-    """A batch that is cut into more pieces goes in several slots, with equal results (MOD-08, ENG-01).
+    """A batch that is cut into more pieces goes in several buffers, with equal results (MOD-08, ENG-01).
 
     Some frames always wait for an update, and fences of earlier updates are forgotten meanwhile.
     """
@@ -155,10 +155,10 @@ def test_more_adoptions_in_a_batch_than_a_slot_has_segments(
     st.integers(0, 2**32),
 )
 def test_no_order_of_messages_matters(
-    given_run: Run, ordered: bool, host_ends: list[int], batch_frames: int, slots: int, seed: int
+    given_run: Run, ordered: bool, host_ends: list[int], batch_frames: int, buffers: int, seed: int
 ) -> None:
     """Processors on any number of hosts, each at any pace, give the same results (ENG-01, EPO-05)."""
-    scattered = Scattered(host_ends, slots, seed)
+    scattered = Scattered(host_ends, buffers, seed)
     got = run(given_run, ordered=ordered, batch_frames=batch_frames, scattered=scattered)
     check_against_reference(got, given_run, ordered=ordered)
 

@@ -19,7 +19,7 @@ from dataplane.processor.costs import CostModel
 from dataplane.processor.host import HostPlan, HostReport, ProcessorHost
 from dataplane.processor.messages import Acknowledge, End, FromHost, Loads, Settle, Tick, ToHost, Work
 from dataplane.processor.processor import ProcessorReport
-from dataplane.processor.slot import SEGMENTS_MAX, Slot, slot_of
+from dataplane.processor.work_buffer import SEGMENTS_MAX, WorkBuffer, work_buffer
 from dataplane.receive.work import WorkColumns, new_work_columns
 from dataplane.switch.change import steering_change
 from dataplane.switch.compile import compile_snapshot
@@ -82,7 +82,7 @@ class Scattered:
     """Processors spread over hosts that work at random times."""
 
     host_ends: list[int]  # host h owns the processors below host_ends[h] that no other owns
-    slots: int  # batches in flight
+    buffers: int  # batches in flight
     seed: int
 
 
@@ -94,15 +94,15 @@ class ScatteredTransport:
         self._random = Random(scattered.seed)
         self._processors = [ProcessorHost(plan) for plan in plans]
         self._free = deque(
-            slot_of(
+            work_buffer(
                 new_work_columns(batch_frames),
                 np.zeros((SEGMENTS_MAX, plans[0].processors + 1), np.int64),
                 np.zeros(batch_frames, np.uint32),
             )
-            for _ in range(scattered.slots)
+            for _ in range(scattered.buffers)
         )
         self._ends = [0, *scattered.host_ends]
-        self._to_host: list[deque[tuple[ToHost, Slot | None]]] = [deque() for _ in plans]
+        self._to_host: list[deque[tuple[ToHost, WorkBuffer | None]]] = [deque() for _ in plans]
         self._from_host: list[deque[FromHost]] = [deque() for _ in plans]
         self._works = [0] * len(plans)
         self._in_flight: deque[tuple[Sent, set[int]]] = deque()  # and hosts that have not acknowledged
@@ -113,17 +113,17 @@ class ScatteredTransport:
         for host in self._processors:
             host.start(start_ns)
 
-    def has_slot(self) -> bool:
-        """As `Transport.has_slot`."""
+    def has_buffer(self) -> bool:
+        """As `Transport.has_buffer`."""
         return bool(self._free)
 
-    def next_slot(self, rows: int) -> Slot:
-        """As `Transport.next_slot`."""
+    def next_buffer(self, rows: int) -> WorkBuffer:
+        """As `Transport.next_buffer`."""
         return self._free.popleft()
 
     def send(self, batch: Sent, settled: Sequence[Settle], *, everywhere: bool) -> None:
         """As `Transport.send`."""
-        offsets = batch.slot.offsets[: len(batch.segments)]
+        offsets = batch.buffer.offsets[: len(batch.segments)]
         entry: tuple[Sent, set[int]] = (batch, set())
         for host in range(self.hosts):
             rows = (offsets[:, self._ends[host + 1]] - offsets[:, self._ends[host]]).sum()
@@ -132,7 +132,7 @@ class ScatteredTransport:
             work = Work(self._works[host], 0, batch.rows, batch.first_frame, batch.segments, tuple(settled))
             self._works[host] += 1
             entry[1].add(host)
-            self._to_host[host].append((work, batch.slot))
+            self._to_host[host].append((work, batch.buffer))
             self._batch_of_work[host].append(entry)
         self._in_flight.append(entry)
 
@@ -153,8 +153,8 @@ class ScatteredTransport:
                 return []
             host, way = self._random.choice(ways)
             if way == "to":
-                message, slot = self._to_host[host].popleft()
-                self._from_host[host].extend(self._processors[host].receive(message, slot))
+                message, buffer = self._to_host[host].popleft()
+                self._from_host[host].extend(self._processors[host].receive(message, buffer))
                 continue
             heard = self._from_host[host].popleft()
             if isinstance(heard, Acknowledge):
@@ -166,7 +166,7 @@ class ScatteredTransport:
         back = []
         while self._in_flight and not self._in_flight[0][1]:
             back.append(self._in_flight.popleft()[0])
-            self._free.append(back[-1].slot)
+            self._free.append(back[-1].buffer)
         return back
 
     def end(self) -> None:

@@ -8,7 +8,7 @@ import pytest
 from dataplane.processor.costs import CostModel
 from dataplane.processor.host import HostPlan, ProcessorHost
 from dataplane.processor.messages import ANSWER_ROW, Acknowledge, End, Loads, Marker, Segment, Settle, Tick, Work
-from dataplane.processor.slot import slot_of
+from dataplane.processor.work_buffer import work_buffer
 from dataplane.receive.work import new_work_columns
 from dataplane.switch.change import GROUP_ROW, HEIR_ROW, MOVED_ROW, SteeringChange
 
@@ -31,11 +31,11 @@ def test_a_tick_waits_for_a_release_that_is_not_known() -> None:
     host.start(0)
     work = new_work_columns(1, rows_wanted=False)
     work.timestamp_ns[:], work.entry_slot[:], work.wire_length[:] = 30, 5, 64
-    slot = slot_of(work, np.array([[0, 0, 0], [0, 0, 1]]), np.zeros(1, np.uint32))
+    buffer = work_buffer(work, np.array([[0, 0, 0], [0, 0, 1]]), np.zeros(1, np.uint32))
     change = SteeringChange(
         np.array([(0, 5, 0, 1)], MOVED_ROW), np.array([(5, 0)], GROUP_ROW), np.array([(5, 0, 1)], HEIR_ROW), 1
     )
-    host.receive(Work(0, 0, 1, 0, (Segment(0, 0, ()), Segment(0, 1, (Marker(1, 25, 0, 1, change),)))), slot)
+    host.receive(Work(0, 0, 1, 0, (Segment(0, 0, ()), Segment(0, 1, (Marker(1, 25, 0, 1, change),)))), buffer)
     at_least, exact = np.array([(0, 0, 120, False)], ANSWER_ROW), np.array([(0, 0, 150, True)], ANSWER_ROW)
     assert any(isinstance(message, Acknowledge) for message in host.receive(Settle(1, None, at_least)))
     assert not any(isinstance(message, Loads) for message in host.receive(Tick(200)))
@@ -51,7 +51,7 @@ def test_dropped_frames_cost_an_entry_nothing() -> None:
     work = new_work_columns(2, rows_wanted=False)
     work.timestamp_ns[:], work.entry_slot[:], work.wire_length[:] = [10, 20], 5, 64
     host.receive(
-        Work(0, 0, 2, 0, (Segment(0, 2, ()),)), slot_of(work, np.array([[0, 2]]), np.arange(2, dtype=np.uint32))
+        Work(0, 0, 2, 0, (Segment(0, 2, ()),)), work_buffer(work, np.array([[0, 2]]), np.arange(2, dtype=np.uint32))
     )
     told = [loads for moment_ns in (50, 2000) for loads in host.receive(Tick(moment_ns)) if isinstance(loads, Loads)]
     assert [loads.processors.tolist() for loads in told] == [[(0, 2, 1, 40, 1)], [(0, 0, 0, 960, 0)]]
@@ -67,12 +67,12 @@ def test_who_may_overtake(drain_ns_max: int, followers: list[int]) -> None:
     work = new_work_columns(4, rows_wanted=False)
     work.timestamp_ns[:] = [10, 20, 30, 40]
     work.entry_slot[:], work.wire_length[:], work.flow_key[:] = 5, 64, 1
-    slot = slot_of(work, np.array([[0, 0, 2], [2, 4, 4]]), np.arange(4, dtype=np.uint32))  # entry 5: from 1 to 0
+    buffer = work_buffer(work, np.array([[0, 0, 2], [2, 4, 4]]), np.arange(4, dtype=np.uint32))  # entry 5: from 1 to 0
     change = SteeringChange(
         np.array([(0, 5, 1, 0)], MOVED_ROW), np.array([(5, 0)], GROUP_ROW), np.array([(5, 0, 0)], HEIR_ROW), 1
     )
     segments = (Segment(0, 2, ()), Segment(2, 4, (Marker(1, 25, 2, 1, change),)))
-    host.receive(Work(0, 0, 4, 0, segments), slot)
+    host.receive(Work(0, 0, 4, 0, segments), buffer)
     host.receive(End(1))
     new, old = [processor.updates for processor in host.report().processors]
     assert new is not None

@@ -20,7 +20,7 @@ from dataplane.processor.costs import CostModel
 from dataplane.processor.histogram import LatencyHistogram
 from dataplane.processor.host import HostPlan, HostReport, ProcessorHost
 from dataplane.processor.messages import Segment, Work
-from dataplane.processor.slot import slot_of
+from dataplane.processor.work_buffer import work_buffer
 from dataplane.receive.work import WorkColumns, new_work_columns
 from tests.reference import processor as reference
 from tests.reference.order import measure_order
@@ -63,10 +63,10 @@ def served(costs: CostModel, work: WorkColumns, window_ns: int, cuts: list[int] 
     host.start(1000)
     places = sorted({0, count, *(cut % (count + 1) for cut in cuts or [])})
     offsets = np.zeros((1, 2), np.int64)
-    slot = slot_of(work, offsets, np.arange(count, dtype=np.uint32))
+    buffer = work_buffer(work, offsets, np.arange(count, dtype=np.uint32))
     for number, (low, high) in enumerate(pairwise(places)):
         offsets[0] = low, high
-        host.receive(Work(number, 0, count, 0, (Segment(low, high, ()),)), slot)
+        host.receive(Work(number, 0, count, 0, (Segment(low, high, ()),)), buffer)
     return host.report()
 
 
@@ -179,9 +179,9 @@ def test_frames_out_of_order_are_a_defect() -> None:
     work = work_of([(5, 64, False, 1)] * 3)
     host = ProcessorHost(HostPlan(0, 0, (CostModel(),), 1, 1000, targets=4))
     host.start(1000)
-    slot = slot_of(work, np.array([[0, 3]]), np.array([0, 2, 1], np.uint32))
+    buffer = work_buffer(work, np.array([[0, 3]]), np.array([0, 2, 1], np.uint32))
     with pytest.raises(AssertionError, match="not in the order of their arrival"):
-        host.receive(Work(0, 0, 3, 0, (Segment(0, 3, ()),)), slot)
+        host.receive(Work(0, 0, 3, 0, (Segment(0, 3, ()),)), buffer)
 
 
 @given(st.lists(st.tuples(st.integers(1, 3), st.integers(0, 20)), max_size=12))
