@@ -65,7 +65,7 @@ def _check_flags(context: Context, flags: int) -> None:
     """Only two behaviour flags exist, and lookahead split only before NDIS 6.30 (QUE-10)."""
     allowed = int(QueueParametersFlags.PER_QUEUE_RECEIVE_INDICATION)
     if context.capabilities.ndis_version < NDIS_6_30:
-        allowed |= QueueParametersFlags.LOOKAHEAD_SPLIT_REQUIRED
+        allowed |= int(QueueParametersFlags.LOOKAHEAD_SPLIT_REQUIRED)  # ~ of an IntFlag loses the bits without a name
     if unknown := flags & ~allowed:
         raise invalid_parameter(f"QUE-10: Flags {unknown:#x} cannot be set")
 

@@ -111,6 +111,14 @@ def test_lookahead_split_before_630() -> None:
     assert Host("CFG-Q20").allocate(processor_affinity=[4], flags=["LOOKAHEAD_SPLIT_REQUIRED"]) == SUCCESS
 
 
+@pytest.mark.parametrize("bit", [bit for bit in range(32) if bit > 1])
+def test_no_other_flag_before_630(bit: int) -> None:
+    """Every bit but the two behaviour flags is refused below NDIS 6.30, bits without a name included (QUE-10)."""
+    host = Host("CFG-Q20")
+    assert host.allocate(processor_affinity=[4], flags=1 | 1 << bit) == INVALID_PARAMETER
+    assert not host.control.state.queues
+
+
 def test_completion_status_of_each_element(host: Host) -> None:
     """Unknown, foreign and completed queues fail in their element, the others complete (QUE-14, QUE-15, ERR-09)."""
     mine, foreign, done = host.queue([4]), host.queue([4], issuer="B"), host.queue([4])
