@@ -103,7 +103,7 @@ class Capabilities:
             ndis_version=version,
             interfaces=interfaces,
             receive_filter_hardware=filters,
-            receive_filter=_current_filters(filters, vm_queues or switch_interface, vlan_filtering),
+            receive_filter=_current_filters(filters, vm_queues, switch_interface, vlan_filtering),
             nic_switch_hardware=switch,
             nic_switch=current_switch,
             receive_scale=scale,
@@ -179,13 +179,19 @@ def _either_mode(version: NdisVersion, switch: NicSwitchCapabilities | None) -> 
     )
 
 
-def _current_filters(hardware: FilterCapabilities | None, enabled: bool, vlan_filtering: bool) -> FilterCapabilities:
-    if hardware is None or not enabled:
+def _current_filters(
+    hardware: FilterCapabilities | None, vm_queues: bool, switch_interface: bool, vlan_filtering: bool
+) -> FilterCapabilities:
+    if hardware is None or not (vm_queues or switch_interface):
         return FilterCapabilities()
-    if vlan_filtering:
-        return hardware
-    fields = hardware.supported_mac_header_fields & ~int(SupportedMacHeaderFields.VLAN_ID)
-    return dataclasses.replace(hardware, supported_mac_header_fields=fields)
+    current = hardware
+    if not vm_queues:  # only the switch interface is used (CAP-05)
+        queue_types = current.enabled_queue_types & ~int(EnabledQueueTypes.VM_QUEUES_ENABLED)
+        current = dataclasses.replace(current, enabled_queue_types=queue_types, num_queues=0)
+    if not vlan_filtering:
+        fields = current.supported_mac_header_fields & ~int(SupportedMacHeaderFields.VLAN_ID)
+        current = dataclasses.replace(current, supported_mac_header_fields=fields)
+    return current
 
 
 def _current_switch(

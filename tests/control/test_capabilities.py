@@ -184,6 +184,17 @@ def test_nothing_enabled_shows_nothing() -> None:
     assert host.oid("OID_RECEIVE_FILTER_HARDWARE_CAPABILITIES")["num_queues"] == 4
 
 
+def test_no_vm_queues_are_shown_without_vmq() -> None:
+    """With SR-IOV only, no VM queue is shown and none can be allocated; filters are for the switch (CAP-05, CAP-08)."""
+    host = Host("CFG-N", keywords={"*VMQ": 0})
+    current = host.oid("OID_RECEIVE_FILTER_CURRENT_CAPABILITIES")
+    assert (current["num_queues"], current["enabled_queue_types"]) == (0, [])
+    assert current["enabled_filter_types"] == ["VMQ_FILTERS_ENABLED"]
+    assert host.oid("OID_RECEIVE_FILTER_GLOBAL_PARAMETERS")["enabled_queue_types"] == []
+    assert host.oid("OID_RECEIVE_FILTER_HARDWARE_CAPABILITIES")["num_queues"] == 4
+    assert host.allocate(processor_affinity=[4]) == NOT_SUPPORTED
+
+
 @pytest.mark.parametrize(
     ("version", "expected"), [("6.20", (1, None, 1)), ("6.30", (2, 2, 2)), ("6.60", (2, 3, 3)), ("6.80", (2, 3, 3))]
 )
