@@ -212,7 +212,9 @@ def _with_queue_pairs(context: Context, record: VPortRecord, num_queue_pairs: in
             if entries > limit:  # the table cannot have that many entries
                 why = f"CAP-25: {num_queue_pairs} queue pairs need a table of {entries} entries, at most {limit} fit"
                 raise invalid_parameter(why, by_miniport=True)
-            rss = _resized(capabilities, rss, entries)
+            if num_queue_pairs < record.parameters.num_queue_pairs:
+                _check_repeats(capabilities, rss, entries)
+            rss = _grown(rss, entries)
     check_more_queue_pairs(context, vport_id, num_queue_pairs)
     return rss
 
@@ -227,18 +229,20 @@ def _check_enough_queues(capabilities: Capabilities, rss: RssState, num_queue_pa
         raise invalid_parameter(why, by_miniport=True)
 
 
-def _resized(capabilities: Capabilities, rss: RssState, entries: int) -> RssState:
-    """A restricted table grows by repetition (UPD-10); to shrink, it must already repeat, and is kept (UPD-09)."""
+def _check_repeats(capabilities: Capabilities, rss: RssState, entries: int) -> None:
+    """To lose queue pairs, a restricted table must be one of `entries` entries repeated (UPD-09)."""
     table = rss.indirection_table
-    if entries >= len(table):
-        return dataclasses.replace(rss, indirection_table=table * (entries // len(table)))
-    if table[:entries] * (len(table) // entries) != table:
+    if any(processor != table[index % entries] for index, processor in enumerate(table)):
         why = f"UPD-09: the table of {len(table)} entries is not one of {entries} entries repeated"
-        status = NdisStatus.NDIS_STATUS_INVALID_DATA
-        if not capabilities.rss_generation_2:
-            status = NdisStatus.NDIS_STATUS_INVALID_PARAMETER
-        raise Refusal(status, why, by_miniport=True)
-    return rss
+        if capabilities.rss_generation_2:
+            raise Refusal(NdisStatus.NDIS_STATUS_INVALID_DATA, why, by_miniport=True)
+        raise invalid_parameter(why, by_miniport=True)
+
+
+def _grown(rss: RssState, entries: int) -> RssState:
+    """A restricted table is repeated up to `entries` entries (UPD-10); a longer one is kept (UPD-09)."""
+    table = rss.indirection_table
+    return dataclasses.replace(rss, indirection_table=table * max(1, entries // len(table)))
 
 
 # Deleting and enumerating --------------------------------------------------------------------------------------------

@@ -208,6 +208,21 @@ def test_restricted_tables() -> None:
     assert host.rss2(1, "NUMBER_OF_QUEUES_CHANGED", number_of_queues=2) == SUCCESS  # off: sizes are free
 
 
+def test_restricted_table_that_still_has_the_old_size() -> None:
+    """Only a decrease needs a repeated table; entries of a longer table may have moved meanwhile (UPD-09, UPD-10)."""
+    host = Host("CFG-2", nic_switch_capabilities={
+        "nic_switch_capabilities": {"add": ["RSS_PER_PF_VPORT_INDIRECTION_TABLE_SIZE_RESTRICTED"]}
+    })  # fmt: skip
+    host.vport([2], 8)
+    assert host.enable2(1, 8) == SUCCESS
+    assert host.change_vport(1, "NUM_QUEUE_PAIRS_CHANGED", num_queue_pairs=2) == SUCCESS
+    assert host.move_entries(2, ite(1, 5, 4)) == ["SUCCESS"]
+    for queue_pairs in (2, 3, 4):
+        assert host.change_vport(1, "NUM_QUEUE_PAIRS_CHANGED", num_queue_pairs=queue_pairs) == SUCCESS
+        assert host.table(1) == [2, 2, 2, 2, 2, 4, 2, 2]
+    assert host.change_vport(1, "NUM_QUEUE_PAIRS_CHANGED", num_queue_pairs=3) == INVALID_DATA
+
+
 def test_transitions_validate_what_becomes_active(host: Host) -> None:
     """Inactive parameters may point anywhere until the transition that activates them (UPD-17, UPD-18, UPD-40)."""
     assert host.move_entries(2, ite(1, 0, 3)) == ["SUCCESS"]

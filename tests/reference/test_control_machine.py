@@ -213,12 +213,7 @@ def lowest_vport_id_is_not_reused(patch: pytest.MonkeyPatch) -> None:
 
 def restricted_growth_is_not_replicated(patch: pytest.MonkeyPatch) -> None:
     """UPD-10: a restricted table keeps its size when queue pairs are added."""
-    original = vports._resized
-
-    def resized(capabilities: Any, rss: RssState, entries: int) -> RssState:
-        return rss if entries >= len(rss.indirection_table) else original(capabilities, rss, entries)
-
-    patch.setattr(vports, "_resized", resized)
+    patch.setattr(vports, "_grown", lambda rss, entries: rss)
 
 
 def vlan_test_in_host_order(patch: pytest.MonkeyPatch) -> None:
