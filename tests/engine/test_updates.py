@@ -16,7 +16,22 @@ from dataplane.receive.work import DROP_REASONS
 from tests.batches import batch_of
 from tests.engine.updates import FinishedRun, Scattered, run_with_updates
 from tests.reference.processor import ProcessorCosts
-from tests.reference.test_updates import PROCESSORS, Run, S, T, U, packet, runs, spread
+from tests.reference.test_updates import (
+    COSTS,
+    FREE_UNTIL_INTERRUPT,
+    FREE_UNTIL_INTERRUPT_ARRIVALS,
+    MOVE,
+    PROCESSORS,
+    TWO_MOVES_TO_T,
+    TWO_MOVES_TO_T_ARRIVALS,
+    Run,
+    S,
+    T,
+    U,
+    packet,
+    runs,
+    spread,
+)
 from tests.reference.updates import Result, simulate
 
 _small_logs = partial(mock.patch.multiple, updatable, LOG_ROWS=1, HELD_ROWS=1, MARK_ROWS=1, FENCE_ROWS=1, ORDER_ROWS=2)
@@ -64,6 +79,20 @@ def test_updates_equal_the_reference(given_run: Run, ordered: bool, batch_frames
     """
     got = run(given_run, ordered=ordered, batch_frames=batch_frames, stretch=stretch)
     check_against_reference(got, given_run, ordered=ordered)
+
+
+@pytest.mark.parametrize("batch_frames", [1, 7])
+@pytest.mark.parametrize(
+    "given_run",
+    [
+        Run(TWO_MOVES_TO_T_ARRIVALS, TWO_MOVES_TO_T, COSTS),
+        Run(FREE_UNTIL_INTERRUPT_ARRIVALS, MOVE, FREE_UNTIL_INTERRUPT),
+    ],
+)
+def test_frames_released_together(given_run: Run, batch_frames: int) -> None:
+    """They enter by holder and one at a time, as in the reference ("holder", "instants")."""
+    got = run(given_run, ordered=True, batch_frames=batch_frames)
+    check_against_reference(got, given_run, ordered=True)
 
 
 @pytest.mark.parametrize("scattered", [None, *(Scattered([1, 2, 3], buffers, 7) for buffers in (1, 2, 8))])

@@ -492,6 +492,27 @@ def test_transmit_completion_on_the_source_is_not_held() -> None:
     assert spans(result) == [(S, 0, 100), (S, 60, 110), (T, 100, 110)]
 
 
+TWO_MOVES_TO_T = ((None, spread(S, U)), (50, spread(T, U)), (60, spread(T, T)))
+TWO_MOVES_TO_T_ARRIVALS = ((0, packet(0)), (70, send(0)), (80, packet(0)))
+
+
+def test_transmit_completion_has_the_latest_holder() -> None:
+    """The latest update that moved a group to T holds it, though only frames of an earlier one are left ("holder")."""
+    result = run(TWO_MOVES_TO_T_ARRIVALS, TWO_MOVES_TO_T, ordered=True, transmit_by_source=True)
+    assert [update.held for update in result.updates] == [(HeldFrame(2, 20, 0, 0),), (HeldFrame(1, 30, 0, 0),)]
+    assert spans(result) == [(S, 0, 100), (T, 100, 210), (T, 100, 200)]  # released together: in order of the updates
+
+
+FREE_UNTIL_INTERRUPT = COSTS | {T: ProcessorCosts(receive_cost_ns=0, interrupt_moderation_ns=50)}
+FREE_UNTIL_INTERRUPT_ARRIVALS = ((0, packet(0)), (60, packet(0)), (70, packet(0)))
+
+
+def test_released_frames_enter_one_at_a_time() -> None:
+    """A released frame without cost completes before the next one enters, which needs an interrupt ("instants")."""
+    result = run(FREE_UNTIL_INTERRUPT_ARRIVALS, MOVE, ordered=True, costs=FREE_UNTIL_INTERRUPT)
+    assert spans(result) == [(S, 0, 100), (T, 100, 100), (T, 100, 150)]
+
+
 def test_release_at_an_adoption() -> None:
     """At one instant: completions, releases, adoptions, arrivals ("instants")."""
     configurations = [(None, spread(S, S)), (50, spread(T, S)), (100, spread(U, S))]
