@@ -26,8 +26,9 @@ def encode(cls: type[Structure], members: Any, version: NdisVersion, *, output: 
     """Write the InformationBuffer of structured input.
 
     `members` is an object with JSON values by snake_case name, including `header` and the override numbers. Missing
-    members have their defaults. The header revision is the highest of the NDIS version unless `header` says otherwise.
-    With `output`, members that only results have are accepted as well. MalformedValue names the member.
+    members have their defaults. So has one that is null because the revision of the decoded buffer did not have it. The
+    header revision is the highest of the NDIS version unless `header` says otherwise. With `output`, members that only
+    results have are accepted as well. MalformedValue names the member.
     """
     layout = cls.layout
     if not isinstance(members, Mapping):
@@ -49,7 +50,7 @@ def encode(cls: type[Structure], members: Any, version: NdisVersion, *, output: 
             parts[name] = _encode_part(part, value, name, revision, version=version, output=output)
         elif name in layout.numbers:
             overrides[name] = _parse(layout.members[name].member.value.parse, value, name)
-        elif name != "header":
+        elif name != "header" and not (value is None and layout.members[name].member.missing is None):
             fields[name] = _parse(layout.members[name].member.value.parse, value, name)
     return assemble(layout, revision, fields, parts, header=header, overrides=overrides, result=output)
 

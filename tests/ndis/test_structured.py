@@ -140,6 +140,30 @@ def test_a_header_override_chooses_the_layout() -> None:
     assert "default_processor_number" in shown(s.ScaleParameters, {"header": {"revision": 1}})
 
 
+@pytest.mark.parametrize("revision", [1, 2, 3])
+def test_decoding_and_encoding_again_gives_the_same_rss_parameters(revision: int) -> None:
+    """Members that the revision of a buffer does not have are null when decoded, and null is what encoding takes."""
+    members = {
+        "header": {"revision": revision},
+        "hash_information": ["Toeplitz", "IPV4"],
+        "indirection_table": [2, 4],
+        "hash_secret_key": "5a" * 40,
+        "default_processor_number": 4,
+    }
+    buffer = encode(s.ScaleParameters, members, V660)
+    value = decode(s.ScaleParameters, buffer)
+    assert not isinstance(value, Failure)
+    result = to_json(value)
+    assert result["default_processor_number"] == (4 if revision == 3 else None)
+    assert encode(s.ScaleParameters, result, V660) == buffer
+
+
+def test_null_is_for_members_that_a_revision_may_lack() -> None:
+    """Null is not a value of any other member."""
+    with pytest.raises(MalformedValue, match="base_cpu_number"):
+        encode(s.ScaleParameters, {"base_cpu_number": None}, V660)
+
+
 def test_overrides_replace_the_written_number_only() -> None:
     """Overridden numbers move neither data nor later members."""
     members = {"indirection_table": [1, 2], "hash_secret_key": "ee" * 40}
