@@ -221,18 +221,18 @@ class ControlPlane:
 
     def pause(self) -> None:
         """The adapter pauses (MOD-13)."""
-        self._enter(Condition.PAUSED)
+        self._become(dataclasses.replace(self.state, paused=True))
 
     def restart(self) -> None:
-        """A paused adapter runs again."""
-        self._enter(Condition.RUNNING)
+        """The pause is over."""
+        self._become(dataclasses.replace(self.state, paused=False))
 
     def reset_begin(self) -> tuple[Event, ...]:
         """A reset begins: pending requests are aborted and leave their queue or VPort as it was (OID-15, MOD-09)."""
         aborted: list[Event] = []
-        if self.state.condition is Condition.REMOVED:
+        if self.state.removed:
             return ()
-        state = dataclasses.replace(self.state, condition=Condition.RESETTING)
+        state = dataclasses.replace(self.state, resetting=True)
         for queue_id, queue in self.state.queues.items():
             if queue.pending:
                 aborted.append(_aborted(queue))
@@ -247,15 +247,11 @@ class ControlPlane:
 
     def reset_end(self) -> None:
         """The reset is over."""
-        self._enter(Condition.RUNNING)
+        self._become(dataclasses.replace(self.state, resetting=False))
 
     def surprise_removal(self) -> None:
         """The NIC is removed permanently."""
-        self._enter(Condition.REMOVED)
-
-    def _enter(self, condition: Condition) -> None:
-        if self.state.condition is not Condition.REMOVED:
-            self._become(dataclasses.replace(self.state, condition=condition))
+        self._become(dataclasses.replace(self.state, removed=True))
 
 
 def _initial_state(specification: AdapterSpecification, capabilities: Capabilities) -> AdapterState:

@@ -148,8 +148,19 @@ class AdapterState:
     #: Number of filters for each unicast address; kept up to date, so that a request costs what it touches (FLT-39).
     unicast_addresses: Mapping[int, int] = field(default_factory=dict)
     receive_hash: RssState = field(default_factory=RssState)  # OID_GEN_RECEIVE_HASH (RSS-23)
-    condition: Condition = Condition.RUNNING
+    paused: bool = False
+    resetting: bool = False
+    removed: bool = False
     injected: tuple[InjectedFailure, ...] = ()  # in the order they were injected
+
+    @property
+    def condition(self) -> Condition:
+        """Whether the adapter works; a pause and a reset last until their own end, also if they overlap (MOD-13)."""
+        if self.removed:
+            return Condition.REMOVED
+        if self.resetting:
+            return Condition.RESETTING
+        return Condition.PAUSED if self.paused else Condition.RUNNING
 
     @property
     def mode(self) -> Mode:

@@ -286,6 +286,28 @@ def test_pause_and_restart() -> None:
     assert conditions == [Condition.PAUSED, Condition.RUNNING]
 
 
+def test_a_pause_and_a_reset_end_each_by_itself() -> None:
+    """A reset does not end a pause, and a restart does not end a reset: OID-15 holds until its end (MOD-13)."""
+    host = Host("CFG-Q")
+    control, queue = host.control, host.queue([4])
+    steps = (
+        (control.reset_end, Condition.RUNNING),  # nothing was reset
+        (control.pause, Condition.PAUSED),
+        (control.reset_end, Condition.PAUSED),
+        (control.reset_begin, Condition.RESETTING),
+        (control.restart, Condition.RESETTING),
+        (control.pause, Condition.RESETTING),
+        (control.reset_end, Condition.PAUSED),
+        (control.restart, Condition.RUNNING),
+    )
+    for step, condition in steps:
+        step()
+        assert control.state.condition is condition
+        assert (host.free(queue) == NOT_ACCEPTED) == (condition is Condition.RESETTING)
+        if condition is not Condition.RESETTING:
+            queue = host.queue([4])
+
+
 # Epochs and replay ---------------------------------------------------------------------------------------------------
 
 
