@@ -44,7 +44,7 @@ class VPortWindow:
 class LoadWindow:
     """Everything that happened before a tick, and nothing after it (POL-02)."""
 
-    tick: int  # 0, 1, 2, ...
+    tick: int  # its number on the grid of ticks, from 0; skipped ticks of an idle NIC have numbers too
     start_ns: int  # relative to the first arrival
     end_ns: int  # the moment of the tick
     processors: tuple[ProcessorWindow, ...]  # all RSS processors, ascending
