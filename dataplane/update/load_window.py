@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ def load_window(
     control: ControlPlane,
     snapshot: SteeringSnapshot,
     loads: Loads,
+    waiting: Mapping[ProcessorNumber, int],
     *,
     tick: int,
     start_ns: int,
@@ -27,11 +28,19 @@ def load_window(
 ) -> LoadWindow:
     """What happened between two ticks, in the form for policies; times count from the first arrival.
 
-    `snapshot` is that of the configuration in force; it maps the slots of the loads to VPorts and entries.
+    `snapshot` is that of the configuration in force; it maps the slots of the loads to VPorts and entries. `waiting` is
+    the queue depth of each processor at the beginning, 0 for those that are not named.
     """
     length_ns = end_ns - start_ns
     told = {
-        snapshot.processors[row]: (packets, dropped, busy_ns, busy_ns / length_ns, queue_depth)
+        snapshot.processors[row]: (
+            packets,
+            dropped,
+            waiting.get(snapshot.processors[row], 0) + packets - dropped - queue_depth,
+            busy_ns,
+            busy_ns / length_ns,
+            queue_depth,
+        )
         for row, packets, dropped, busy_ns, queue_depth in loads.processors.tolist()
     }
     entries = np.zeros((2, len(snapshot.targets) * SLOTS_PER_TARGET), np.int64)  # packets, busy ns
@@ -42,7 +51,7 @@ def load_window(
         start_ns=start_ns,
         end_ns=end_ns,
         processors=tuple(
-            ProcessorWindow(processor, *told.get(processor, (0, 0, 0, 0.0, 0)))
+            ProcessorWindow(processor, *told.get(processor, (0, 0, 0, 0, 0.0, 0)))
             for processor in sorted(control.configuration.rss_processors)
         ),
         vports=tuple(_vport_windows(control, snapshot, entries)),

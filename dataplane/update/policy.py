@@ -23,6 +23,7 @@ class ProcessorWindow:
     processor: ProcessorNumber
     packets: int  # arrivals, dropped ones included
     dropped: int
+    completed: int  # work items, also of earlier arrivals
     busy_ns: int  # inside the window
     load: float  # busy_ns / length of the window
     queue_depth: int  # work items at its end

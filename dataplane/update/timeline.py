@@ -90,6 +90,7 @@ class ControlTimeline:
         self._next_tick_ns: int | None = None if policy is None else tick_ns
         self._window_start_ns = 0
         self._idle_ticks = 0
+        self._waiting: dict[ProcessorNumber, int] = {}  # queue depth of each processor at the tick before
 
     @property
     def findings(self) -> list[str]:
@@ -290,10 +291,12 @@ class ControlTimeline:
             self.control,
             self.snapshot,
             loads,
+            self._waiting,
             tick=self._tick,
             start_ns=self._window_start_ns - self._start_ns,
             end_ns=at_ns - self._start_ns,
         )
+        self._waiting = {row.processor: row.queue_depth for row in window.processors}
         for vport_id, places in self._policy.wishes(window).items():
             for request in self._requests_for(vport_id, places):
                 self.records.append(self._issue(request, made_at_ns, f"policy {self._policy.name}"))

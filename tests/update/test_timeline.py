@@ -445,15 +445,18 @@ def test_a_tick_sees_the_loads_of_its_window() -> None:
     vport = 1 * SLOTS_PER_TARGET
     hosts = [
         load(5, {vport + 2: 3}, busy_ns=TICK_NS // 4),
-        load(2, {vport + 2: 4, vport + DEFAULT_SLOT: 1}, dropped=6, busy_ns=TICK_NS // 2, depth=9),
+        load(2, {vport + 2: 4, vport + DEFAULT_SLOT: 1}, dropped=6, busy_ns=TICK_NS // 2, depth=2),
     ]
     timeline.advance(Loads(*map(np.concatenate, zip(*hosts, strict=True))))
-    (window,) = policy.seen
+    timeline.advance(load(2, {vport + 2: 4}, depth=3))
+    window, later = policy.seen
+    assert [window.processors[row].completed for row in (0, 2, 5)] == [0, 11 - 6 - 2, 3]
+    assert [later.processors[row].completed for row in (0, 2, 5)] == [0, 2 + 4 - 3, 0]
     assert (window.tick, window.start_ns, window.end_ns) == (0, 0, TICK_NS)
     assert [one.processor for one in window.processors] == P
     assert [one.packets for one in window.processors] == [0, 0, 11, 0, 0, 3, 0, 0]
     two = window.processors[2]
-    assert (two.dropped, two.busy_ns, two.load, two.queue_depth) == (6, TICK_NS // 2, 0.5, 9)
+    assert (two.dropped, two.busy_ns, two.load, two.queue_depth) == (6, TICK_NS // 2, 0.5, 2)
     (entries,) = window.vports
     assert (entries.vport_id, entries.number_of_queues, entries.default_processor) == (1, 4, P[0])
     assert entries.indirection_table == tuple(P[:4])

@@ -56,9 +56,8 @@ class Placement:
         self._used = {vport.vport_id: {*vport.indirection_table, vport.default_processor} for vport in window.vports}
 
         rows = {row.processor: row for row in window.processors}
-        serving = [row for row in window.processors if row.packets > row.dropped]
-        served = sum(row.packets - row.dropped for row in serving)
-        mean_cost_ns = sum(row.busy_ns for row in serving) // served if served else 1
+        completed = sum(row.completed for row in window.processors)
+        mean_cost_ns = sum(row.busy_ns for row in window.processors) // completed if completed else 1
         rest = {row.processor: row.packets for row in window.processors}  # frames that no entry counts
         self._work: dict[int, dict[int, int]] = {}  # by VPort and index, of busy entries
         for vport in window.vports:
@@ -75,8 +74,7 @@ class Placement:
         self.load = dict.fromkeys(self.processors, 0)
         for processor, packets in rest.items():
             if packets > 0:  # below 0 if the table has changed inside the window
-                busy_ns = rows[processor].busy_ns * packets // rows[processor].packets
-                work = packets if measure == "packets" else _offered(rows[processor], packets, busy_ns, mean_cost_ns)
+                work = packets if measure == "packets" else _at_mean_cost(rows[processor], packets, mean_cost_ns)
                 self.load[processor] += work
         for processor, entries in self.busy.items():
             self.load[processor] += sum(entry.work for entry in entries)
@@ -133,6 +131,11 @@ def _offered(processor: ProcessorWindow, packets: int, busy_ns: int, mean_cost_n
     """Work in ns of all arrivals if the served ones took `busy_ns`; all entries of a processor lose the same share."""
     served = processor.packets - processor.dropped
     return busy_ns * processor.packets // served if served > 0 else packets * mean_cost_ns
+
+
+def _at_mean_cost(processor: ProcessorWindow, packets: int, mean_cost_ns: int) -> int:
+    """Work in ns of frames whose own cost is not known. With a backlog, more or less is completed than arrives."""
+    return processor.busy_ns * packets // processor.completed if processor.completed else packets * mean_cost_ns
 
 
 def by_work(entries: Iterable[Entry]) -> list[Entry]:

@@ -61,6 +61,7 @@ class Machine:
                 processor=processor,
                 packets=arrived[processor],
                 dropped=arrived[processor] - served[processor],
+                completed=served[processor],
                 busy_ns=served[processor] * self.cost_ns,
                 load=served[processor] * self.cost_ns / LENGTH_NS,
                 queue_depth=0,

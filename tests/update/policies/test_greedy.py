@@ -102,7 +102,7 @@ def test_nothing_served_is_not_nothing_to_do() -> None:
     processors = numbers(2)
     machine = Machine(processors, {0: VPort(2, [processors[0]] * 4, processors[1], [10] * 4)}, rest={processors[1]: 10})
     window = machine.window()
-    blocked = type(window.processors[0])(processors[0], 40, 40, LENGTH_NS, 1.0, 1024)
+    blocked = type(window.processors[0])(processors[0], 40, 40, LENGTH_NS // machine.cost_ns, LENGTH_NS, 1.0, 1024)
     idle = type(window)(0, 0, LENGTH_NS, (blocked, window.processors[1]), window.vports)
     window.vports[0].busy_ns.flags.writeable = True
     window.vports[0].busy_ns[:] = 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,3 +39,19 @@ def test_moves_in_thought(packets: list[int], table: list[int], moves: list[tupl
     by_target = {target: tuple(index for index in differing if expected[index] == target) for target in P}
     assert placement.moves() == [Move(0, indices, target) for target, indices in by_target.items() if indices]
     assert placement.tables() == ([Table(0, tuple(expected))] if differing else [])
+
+
+def test_frames_of_no_entry_count_as_what_they_cost() -> None:
+    """A backlog that grows or shrinks does not change the work of what arrives; three times the capacity is three."""
+    machine = single([100, 0], COUNT, [1, 1])
+    window = machine.window()
+    first, busy, last = window.processors
+    length_ns = window.end_ns - window.start_ns
+    capacity = length_ns // machine.cost_ns
+    saturated = replace(first, completed=capacity, busy_ns=length_ns, load=1.0)
+    waits = replace(last, packets=7, queue_depth=7)  # its first interrupt is not over
+    for packets, dropped, queue_depth in ((3 * capacity, 0, 2 * capacity), (4 * capacity, capacity, 1024), (3, 0, 512)):
+        full = replace(saturated, packets=packets, dropped=dropped, queue_depth=queue_depth)
+        placement = Placement(replace(window, processors=(full, busy, waits)))
+        work = [packets * machine.cost_ns, busy.busy_ns, waits.packets * machine.cost_ns]
+        assert [placement.load[processor] for processor in P] == work
