@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from dataplane.errors import UserError
 from dataplane.kernels.rows import (
     CONDITIONS,
     HAS_ENTRY,
@@ -349,7 +350,7 @@ class BackgroundWriter:
 
 
 def rows_as_json_array(batches: Iterable[pa.RecordBatch]) -> Iterator[str]:
-    """The pieces of one JSON array of row objects; an interrupt between two batches ends it before it is raised."""
+    """The pieces of one JSON array of row objects; what ends the batches early ends it before it is raised."""
     yield "["
     separator = "\n"
     try:
@@ -357,7 +358,7 @@ def rows_as_json_array(batches: Iterable[pa.RecordBatch]) -> Iterator[str]:
             if len(batch):
                 yield separator + ",\n".join(as_json_lines(batch).to_pylist())
                 separator = ",\n"
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, UserError):
         yield "\n]\n"
         raise
     yield "\n]\n"

@@ -21,7 +21,7 @@ from dataplane.control.journal import JOURNAL_NAME, recover
 from dataplane.receive.steering import steer_batch
 from dataplane.traffic.batch import FRAME_SCHEMA
 from tests.batches import batch_of
-from tests.traffic.captures import packets, pcap
+from tests.traffic.captures import Pcapng, packets, pcap
 
 SCENARIO = """
 name = "two-vms"
@@ -416,6 +416,21 @@ def test_cut_capture_is_a_finding(scenario: Path, tmp_path: Path, capsys: pytest
     streams = capsys.readouterr()
     assert len(json.loads(streams.out)) == 1
     assert "cut.pcap.gz" in streams.err
+
+
+def test_steer_json_is_one_document_up_to_an_error(
+    scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """If the capture cannot be read beyond some frame, the array has the frames before it; the status is 2."""
+    capture = Pcapng().section().interface().interface(link_type=113)
+    capture.enhanced(0, TAGGED).enhanced(1, TAGGED, interface=1)
+    path = tmp_path / "two.pcapng"
+    path.write_bytes(capture.data)
+    assert vmmq("steer", path, "--config", scenario, "--json") == 2
+    streams = capsys.readouterr()
+    assert [row["packet"] for row in json.loads(streams.out)] == [0]
+    assert "frame 1" in streams.err
+    assert len(streams.err.splitlines()) == 1
 
 
 def test_events_change_the_run(scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
