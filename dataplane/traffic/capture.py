@@ -33,7 +33,9 @@ STANDARD_INPUT = "-"
 
 _READ_FRAME_BATCH = 4096
 _HEAD_BYTES = 16
-_GZIP, _ZSTD = bytes.fromhex("1f8b"), bytes.fromhex("28b52ffd")
+_GZIP = bytes.fromhex("1f8b")
+# a zstd frame, or one of 16 magics of a frame that decoders skip, which pzstd writes before each of its frames
+_ZSTD = (bytes.fromhex("28b52ffd"), *(bytes([0x50 + i]) + bytes.fromhex("2a4d18") for i in range(16)))
 _PARQUET, _ARROW_FILE, _ARROW_STREAM = b"PAR1", b"ARROW1", bytes.fromhex("ffffffff")
 
 #: First bytes of formats that people try, with what to do about them.
@@ -91,6 +93,7 @@ class CaptureSource:
         self._path, self._loop, self._arrivals = path, loop, arrivals
         self._reader: Reader = _open_reader(path)
         self._pass = 0
+        self._extreme_times = 0
         self._is_done = False
         frames = self._reader.expected_frames
         self.expected_frames: int | None = None if frames is None else frames * loop
@@ -144,10 +147,25 @@ class CaptureSource:
             self._pass = number
             if number:
                 self._reader = _open_reader(self._path)
-            yield self._reader.batches(batch_frames)
+            yield self._within_limits(self._reader.batches(batch_frames))
             self._reader.close()
             if not number:
                 self.findings += self._reader.findings
+                if self._extreme_times:
+                    self.findings.append(
+                        f"{_display(self._path)}: {self._extreme_times} timestamps lie beyond the years 1823 to 2116 "
+                        "and count as these limits: they are not to be trusted"
+                    )
+
+    def _within_limits(self, batches: Iterator[FrameBatch]) -> Iterator[FrameBatch]:
+        """The batches with times limited to +-TIMESTAMP_MAX_NS, which pcapng's are already; the first pass counts."""
+        for batch in batches:
+            if batch.timestamp_ns.min() <= -TIMESTAMP_MAX_NS or batch.timestamp_ns.max() >= TIMESTAMP_MAX_NS:
+                timestamp_ns = np.clip(batch.timestamp_ns, -TIMESTAMP_MAX_NS, TIMESTAMP_MAX_NS)
+                if not self._pass:
+                    self._extreme_times += int(np.count_nonzero(np.abs(timestamp_ns) == TIMESTAMP_MAX_NS))
+                batch = replace(batch, timestamp_ns=read_only(timestamp_ns))  # noqa: PLW2901
+            yield batch
 
     def progress(self) -> float:
         """Share of the input consumed so far."""

@@ -115,9 +115,10 @@ class PcapReader(RecordReader):
             return
         if rest:
             needed = f" of {_RECORD_HEADER_BYTES + claimed}" if rest >= _RECORD_HEADER_BYTES else ""
+            lost = "it and what follows are lost" if window.failure else "1 record is lost"
             self.findings.append(
                 f"{self._name}: {why}the last record, at byte {offset}, is cut off: {rest}{needed} bytes are there, "
-                "1 record is lost"
+                f"{lost}"
             )
         elif window.failure:
             self.findings.append(f"{self._name}: {window.failure} behind byte {offset}; what follows is lost")

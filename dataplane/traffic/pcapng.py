@@ -153,8 +153,8 @@ class PcapngReader(RecordReader):
             options = options[4 + (length + 3) // 4 * 4 :]
         # the length counts bits, but the specification's own example says 4 for Ethernet, and some write that
         fcs_bytes = fcs_bits // 8 if fcs_bits >= 8 else fcs_bits
-        limit = TIMESTAMP_MAX_NS - 1
-        offset_ns = max(min(offset_s * 1_000_000_000, limit), -limit)
+        # the kernel adds it to 0 to TIMESTAMP_MAX_NS: any sum fits in 64 bits
+        offset_ns = max(min(offset_s * 1_000_000_000, TIMESTAMP_MAX_NS - 1), -2 * TIMESTAMP_MAX_NS)
         row = [[link_type, snap_length, fcs_bytes, *_resolution(resolution), offset_ns]]
         self._interfaces = read_only(np.concatenate([self._interfaces, np.array(row, np.int64)]))
         self._position += len(block)
@@ -188,9 +188,10 @@ class PcapngReader(RecordReader):
             # the byte order of a new section is not known yet
             is_length_known = rest >= 8 and self._block(4) != MAGIC
             needed = f" of {self._int(self._block(8)[4:8])}" if is_length_known else ""
+            lost = "it and what follows are lost" if window.failure else "1 block is lost"
             self.findings.append(
                 f"{self._name}: {why}the last block, at byte {offset}, is cut off: {rest}{needed} bytes are there, "
-                "1 block is lost"
+                f"{lost}"
             )
         elif rest < 0:
             self.findings.append(

@@ -34,6 +34,9 @@ class TableReader:
         missing = [column for column in FRAME_SCHEMA.names if column not in schema.names]
         if missing:
             raise TrafficError(f"{name} has no column {', '.join(missing)}; {_REMEDY}")
+        repeated = [column for column in FRAME_SCHEMA.names if schema.names.count(column) > 1]
+        if repeated:
+            raise TrafficError(f"{name} has more than one column {', '.join(repeated)}; {_REMEDY}")
 
     def _open(self, file: Any) -> Any:
         if self._kind == "Parquet":

@@ -131,6 +131,7 @@ def test_cut_compressed_capture(tmp_path: Path, pack, name: str) -> None:  # typ
         assert len(found) * 116 > (size - 140_000 if name == "zstd" else size - 300)  # zstd works block by block
         assert len(source.findings) == 1
         assert f"the {name} stream is cut off" in source.findings[0]
+        assert "what follows" in source.findings[0]  # nobody knows how many records
 
 
 def test_damaged_gzip_capture(tmp_path: Path) -> None:
@@ -153,6 +154,16 @@ def test_gzip_members_and_padding(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(gzip.compress(data[:100]) + gzip.compress(data[100:]) + bytes(512))
     assert read_file(path) == packets()
+
+
+def test_zstd_frames_that_are_skipped(tmp_path: Path) -> None:
+    """Skippable frames hold no data, wherever they are: pzstd writes one before each of its frames."""
+    data = pcap(packets())
+    path = tmp_path / "a"
+    for magic in ("502a4d18", "5f2a4d18"):
+        skipped = bytes.fromhex(magic) + (4).to_bytes(4, "little") + b"size"
+        path.write_bytes(skipped + zstd(data[:100]) + skipped + zstd(data[100:]) + skipped)
+        assert read_file(path) == packets()
 
 
 def test_times_are_clamped_and_counted(tmp_path: Path) -> None:

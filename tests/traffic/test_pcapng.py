@@ -72,23 +72,26 @@ def test_sections_and_interfaces(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("units", [0, 1, 999, START * 10**6, 2**63 - 1, 2**64 - 1])
 def test_every_resolution(tmp_path: Path, value: int, units: int) -> None:
-    """Time units of any resolution become whole nanoseconds, kept below 2**62, without overflow."""
+    """Time units of any resolution become whole nanoseconds, without overflow; beyond 2**62 there is a finding."""
     per_second = 2 ** (value & 127) if value & 128 else 10**value
     path = tmp_path / "a"
     path.write_bytes(Pcapng().section().interface(options=[resolution(value)]).enhanced(units, frame(1, 60)).data)
     exact = min(Fraction(units * 10**9, per_second), Fraction(2**62))
-    assert exact - 1 <= read_file(path)[0].timestamp_ns <= exact
+    source = open_capture(str(path))
+    assert exact - 1 <= read(source)[0].timestamp_ns <= exact
+    assert ["beyond the years" in finding for finding in source.findings] == [True] * (exact == 2**62)
 
 
-@pytest.mark.parametrize("seconds", [1, -1, START, -(2**63), 2**63 - 1])
+@pytest.mark.parametrize("seconds", [1, -1, START, -4_611_686_018, -(2**63), 2**63 - 1])
 def test_time_offset(tmp_path: Path, seconds: int) -> None:
-    """if_tsoffset is added in seconds; times outside the range are set to its end."""
+    """if_tsoffset is added in seconds; times outside the range are set to its end, with a finding."""
     capture = Pcapng().section()
     capture.interface(options=[capture.offset(seconds)]).enhanced(5, frame(1, 60))
     path = tmp_path / "a"
     path.write_bytes(capture.data)
-    expected = max(min(5000 + seconds * 10**9, 2**62), -(2**62))
-    assert abs(read_file(path)[0].timestamp_ns - expected) <= (0 if abs(seconds) < 2**40 else 5001)
+    source = open_capture(str(path))
+    assert read(source)[0].timestamp_ns == max(min(5000 + seconds * 10**9, 2**62), -(2**62))
+    assert ["beyond the years" in finding for finding in source.findings] == [True] * (abs(seconds) > 2**40)
 
 
 @pytest.mark.parametrize(("option", "kept"), [(b"\x20", 60), (b"\x04", 60), (b"\x00", 64)])

@@ -63,6 +63,21 @@ def test_times_and_lengths_are_made_sound(tmp_path: Path) -> None:
     assert source.timestamp_regressions == 1
 
 
+@pytest.mark.parametrize("time", [2**62, 2**63 - 1, -(2**62), -(2**63)])
+def test_times_are_limited(tmp_path: Path, time: int) -> None:
+    """Timestamps beyond +-2**62 ns count as these limits, for any batch size, and one finding counts them."""
+    path = tmp_path / "a"
+    write(path, "file", table([Packet.whole(time, frame(i, 60)) for i in range(3)]))
+    for batch_frames in (1, 2, 100):
+        source = open_capture(str(path), loop=1)
+        assert {p.timestamp_ns for p in read(source, batch_frames)} == {max(min(time, 2**62), -(2**62))}
+        assert source.timestamp_regressions == 0
+        assert source.findings == [
+            f"{path}: 3 timestamps lie beyond the years 1823 to 2116 and count as these limits: "
+            "they are not to be trusted"
+        ]
+
+
 def test_empty_table(tmp_path: Path) -> None:
     """A table without rows has no frames."""
     path = tmp_path / "a"
@@ -73,10 +88,13 @@ def test_empty_table(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["parquet", "file", "stream"])
 def test_wrong_tables(tmp_path: Path, kind: str) -> None:
-    """Missing columns, nulls and types that cannot be cast are refused in one line that shows the schema."""
+    """Missing and repeated columns, nulls and types that cannot be cast are refused in one line with the schema."""
     path = tmp_path / "a"
     write(path, kind, table(FRAMES).drop_columns(["frame"]))
     with pytest.raises(TrafficError, match="has no column frame; a frame table has the columns timestamp_ns: int64"):
+        open_capture(str(path))
+    write(path, kind, table(FRAMES).append_column("frame", table(FRAMES)["frame"]))
+    with pytest.raises(TrafficError, match="has more than one column frame; a frame table has the columns"):
         open_capture(str(path))
     nullable = pa.schema([field.with_nullable(True) for field in FRAME_SCHEMA])
     write(path, kind, pa.table({"timestamp_ns": [1, None], "wire_length": [1, 1], "frame": [b"", b""]}, nullable))
