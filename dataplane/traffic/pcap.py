@@ -117,8 +117,8 @@ class PcapReader(RecordReader):
             needed = f" of {_RECORD_HEADER_BYTES + claimed}" if rest >= _RECORD_HEADER_BYTES else ""
             lost = "it and what follows are lost" if window.failure else "1 record is lost"
             self.findings.append(
-                f"{self._name}: {why}the last record, at byte {offset}, is cut off: {rest}{needed} bytes are there, "
-                f"{lost}"
+                f"{self._name}: {why}the last record, at byte {offset}, is cut off: "
+                f"{rest}{needed} bytes are there, {lost}"
             )
         elif window.failure:
             self.findings.append(f"{self._name}: {window.failure} behind byte {offset}; what follows is lost")

@@ -190,8 +190,8 @@ class PcapngReader(RecordReader):
             needed = f" of {self._int(self._block(8)[4:8])}" if is_length_known else ""
             lost = "it and what follows are lost" if window.failure else "1 block is lost"
             self.findings.append(
-                f"{self._name}: {why}the last block, at byte {offset}, is cut off: {rest}{needed} bytes are there, "
-                f"{lost}"
+                f"{self._name}: {why}the last block, at byte {offset}, is cut off: "
+                f"{rest}{needed} bytes are there, {lost}"
             )
         elif rest < 0:
             self.findings.append(
