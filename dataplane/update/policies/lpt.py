@@ -15,7 +15,8 @@ class LongestProcessingTime(Policy):
 
     R. L. Graham, "Bounds on Multiprocessing Timing Anomalies" (1969): the maximum is at most 4/3 - 1/(3n) of the best
     possible one on n processors, as long as queues do not restrict the VPorts and all load belongs to entries. The
-    tables stay as they are unless the maximum falls by at least `threshold`. Entries without load never move.
+    tables stay as they are unless the maximum falls by at least `threshold`, so theirs can be 1 / (1 - `threshold`)
+    times as high. Entries without load never move.
     """
 
     @validate_call(config=STRICT)
