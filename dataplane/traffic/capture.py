@@ -31,6 +31,9 @@ from dataplane.traffic.window import ByteStream, GzipStream, MappedWindow, Strea
 
 STANDARD_INPUT = "-"
 
+#: Earlier times count as this one, so that no run is longer than 64 bits can say.
+_TIMESTAMP_MIN_NS = -TIMESTAMP_MAX_NS // 2
+
 _READ_FRAME_BATCH = 4096
 _HEAD_BYTES = 16
 _GZIP = bytes.fromhex("1f8b")
@@ -130,8 +133,12 @@ class CaptureSource:
                 continue
             duration_ns = last_ns - first_ns
             shift_ns += duration_ns + max(duration_ns // max(pass_frames - 1, 1), 1)
-            if self._pass + 1 < self._loop and last_ns + shift_ns >= 2 * TIMESTAMP_MAX_NS:
-                raise TrafficError(f"{_display(self._path)} played {self._loop} times ends after 2262; lower loop")
+            end_ns = max(last_ns, duration_ns) + shift_ns
+            if self._pass + 1 < self._loop and end_ns >= 2 * TIMESTAMP_MAX_NS:
+                raise TrafficError(
+                    f"{_display(self._path)} played {self._loop} times ends after 2262 or lasts for more than "
+                    "292 years; lower loop"
+                )
 
     def _retimed(self, batch_frames: int, arrivals: Arrivals) -> Iterator[FrameBatch]:
         frames, clock = 0, None
@@ -153,17 +160,18 @@ class CaptureSource:
                 self.findings += self._reader.findings
                 if self._extreme_times:
                     self.findings.append(
-                        f"{_display(self._path)}: {self._extreme_times} timestamps lie beyond the years 1823 to 2116 "
+                        f"{_display(self._path)}: {self._extreme_times} timestamps lie beyond the years 1896 to 2116 "
                         "and count as these limits: they are not to be trusted"
                     )
 
     def _within_limits(self, batches: Iterator[FrameBatch]) -> Iterator[FrameBatch]:
-        """The batches with times limited to +-TIMESTAMP_MAX_NS, which pcapng's are already; the first pass counts."""
+        """The batches with times limited to _TIMESTAMP_MIN_NS to TIMESTAMP_MAX_NS; the first pass counts."""
+        low, high = _TIMESTAMP_MIN_NS, TIMESTAMP_MAX_NS
         for batch in batches:
-            if batch.timestamp_ns.min() <= -TIMESTAMP_MAX_NS or batch.timestamp_ns.max() >= TIMESTAMP_MAX_NS:
-                timestamp_ns = np.clip(batch.timestamp_ns, -TIMESTAMP_MAX_NS, TIMESTAMP_MAX_NS)
+            if batch.timestamp_ns.min() <= low or batch.timestamp_ns.max() >= high:
+                timestamp_ns = np.clip(batch.timestamp_ns, low, high)
                 if not self._pass:
-                    self._extreme_times += int(np.count_nonzero(np.abs(timestamp_ns) == TIMESTAMP_MAX_NS))
+                    self._extreme_times += int(np.count_nonzero((timestamp_ns == low) | (timestamp_ns == high)))
                 batch = replace(batch, timestamp_ns=read_only(timestamp_ns))  # noqa: PLW2901
             yield batch
 

@@ -206,6 +206,12 @@ def test_loop_that_leaves_time(tmp_path: Path) -> None:
     assert [p.timestamp_ns for p in read(open_capture(str(path), loop=2))] == [0, *(23 * 10**17 * n for n in (1, 2, 3))]
     with pytest.raises(TrafficError, match="lower loop"):
         read(open_capture(str(path), loop=3))
+    capture = Pcapng().section().interface()
+    capture.interface(options=[capture.offset(-2 * 10**9)])  # before 1970 it is the duration that may not fit
+    path.write_bytes(capture.enhanced(0, frame(0, 60), interface=1).enhanced(0, frame(0, 60)).data)
+    assert [p.timestamp_ns for p in read(open_capture(str(path), loop=2))] == [10**18 * n for n in (-2, 0, 2, 4)]
+    with pytest.raises(TrafficError, match="lower loop"):
+        read(open_capture(str(path), loop=3))
 
 
 @pytest.mark.parametrize("batch_frames", [1, 7, 100])
