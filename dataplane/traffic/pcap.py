@@ -60,8 +60,7 @@ class PcapReader(RecordReader):
     """Reads the records of a window that starts with a pcap file header."""
 
     def __init__(self, window: Window, name: str) -> None:
-        super().__init__(window)
-        self._name = name
+        super().__init__(window, name)
         self._header = FileHeader.parse(window.data[: min(window.end, _FILE_HEADER_BYTES)].tobytes(), name)
         if self._header.link_type != ETHERNET:
             raise TrafficError(
@@ -101,24 +100,13 @@ class PcapReader(RecordReader):
                 f"{self._name}: {count} records have a fraction of a second that is a second or more: "
                 "their times are not to be trusted"
             )
-        window, offset, rest = self._window, self._window.base + self._position, self._window.end - self._position
+        window, is_length_known = self._window, self._rest >= _RECORD_HEADER_BYTES
         record = window.data[self._position : window.end]
         order: Literal["big", "little"] = "big" if self._header.big_endian else "little"
-        why = f"{window.failure}, " if window.failure else ""
-        claimed = int.from_bytes(record[8:12].tobytes(), order) if rest >= _RECORD_HEADER_BYTES else 0
+        claimed = int.from_bytes(record[8:12].tobytes(), order) if is_length_known else 0
         if damaged:
-            lost = f"{rest} bytes" if window.exhausted else "everything"
-            self.findings.append(
-                f"{self._name}: {why}the record header at byte {offset} is damaged "
-                f"(it claims {claimed} captured bytes); {lost} from there on cannot be read"
-            )
-            return
-        if rest:
-            needed = f" of {_RECORD_HEADER_BYTES + claimed}" if rest >= _RECORD_HEADER_BYTES else ""
-            lost = "it and what follows are lost" if window.failure else "1 record is lost"
-            self.findings.append(
-                f"{self._name}: {why}the last record, at byte {offset}, is cut off: "
-                f"{rest}{needed} bytes are there, {lost}"
-            )
+            self._report_damage("record header", f" (it claims {claimed} captured bytes)")
+        elif self._rest:
+            self._report_cut("record", _RECORD_HEADER_BYTES + claimed if is_length_known else None)
         elif window.failure:
-            self.findings.append(f"{self._name}: {window.failure} behind byte {offset}; what follows is lost")
+            self._report_failure()

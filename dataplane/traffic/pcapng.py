@@ -46,8 +46,7 @@ class PcapngReader(RecordReader):
     """Reads the blocks of a window that starts with a Section Header Block."""
 
     def __init__(self, window: Window, name: str) -> None:
-        super().__init__(window)
-        self._name = name
+        super().__init__(window, name)
         self._order: Literal["big", "little"] = "little"
         self._interfaces = read_only(np.zeros((0, INTERFACE_COLUMNS), np.int64))
         self._last_timestamp_ns = 0
@@ -175,30 +174,20 @@ class PcapngReader(RecordReader):
         return block
 
     def _report_end(self, damaged: bool) -> None:
-        window, offset, rest = self._window, self._window.base + self._position, self._window.end - self._position
-        why = f"{window.failure}, " if window.failure else ""
+        rest = self._rest
         if damaged:
-            detail = f" ({self._damage})" if self._damage else ""
-            lost = f"{rest} bytes" if window.exhausted else "everything"
-            self.findings.append(
-                f"{self._name}: {why}the block at byte {offset} is damaged{detail}; {lost} from there on cannot be read"
-            )
-            return
-        if rest > 0:
+            self._report_damage("block", f" ({self._damage})" if self._damage else "")
+        elif rest > 0:
             # the byte order of a new section is not known yet
             is_length_known = rest >= 8 and self._block(4) != MAGIC
-            needed = f" of {self._int(self._block(8)[4:8])}" if is_length_known else ""
-            lost = "it and what follows are lost" if window.failure else "1 block is lost"
-            self.findings.append(
-                f"{self._name}: {why}the last block, at byte {offset}, is cut off: "
-                f"{rest}{needed} bytes are there, {lost}"
-            )
+            self._report_cut("block", self._int(self._block(8)[4:8]) if is_length_known else None)
         elif rest < 0:
             self.findings.append(
-                f"{self._name}: {why}the last block is cut off: {-rest} of its bytes are missing; it held no frame"
+                f"{self._name}: {self._failure}the last block is cut off: {-rest} of its bytes are missing; "
+                "it held no frame"
             )
-        elif window.failure:
-            self.findings.append(f"{self._name}: {window.failure} behind byte {offset}; what follows is lost")
+        elif self._window.failure:
+            self._report_failure()
 
 
 def _resolution(value: int) -> tuple[int, int]:

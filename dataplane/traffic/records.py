@@ -64,10 +64,11 @@ class Columns:
 class RecordReader:
     """Base of the readers that scan records in a window: `_fill` is theirs."""
 
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: Window, name: str) -> None:
         self.findings: list[str] = []
         self.expected_frames: int | None = None
         self._window = window
+        self._name = name
         self._position = 0  # in the window: what lies before it has been read
         self._frames = 0
 
@@ -93,3 +94,37 @@ class RecordReader:
     def close(self) -> None:
         """Give back the input."""
         self._window.close()
+
+    # Findings about the end: what is there of the input behind `_position`
+
+    @property
+    def _rest(self) -> int:
+        """Bytes that were not read; below 0 if bytes of what was read are missing."""
+        return self._window.end - self._position
+
+    @property
+    def _failure(self) -> str:
+        """The failure of the window, if there was one, as the beginning of a finding."""
+        return f"{self._window.failure}, " if self._window.failure else ""
+
+    def _report_damage(self, what: str, detail: str) -> None:
+        offset = self._window.base + self._position
+        lost = f"{self._rest} bytes" if self._window.exhausted else "everything"
+        self.findings.append(
+            f"{self._name}: {self._failure}the {what} at byte {offset} is damaged{detail}; "
+            f"{lost} from there on cannot be read"
+        )
+
+    def _report_cut(self, what: str, length: int | None) -> None:
+        """The last record or block is not whole; `length` if it is known."""
+        offset = self._window.base + self._position
+        needed = f" of {length}" if length is not None else ""
+        lost = "it and what follows are lost" if self._window.failure else f"1 {what} is lost"
+        self.findings.append(
+            f"{self._name}: {self._failure}the last {what}, at byte {offset}, is cut off: "
+            f"{self._rest}{needed} bytes are there, {lost}"
+        )
+
+    def _report_failure(self) -> None:
+        offset = self._window.base + self._position
+        self.findings.append(f"{self._name}: {self._window.failure} behind byte {offset}; what follows is lost")

@@ -32,17 +32,13 @@ def load_window(
     the queue depth of each processor at the beginning, 0 for those that are not named.
     """
     length_ns = end_ns - start_ns
-    told = {
-        snapshot.processors[row]: (
-            packets,
-            dropped,
-            waiting.get(snapshot.processors[row], 0) + packets - dropped - queue_depth,
-            busy_ns,
-            busy_ns / length_ns,
-            queue_depth,
+    told = {}
+    for row, packets, dropped, busy_ns, queue_depth in loads.processors.tolist():
+        processor = snapshot.processors[row]
+        completed = waiting.get(processor, 0) + packets - dropped - queue_depth
+        told[processor] = ProcessorWindow(
+            processor, packets, dropped, completed, busy_ns, busy_ns / length_ns, queue_depth
         )
-        for row, packets, dropped, busy_ns, queue_depth in loads.processors.tolist()
-    }
     entries = np.zeros((2, len(snapshot.targets) * SLOTS_PER_TARGET), np.int64)  # packets, busy ns
     for number, name in enumerate(("packets", "busy_ns")):
         np.add.at(entries[number], loads.entries["slot"], loads.entries[name])
@@ -51,7 +47,7 @@ def load_window(
         start_ns=start_ns,
         end_ns=end_ns,
         processors=tuple(
-            ProcessorWindow(processor, *told.get(processor, (0, 0, 0, 0, 0.0, 0)))
+            told.get(processor) or ProcessorWindow(processor, 0, 0, 0, 0, 0.0, 0)
             for processor in sorted(control.configuration.rss_processors)
         ),
         vports=tuple(_vport_windows(control, snapshot, entries)),

@@ -192,11 +192,15 @@ def test_queue_pair_pool(host: Host) -> None:
     assert host.rss2(1, "NUMBER_OF_QUEUES_CHANGED", number_of_queues=4) == SUCCESS
 
 
+def restricted_host() -> Host:
+    """A host whose tables have as many entries as queue pairs, rounded up."""
+    restricted = {"add": ["RSS_PER_PF_VPORT_INDIRECTION_TABLE_SIZE_RESTRICTED"]}
+    return Host("CFG-2", nic_switch_capabilities={"nic_switch_capabilities": restricted})
+
+
 def test_restricted_tables() -> None:
     """While RSS is on the entries are the queues, rounded up (UPD-30, UPD-09, UPD-10)."""
-    host = Host("CFG-2", nic_switch_capabilities={
-        "nic_switch_capabilities": {"add": ["RSS_PER_PF_VPORT_INDIRECTION_TABLE_SIZE_RESTRICTED"]}
-    })  # fmt: skip
+    host = restricted_host()
     host.vport([2], 3)
     assert host.enable2(1, 2) == INVALID_PARAMETER
     assert host.enable2(1, 4) == SUCCESS
@@ -210,9 +214,7 @@ def test_restricted_tables() -> None:
 
 def test_restricted_table_that_still_has_the_old_size() -> None:
     """Only a decrease needs a repeated table; entries of a longer table may have moved meanwhile (UPD-09, UPD-10)."""
-    host = Host("CFG-2", nic_switch_capabilities={
-        "nic_switch_capabilities": {"add": ["RSS_PER_PF_VPORT_INDIRECTION_TABLE_SIZE_RESTRICTED"]}
-    })  # fmt: skip
+    host = restricted_host()
     host.vport([2], 8)
     assert host.enable2(1, 8) == SUCCESS
     assert host.change_vport(1, "NUM_QUEUE_PAIRS_CHANGED", num_queue_pairs=2) == SUCCESS
